@@ -1,0 +1,85 @@
+"""One small tree of errors. Every message says what went wrong, where, and what to do about it.
+
+The command line prints these without a traceback and exits with status 2; anything else that escapes is
+a bug of ours and keeps its traceback. A wrong *argument* in Python code is a plain ``ValueError``.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class VidlstmError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class SettingsError(VidlstmError):
+    """A setting is unknown, contradicts another, or does not fit what it is used on."""
+
+
+class VideoError(VidlstmError):
+    """A video cannot be read or written.
+
+    Attributes:
+        path: the file, camera or stream.
+        frame: how many frames were decoded before it failed.
+        reason: one of ``VIDEO_FAILURES``.
+        detail: what the decoder said.
+    """
+
+    def __init__(self, path: str | Path, *, reason: str, detail: str = "", frame: int = 0) -> None:
+        assert reason in VIDEO_FAILURES, reason
+        self.path, self.frame, self.reason, self.detail = str(path), frame, reason, detail
+        text = f"{path}: {VIDEO_FAILURES[reason]}"
+        if frame:
+            text += f" (after {frame} frames)"
+        super().__init__(f"{text}: {detail}" if detail else text)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keyword arguments survive the pipe from a decode worker."""
+        return (_rebuild_video_error, (self.path, self.reason, self.detail, self.frame))
+
+
+def _rebuild_video_error(path: str, reason: str, detail: str, frame: int) -> VideoError:
+    return VideoError(path, reason=reason, detail=detail, frame=frame)
+
+
+VIDEO_FAILURES = {
+    "missing": "no such file",
+    "unreadable": "cannot be opened as a video",
+    "no_video_stream": "holds no video stream",
+    "empty": "promises frames but none decodes",
+    "truncated": "ends early; frames up to there are good",
+    "timeout": "took longer than allowed without giving a frame",
+    "crashed": "its decoder process died",
+    "unwritable": "cannot be written",
+}
+"""Why a video failed: the reason's name, and its words in a message."""
+
+
+class WeightsError(VidlstmError):
+    """Backbone weights are missing, changed, or do not fit the network."""
+
+
+class DatasetError(VidlstmError):
+    """An annotation file or a dataset folder is not what its format says."""
+
+
+class StoreError(VidlstmError):
+    """The feature store holds something other than what was asked for."""
+
+
+class CheckpointError(VidlstmError):
+    """A checkpoint cannot be read safely, or does not fit what it is used with."""
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Returns ``"; did you mean 'x'?"`` for the closest of ``allowed``, or the whole list where none is close."""
+    names = sorted(set(allowed))
+    close = get_close_matches(word, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; allowed: {', '.join(names)}"

@@ -1,0 +1,201 @@
+"""The nouns. They check themselves when made, and print shapes, not contents.
+
+Shapes use one legend: ``B`` batch, ``T`` time, ``H W C`` image, ``F`` feature, ``D`` hidden,
+``K`` classes or modes, ``P`` predicted steps, ``N`` objects. Units are in the names.
+
+This module knows nothing of files or networks, and does not import torch: decode workers import it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FITS = ("squash", "crop", "letterbox")
+"""How a frame is brought to a network's input size.
+
+``squash`` scales both sides freely and keeps the whole view, ``crop`` scales the short side and cuts the
+middle out, ``letterbox`` scales the long side and pads with grey (114).
+"""
+
+
+@dataclass(frozen=True)
+class FrameSize:
+    """The size at which frames are wanted: pixels, and how other aspect ratios are made to fit."""
+
+    height: int
+    width: int
+    fit: Literal["squash", "crop", "letterbox"] = "squash"
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"a frame size must be positive, not {self.height}x{self.width}")
+        if self.fit not in FITS:
+            raise ValueError(f"fit must be one of {FITS}, not {self.fit!r}")
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video's container claims. Claims may be wrong; a reader counts what it really decoded.
+
+    Attributes:
+        height, width: pixels, upright (after rotation).
+        claimed_frames: from the header; None where it does not say.
+        claimed_fps: average rate from the header; None where it does not say.
+        claimed_duration_seconds: from the header; None where it does not say.
+        codec: the codec's short name, such as ``h264``.
+        decoder: which reader opened it, ``pyav`` or ``opencv``.
+        rotation_degrees: the clockwise turn that was applied to make frames upright.
+    """
+
+    path: str
+    height: int
+    width: int
+    claimed_frames: int | None
+    claimed_fps: float | None
+    claimed_duration_seconds: float | None
+    codec: str
+    decoder: str
+    rotation_degrees: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One decoded frame: RGB ``uint8 (H, W, 3)``, upright, and its time in the container's own clock."""
+
+    image: np.ndarray
+    timestamp_seconds: float
+    index: int
+
+    def __post_init__(self) -> None:
+        if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
+            raise ValueError(f"a frame is uint8 (H, W, 3), not {self.image.dtype} {self.image.shape}")
+
+    def __repr__(self) -> str:
+        return f"Frame({self.index} at {self.timestamp_seconds:.3f} s, {self.image.shape})"
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureSequence:
+    """The features of one video at a steady rate.
+
+    Attributes:
+        features: ``(T, F)`` float16.
+        timestamps_seconds: ``(T,)`` float64, rising, in the container's own clock.
+        truncated: empty, or why the video ended before its header said it would.
+    """
+
+    features: np.ndarray
+    timestamps_seconds: np.ndarray
+    truncated: str = ""
+
+    def __post_init__(self) -> None:
+        if self.features.ndim != 2 or self.timestamps_seconds.shape != self.features.shape[:1]:
+            raise ValueError(
+                f"features (T, F) and timestamps (T,) expected, not {self.features.shape} and "
+                f"{self.timestamps_seconds.shape}"
+            )
+
+    def __len__(self) -> int:
+        return int(self.features.shape[0])
+
+    def __repr__(self) -> str:
+        return f"FeatureSequence(features {self.features.shape} {self.features.dtype})"
+
+
+@dataclass(eq=False)
+class SequenceBatch:
+    """Where data modules and tasks meet: padded sequences, their lengths, and what is to be learned.
+
+    Attributes:
+        x_BTF: float; steps at and after ``lengths_B`` are zero and must not matter.
+        lengths_B: int64, on the same device, each at least 1.
+        targets: class indices ``(B,)`` int64, or ``(B, P, F)`` float for forecasts.
+        index_B: int64, the position of each sequence in its dataset, so that results can be put in order.
+        extras: further tensors a task asks for by name, such as neighbours or an origin.
+    """
+
+    x_BTF: Tensor
+    lengths_B: Tensor
+    targets: Tensor
+    index_B: Tensor
+    extras: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.x_BTF.ndim != 3 or self.lengths_B.shape != self.x_BTF.shape[:1]:
+            raise ValueError(
+                f"x (B, T, F) and lengths (B,) expected, not {tuple(self.x_BTF.shape)} and "
+                f"{tuple(self.lengths_B.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return int(self.x_BTF.shape[0])
+
+    def __repr__(self) -> str:
+        return f"SequenceBatch(x {tuple(self.x_BTF.shape)}, targets {tuple(self.targets.shape)})"
+
+    def to(self, *args: Any, **kwargs: Any) -> SequenceBatch:
+        """Moves every tensor, as ``torch.Tensor.to`` does; Lightning calls this."""
+        moved = {f.name: getattr(self, f.name).to(*args, **kwargs) for f in fields(self) if f.name != "extras"}
+        return SequenceBatch(**moved, extras={k: v.to(*args, **kwargs) for k, v in self.extras.items()})
+
+    def pin_memory(self) -> SequenceBatch:
+        """Pins every tensor; the data loader calls this when a GPU is used."""
+        moved = {f.name: getattr(self, f.name).pin_memory() for f in fields(self) if f.name != "extras"}
+        return SequenceBatch(**moved, extras={k: v.pin_memory() for k, v in self.extras.items()})
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a video with one label. Times are in the container's own clock."""
+
+    start_seconds: float
+    end_seconds: float
+    label: str
+    probability: float
+
+    def __post_init__(self) -> None:
+        if not self.end_seconds >= self.start_seconds:
+            raise ValueError(f"a segment cannot end ({self.end_seconds}) before it starts ({self.start_seconds})")
+
+
+@dataclass(frozen=True, eq=False)
+class ActionPrediction:
+    """What an action classifier says of one video.
+
+    Attributes:
+        video: the path as it was given.
+        labels: the K class names.
+        window_start_seconds, window_end_seconds: ``(W,)`` float64.
+        window_probabilities: ``(W, K)``, each row sums to 1.
+        segments: the windows merged into stretches of one label, in time order, without overlap.
+        produced_by: checkpoint, backbone, weights and settings that led to this; plain JSON values.
+        truncated: empty, or why the video ended early.
+    """
+
+    video: str
+    labels: tuple[str, ...]
+    window_start_seconds: np.ndarray
+    window_end_seconds: np.ndarray
+    window_probabilities: np.ndarray
+    segments: tuple[Segment, ...]
+    produced_by: dict[str, Any]
+    truncated: str = ""
+
+    def __post_init__(self) -> None:
+        windows = len(self.window_start_seconds)
+        if self.window_probabilities.shape != (windows, len(self.labels)):
+            raise ValueError(
+                f"probabilities ({windows}, {len(self.labels)}) expected, not {self.window_probabilities.shape}"
+            )
+
+    def __repr__(self) -> str:
+        return (
+            f"ActionPrediction({self.video!r}, {len(self.window_start_seconds)} windows, "
+            f"{len(self.segments)} segments)"
+        )
