@@ -1,0 +1,102 @@
+"""Features of a clip to class scores: normalise, difference, project, recur, pool, classify.
+
+The shape is that of the CNN + LSTM of Donahue et al. 2015, "Long-term recurrent convolutional networks",
+with the CNN outside. It knows nothing of losses, files or frames.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vidlstm.models.cells import valid_steps
+from vidlstm.models.pooling import build_pooling
+from vidlstm.models.recurrent import RecurrentEncoder
+
+
+class FeatureNorm(nn.Module):
+    """Subtracts the training set's mean and divides by its spread, per feature.
+
+    Args:
+        size: F.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+
+    def fit(self, mean_F: Tensor, std_F: Tensor) -> None:
+        """Takes the statistics of the training features; a feature that never changes is left unscaled."""
+        self.mean.copy_(mean_F)
+        self.scale.copy_(torch.where(std_F > 1e-4, 1.0 / std_F.clamp_min(1e-4), torch.ones_like(std_F)))
+
+    def forward(self, x_BTF: Tensor) -> Tensor:
+        """Normalises ``(B, T, F)``."""
+        return (x_BTF - self.mean) * self.scale
+
+
+class SequenceClassifier(nn.Module):
+    """A recurrent classifier over feature sequences.
+
+    Args:
+        feature_dim: F, the width of the stored features.
+        num_classes: K.
+        cell, hidden_size, num_layers, bidirectional: of the encoder.
+        projection: width of a linear layer (with layer norm and ReLU) before the encoder; 0 for none.
+        dropout: between layers and before the classifier.
+        input_dropout: on the normalised features; a feature is dropped for the whole clip at once.
+        frame_difference: append x_t - x_{t-1} to each step, zero at the first.
+        pooling: a name in ``POOLINGS``.
+    """
+
+    def __init__(
+        self,
+        feature_dim: int,
+        num_classes: int,
+        *,
+        cell: str = "lstm",
+        hidden_size: int = 128,
+        num_layers: int = 2,
+        bidirectional: bool = True,
+        projection: int = 128,
+        dropout: float = 0.5,
+        input_dropout: float = 0.2,
+        frame_difference: bool = False,
+        pooling: str = "mean",
+    ) -> None:
+        super().__init__()
+        self.norm = FeatureNorm(feature_dim)
+        self.input_dropout = nn.Dropout1d(input_dropout)
+        self.frame_difference = frame_difference
+        width = feature_dim * (2 if frame_difference else 1)
+        self.project = (
+            nn.Sequential(nn.Linear(width, projection), nn.LayerNorm(projection), nn.ReLU(), nn.Dropout(dropout))
+            if projection
+            else nn.Identity()
+        )
+        self.encoder = RecurrentEncoder(
+            projection or width,
+            hidden_size,
+            num_layers=num_layers,
+            cell=cell,
+            bidirectional=bidirectional,
+            dropout=dropout,
+        )
+        self.pooling = build_pooling(pooling, self.encoder.output_size, bidirectional=bidirectional)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.encoder.output_size, num_classes))
+
+    def forward(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
+        """Class scores (logits) ``(B, K)`` of padded features ``(B, T, F)`` with ``lengths (B,)``."""
+        x_BTF = self.norm(x_BTF.float())
+        x_BTF = self.input_dropout(x_BTF.transpose(1, 2)).transpose(1, 2)
+        if self.frame_difference:
+            change_BTF = torch.diff(x_BTF, dim=1, prepend=x_BTF[:, :1])
+            x_BTF = torch.cat([x_BTF, change_BTF], dim=-1)
+        x_BTF = x_BTF * valid_steps(lengths_B, x_BTF.shape[1])[..., None]
+        y_BTD, _ = self.encoder(self.project(x_BTF), lengths_B)
+        scores_BK: Tensor = self.head(self.pooling(y_BTD, lengths_B))
+        return scores_BK
