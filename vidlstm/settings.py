@@ -43,12 +43,14 @@ class SamplingSettings:
     Args:
         fps: features per second of video. A slower video gives one feature per frame.
         decoder: auto takes PyAV and falls back to OpenCV.
+        image_fps: the rate of a folder of frame images, which carries no clock of its own.
         workers: decode processes; 0 takes one per core, at most four.
         timeout_seconds: a video that gives no frame for this long is listed as failed.
     """
 
     fps: float = 10.0
     decoder: Literal["auto", "pyav", "opencv"] = "auto"
+    image_fps: float = 25.0
     workers: int = 0
     timeout_seconds: float = 60.0
 
