@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Picture = tuple[float | None, Callable[[], np.ndarray]]
 
 SHORT_FRAMES = 2
-"""How many frames may be missing at the end before a video counts as truncated; headers are often off by one."""
+"""How many frames may be missing at the end before a video counts as truncated: headers are off by one."""
 
 SHORT_SHARE = 0.01
 """The same as a share of the whole video; the larger of the two counts."""
