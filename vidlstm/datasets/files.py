@@ -13,34 +13,14 @@ from pathlib import Path
 from vidlstm.errors import DatasetError
 
 VIDEO_SUFFIXES = frozenset(
-    [
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".divx",
-        ".flv",
-        ".m2ts",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".ogv",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-    ]
+    "3gp asf avi divx flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv".split()  # noqa: SIM905
 )
 """File name endings, in lower case, that are taken for a video."""
 
-IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+IMAGE_SUFFIXES = frozenset(("bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp"))
 """File name endings, in lower case, that are taken for a frame."""
 
-LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+LITTER = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
 """What file managers leave behind, in lower case; ignored like hidden files."""
 
 _UCF101 = re.compile(r"v_(?P<label>[^_]+)_g(?P<group>\d\d)_c\d\d")
@@ -59,8 +39,9 @@ def hidden(name: str) -> bool:
 
 
 def suffix_of(name: str) -> str:
-    """The ending of a file name in lower case, with its dot."""
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - a Path per name is slow for a million of them
+    """The ending of a file name in lower case, without its dot; empty where there is none."""
+    stem, _, suffix = name.rpartition(".")
+    return suffix.lower() if stem else ""
 
 
 def existing_folder(folder: Path, flag: str) -> Path:
@@ -72,7 +53,8 @@ def existing_folder(folder: Path, flag: str) -> Path:
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "is not there"
         raise DatasetError(f"{folder} {what}; point {flag} at the folder")
-    return folder.absolute()
+    # Paths are folded as text later, which goes wrong for `link/..`; so links are followed here in that case.
+    return folder.resolve() if ".." in folder.parts else folder.absolute()
 
 
 def entries(folder: str | Path) -> list[os.DirEntry[str]]:
@@ -85,13 +67,19 @@ def entries(folder: str | Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as found:
             return sorted((e for e in found if not hidden(e.name)), key=lambda e: e.name)
     except OSError as error:
-        raise DatasetError(f"{folder}: cannot be listed: {error.strerror}") from error
+        raise DatasetError(f"{folder}: cannot be listed: {error.strerror}; check its permissions") from error
 
 
 def is_frame_folder(folder: str | Path) -> bool:
     """True for a folder that holds images and nothing else: a video as its frames."""
     found = entries(folder)
     return bool(found) and all(suffix_of(e.name) in IMAGE_SUFFIXES and e.is_file() for e in found)
+
+
+def identity(folder: str | Path) -> tuple[int, int]:
+    """What stays the same however a folder is reached, so that a walk along links need not go in circles."""
+    status = os.stat(folder)  # noqa: PTH116 - called on many plain strings
+    return status.st_dev, status.st_ino
 
 
 def group_from_name(name: str) -> str | None:
@@ -103,6 +91,23 @@ def group_from_name(name: str) -> str | None:
     return f"{found['label']}_g{found['group']}" if found else None
 
 
+class Root:
+    """The folder of a dataset, which its annotations must not lead out of."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = existing_folder(folder, "--data.root")
+        both = (str(self.folder), os.path.realpath(self.folder))  # an absolute path may be written either way
+        self._starts = tuple(start.rstrip(os.sep) + os.sep for start in both)
+
+    def locate(self, text: str) -> tuple[str, str] | None:
+        """``(absolute path, name for messages)`` of what the annotations write, or None outside the root."""
+        path = os.path.normpath(os.path.join(self._starts[0], text))  # noqa: PTH118 - Path keeps `..`
+        for start in self._starts:
+            if path.startswith(start):
+                return path, path[len(start) :] if text.startswith(os.sep) else text
+        return None
+
+
 class Presence:
     """Tells whether a video is there, listing every folder once instead of asking for every file.
 
@@ -112,6 +117,20 @@ class Presence:
     def __init__(self) -> None:
         self._folders: dict[str, dict[str, bool]] = {}
 
+    def has(self, path: str) -> bool:
+        """True for a file and for a folder of frame images. ``path`` is absolute."""
+        folder, name = os.path.split(path)
+        is_folder = self._names(folder).get(name)
+        if is_folder is None:  # a file system that ignores case finds it under another spelling
+            video = Path(path)
+            return video.is_file() or (video.is_dir() and is_frame_folder(video))
+        return not is_folder or is_frame_folder(path)
+
+    def find(self, path: str) -> str | None:
+        """The path itself, or its frames in a folder named like it without the ending; None where neither is."""
+        candidates = (path, os.path.splitext(path)[0])  # noqa: PTH122
+        return next((candidate for candidate in candidates if self.has(candidate)), None)
+
     def _names(self, folder: str) -> dict[str, bool]:
         if folder not in self._folders:
             try:
@@ -120,26 +139,3 @@ class Presence:
             except OSError:  # not there, or not listable: every file is then asked for by itself
                 self._folders[folder] = {}
         return self._folders[folder]
-
-    def has(self, path: str) -> bool:
-        """True for a file and for a folder of frame images. ``path`` is absolute."""
-        folder, name = os.path.split(path)
-        is_folder = self._names(folder).get(name)
-        if is_folder is None:  # a file system that ignores case finds it under another spelling
-            return os.path.isfile(path) or (os.path.isdir(path) and is_frame_folder(path))  # noqa: PTH112, PTH113
-        return not is_folder or is_frame_folder(path)
-
-
-def inside(root: str, text: str, real_root: str | None = None) -> str | None:
-    """The absolute path that ``text`` means under ``root``, or None where that lies outside.
-
-    Args:
-        root: absolute and normalised.
-        text: relative to the root, or absolute.
-        real_root: the root with its links resolved, which absolute paths may start with too.
-    """
-    path = os.path.normpath(os.path.join(root, text))  # noqa: PTH118 - Path does not fold `..`
-    for start in (root, real_root or root):
-        if path.startswith(start.rstrip(os.sep) + os.sep):
-            return path
-    return None

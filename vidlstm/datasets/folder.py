@@ -17,6 +17,7 @@ from vidlstm.datasets.files import (
     entries,
     existing_folder,
     group_from_name,
+    identity,
     is_frame_folder,
     listing,
     suffix_of,
@@ -32,41 +33,38 @@ def load_folder(root: Path) -> ClipDataset:
         root: holds one folder per class, or ``train``, ``val`` and ``test`` with those inside.
 
     Returns:
-        Clips in the order of their names, labels sorted.
+        Clips in the order of their names, labels sorted. UCF101's file names tell their group.
 
     Raises:
         DatasetError: no class folder, a class folder without a video, or a root that mixes both layouts.
 
     Warns:
-        UserWarning: files that are no video and were left out.
+        UserWarning: what was left out: files below a class that are no video, videos outside every class.
     """
-    root = existing_folder(root, "--data.root")
-    found = _Scan(root)
-    sides = _split_folders(root)
-    for side, top in sides:
-        for entry in _class_folders(top):
-            found.add_class(entry, side)
-    if found.left_out:
-        warnings.warn(f"{root}: left out, not a video:{listing(found.left_out)}", UserWarning, stacklevel=2)
-    labels = tuple(sorted({record.label for record in found.records}))
-    return ClipDataset(tuple(found.records), labels)
+    scan = _Scan(existing_folder(root, "--data.root"))
+    for side, top in _tops(scan.root):
+        scan.add_classes(top, side)
+    for what, names in (("not a video", scan.left_out), ("in no class folder", scan.unlabelled)):
+        if names:
+            warnings.warn(f"{root}: left out, {what}:{listing(names)}", UserWarning, stacklevel=2)
+    return ClipDataset(tuple(scan.records), tuple(sorted({record.label for record in scan.records})))
 
 
-def _split_folders(root: Path) -> list[tuple[str | None, Path]]:
+def _tops(root: Path) -> list[tuple[str | None, Path]]:
     """The folders that hold class folders, with the side of the split each stands for."""
-    folders = _class_folders(root)
+    folders = _folders(root)
     sides = [e for e in folders if e.name.lower() in SPLIT_WORDS and _holds_classes(e.path)]
     if not sides:
         return [(None, root)]
     if others := [e.name for e in folders if e not in sides]:
         raise DatasetError(
-            f"{root} holds the splits {', '.join(e.name for e in sides)} and, beside them, {', '.join(others)}; "
-            "keep either split folders or class folders in --data.root"
+            f"{root} holds the splits {', '.join(e.name for e in sides)} and, beside them, "
+            f"{', '.join(others)}; keep either split folders or class folders in --data.root"
         )
     return [(SPLIT_WORDS[e.name.lower()], Path(e.path)) for e in sides]
 
 
-def _class_folders(folder: Path) -> list[os.DirEntry[str]]:
+def _folders(folder: Path) -> list[os.DirEntry[str]]:
     found = [e for e in entries(folder) if e.is_dir()]
     if not found:
         raise DatasetError(f"{folder} holds no class folder; --data.root wants <root>/<label>/<video>")
@@ -74,7 +72,10 @@ def _class_folders(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _holds_classes(folder: str) -> bool:
-    """True for a ``train`` that is a side of a split, not a class of railway videos."""
+    """True for a ``train`` that is a side of a split, not a class of railway videos.
+
+    A side holds no video itself, but folders (its classes) with videos or further folders in them.
+    """
     found = entries(folder)
     if any(suffix_of(e.name) in VIDEO_SUFFIXES for e in found):
         return False
@@ -89,41 +90,40 @@ class _Scan:
     root: Path
     records: list[ClipRecord] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    unlabelled: list[str] = field(default_factory=list)
 
-    def add_class(self, folder: os.DirEntry[str], side: str | None) -> None:
-        before, left = len(self.records), len(self.left_out)
-        seen = {
-            _identity(self.root),
-            *(_identity(e.path) for e in entries(Path(folder.path).parent) if e.is_dir()),
-        }
-        for path in self._videos(folder.path, seen):
-            name = Path(path).relative_to(self.root).as_posix()
-            self.records.append(
-                ClipRecord(Path(path), folder.name, group=group_from_name(name), split=side, name=name)
-            )
-        if len(self.records) == before:
-            raise DatasetError(f"empty class: {folder.path} holds no video{_hint(self.left_out[left:])}")
+    def add_classes(self, top: Path, side: str | None) -> None:
+        folders = _folders(top)
+        loose = [e for e in entries(top) if not e.is_dir() and suffix_of(e.name) in VIDEO_SUFFIXES]
+        self.unlabelled += [self._name(e.path) for e in loose]
+        closed = {identity(self.root), identity(top)} | {identity(e.path) for e in folders}
+        for folder in folders:
+            left = len(self.left_out)
+            videos = [self._name(path) for path in self._videos(folder.path, set(closed))]
+            if not videos:
+                raise DatasetError(f"empty class: {folder.path} holds no video{_hint(self.left_out[left:])}")
+            for name in videos:
+                group = group_from_name(name)
+                self.records.append(
+                    ClipRecord(self.root / name, folder.name, group=group, split=side, name=name)
+                )
+
+    def _name(self, path: str) -> str:
+        return Path(path).relative_to(self.root).as_posix()
 
     def _videos(self, folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
+        """Yields videos and frame folders; ``seen`` stops links that lead back up or to another class."""
         for entry in entries(folder):
             if entry.is_dir():
-                yield from self._below(entry.path, seen)
+                if is_frame_folder(entry.path):
+                    yield entry.path
+                elif identity(entry.path) not in seen:
+                    seen.add(identity(entry.path))
+                    yield from self._videos(entry.path, seen)
             elif entry.is_file() and suffix_of(entry.name) in VIDEO_SUFFIXES:
                 yield entry.path
             else:
-                self.left_out.append(Path(entry.path).relative_to(self.root).as_posix())
-
-    def _below(self, folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
-        if is_frame_folder(folder):
-            yield folder
-        elif _identity(folder) not in seen:  # a link may lead back up, or to another class
-            seen.add(_identity(folder))
-            yield from self._videos(folder, seen)
-
-
-def _identity(folder: str | Path) -> tuple[int, int]:
-    status = os.stat(folder)  # noqa: PTH116 - also called on plain strings
-    return status.st_dev, status.st_ino
+                self.left_out.append(self._name(entry.path))
 
 
 def _hint(left_out: list[str]) -> str:

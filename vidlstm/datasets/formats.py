@@ -1,4 +1,4 @@
-"""The formats by name. To add one: a file with a ``load_<name>`` in this folder, and a line in ``DATASETS``."""
+"""The formats by name. To add one: a file with a ``load_<name>`` here, and a line in ``DATASETS``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,23 @@ from pathlib import Path
 
 from vidlstm.datasets.csv import load_csv
 from vidlstm.datasets.folder import load_folder
+from vidlstm.datasets.hmdb51 import load_hmdb51
+from vidlstm.datasets.kinetics import load_kinetics
 from vidlstm.datasets.records import ClipDataset
+from vidlstm.datasets.ucf101 import load_ucf101
 from vidlstm.errors import DatasetError, nearest
 
 DATASETS: dict[str, Callable[..., ClipDataset]] = {
     "folder": load_folder,
     "csv": load_csv,
+    "ucf101": load_ucf101,
+    "hmdb51": load_hmdb51,
+    "kinetics": load_kinetics,
 }
-"""A loader takes some of ``root``, ``annotations`` and ``fold``; its signature says which it needs and which it allows."""
+"""A loader takes some of ``root``, ``annotations`` and ``fold``.
+
+Its signature says which it needs (no default), which it allows, and which mean nothing to it.
+"""
 
 
 def load_dataset(
@@ -42,7 +51,5 @@ def load_dataset(
         if value is None and name in parameters and parameters[name].default is inspect.Parameter.empty:
             raise DatasetError(f"the {format} format needs --data.{name}")
         if value is not None and name not in parameters:
-            raise DatasetError(
-                f"the {format} format has no use for --data.{name}; drop it or change --data.format"
-            )
+            raise DatasetError(f"the {format} format takes no --data.{name}; drop it or change --data.format")
     return load(**{name: value for name, value in given.items() if value is not None})

@@ -6,6 +6,7 @@ This module knows nothing of file formats, and nothing in this room opens a vide
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class ClipRecord:
         group: clips with one group come from one source and stay on one side of a split.
         fold: the number of the fold it is in, where the annotations number them.
         split: one of ``SPLITS``, where the annotations say.
-        name: the path as the annotations write it, for messages and tables; the path itself where none is given.
+        name: the path as the annotations write it, for messages and tables; the path itself by default.
 
     Raises:
         ValueError: a field contradicts another or is not one of the values allowed.
@@ -63,9 +64,7 @@ class ClipRecord:
             raise ValueError(f"{self.name}: a clip needs a label")
         start = self.start_seconds or 0.0
         if start < 0 or (self.end_seconds is not None and not self.end_seconds > start):
-            raise ValueError(
-                f"{self.name}: a clip cannot go from {self.start_seconds} to {self.end_seconds} s"
-            )
+            raise ValueError(f"{self.name}: no clip from {self.start_seconds} to {self.end_seconds} s")
         if self.split is not None and self.split not in SPLITS:
             raise ValueError(f"{self.name}: split must be one of {SPLITS}, not {self.split!r}")
 
@@ -98,9 +97,7 @@ class ClipDataset:
             clips = [f"{r.name}: {r.label!r}" for r in self.records if r.label in unknown]
             raise DatasetError(f"unknown label; the classes are {', '.join(self.labels)}:{listing(clips)}")
         if empty := [label for label in self.labels if label not in used]:
-            raise DatasetError(
-                f"empty class, no clip has this label: {', '.join(empty)}; add clips or drop the class"
-            )
+            raise DatasetError(f"empty class, no clip: {', '.join(empty)}; add clips or drop the class")
 
     def __len__(self) -> int:
         return len(self.records)
@@ -114,3 +111,16 @@ class ClipDataset:
         parts += [f"{folds} folds"] if folds else []
         parts += [f"{sides[side]} {side}" for side in SPLITS if sides[side]]
         return f"ClipDataset({', '.join(parts)})"
+
+
+def check_fold(records: Iterable[ClipRecord], fold: int) -> None:
+    """Raises unless some clip that is not for testing is in this fold.
+
+    Raises:
+        DatasetError: no clip has this fold; the message names the folds there are.
+    """
+    folds = sorted({r.fold for r in records if r.fold is not None and r.split != "test"})
+    if not folds:
+        raise DatasetError("no clip has a fold; drop --data.fold or add the column 'fold' to the annotations")
+    if fold not in folds:
+        raise DatasetError(f"there is no fold {fold}; --data.fold can be {', '.join(map(str, folds))}")

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vidlstm.datasets.files import listing
-from vidlstm.datasets.records import SPLITS, ClipDataset, ClipRecord
+from vidlstm.datasets.records import SPLITS, ClipDataset, ClipRecord, check_fold
 from vidlstm.errors import DatasetError
 
 Bundle = tuple[ClipRecord, ...]
@@ -71,8 +71,10 @@ def _given_sides(
 ) -> dict[str, list[ClipRecord]]:
     """The sides that the annotations give; everything is training where they say nothing."""
     sides: dict[str, list[ClipRecord]] = {side: [] for side in SPLITS}
-    if fold is not None and fold != dataset.official_fold:
-        _check_fold(dataset, fold)
+    if dataset.official_fold is not None and fold not in (None, dataset.official_fold):
+        raise DatasetError(f"these clips are official split {dataset.official_fold}; --data.fold says {fold}")
+    if dataset.official_fold is None and fold is not None:
+        check_fold(records, fold)
         for record in records:
             held_out = "validation" if record.fold == fold else "train"
             sides["test" if record.split == "test" else held_out].append(record)
@@ -80,23 +82,13 @@ def _given_sides(
     unmarked = [record.name for record in records if record.split is None]
     if 0 < len(unmarked) < len(records):
         raise DatasetError(
-            f"clips without a split beside clips that have one; fill the column:{listing(unmarked)}"
+            f"clips without a split beside clips with one; fill the column:{listing(unmarked)}"
         )
     for record in records:
         sides[record.split or "train"].append(record)
+    if not sides["train"]:
+        raise DatasetError("no clip is marked train; the column 'split' must name training clips too")
     return sides
-
-
-def _check_fold(dataset: ClipDataset, fold: int) -> None:
-    folds = sorted({record.fold for record in dataset.records if record.fold is not None})
-    if dataset.official_fold is not None:
-        raise DatasetError(f"the dataset was loaded with official split {dataset.official_fold}, not {fold}")
-    if not folds:
-        raise DatasetError(
-            f"no clip has a fold; drop --data.fold {fold} or add the column to the annotations"
-        )
-    if fold not in folds:
-        raise DatasetError(f"there is no fold {fold}; --data.fold can be {', '.join(map(str, folds))}")
 
 
 def bundles(records: Iterable[ClipRecord]) -> list[Bundle]:
@@ -142,24 +134,25 @@ def hold_out(
     order = bundles(records)
     random.Random(seed).shuffle(order)
     total = Counter(record.label for record in records)
+    labels = [Counter(record.label for record in bundle) for bundle in order]
     held: Counter[str] = Counter()
-    chosen: set[Bundle] = set()
-    for bundle in order:
-        counts = Counter(record.label for record in bundle)
-        if _spares(total, held, counts) and _improves(total, held, counts, fraction):
-            chosen.add(bundle)
-            held += counts
-    for bundle in sorted(order, key=len):
-        counts = Counter(record.label for record in bundle)
-        if bundle not in chosen and _spares(total, held, counts) and any(not held[label] for label in counts):
-            chosen.add(bundle)
-            held += counts
+    chosen: set[int] = set()
+    smallest_first = sorted(range(len(order)), key=lambda i: len(order[i]))
+    for visit, wanted in ((range(len(order)), _improves), (smallest_first, _is_first)):
+        for i in visit:
+            if (
+                i not in chosen
+                and _spares(total, held, labels[i])
+                and wanted(total, held, labels[i], fraction)
+            ):
+                chosen.add(i)
+                held += labels[i]
     if not chosen:
         raise DatasetError(
             "nothing can be held out: every class comes from a single group or file; "
             "add clips from other sources, or set --data.validation_fraction 0"
         )
-    out = {id(record) for bundle in chosen for record in bundle}
+    out = {id(record) for i in chosen for record in order[i]}
     return [r for r in records if id(r) not in out], [r for r in records if id(r) in out]
 
 
@@ -177,6 +170,11 @@ def _improves(total: Counter[str], held: Counter[str], counts: Counter[str], fra
     return change < 0
 
 
+def _is_first(total: Counter[str], held: Counter[str], counts: Counter[str], fraction: float) -> bool:
+    """True where one of the labels has no held-out clip yet."""
+    return any(not held[label] for label in counts)
+
+
 def _warn_of_leaks(sides: dict[str, list[ClipRecord]]) -> None:
     side_of = {id(record): side for side in SPLITS for record in sides[side]}
     torn = [
@@ -187,8 +185,8 @@ def _warn_of_leaks(sides: dict[str, list[ClipRecord]]) -> None:
     ]
     if torn:
         warnings.warn(
-            f"{len(torn)} clips share a source with clips on another side of the given split, so results will look "
-            f"better than they are; give such clips one fold or one split:{listing(torn)}",
+            f"{len(torn)} clips share a source with clips on another side of the given split, so results "
+            f"will look better than they are; give such clips one fold or one split:{listing(torn)}",
             UserWarning,
             stacklevel=3,
         )
