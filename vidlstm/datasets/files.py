@@ -70,10 +70,26 @@ def entries(folder: str | Path) -> list[os.DirEntry[str]]:
         raise DatasetError(f"{folder}: cannot be listed: {error.strerror}; check its permissions") from error
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """True for a folder and a link to one; False for a link in a circle, at which ``is_dir`` raises."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """True for a file and a link to one; False for a link in a circle, at which ``is_file`` raises."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
 def is_frame_folder(folder: str | Path) -> bool:
     """True for a folder that holds images and nothing else: a video as its frames."""
     found = entries(folder)
-    return bool(found) and all(suffix_of(e.name) in IMAGE_SUFFIXES and e.is_file() for e in found)
+    return bool(found) and all(suffix_of(e.name) in IMAGE_SUFFIXES and is_file(e) for e in found)
 
 
 def identity(folder: str | Path) -> tuple[int, int]:
@@ -127,7 +143,7 @@ class Presence:
         return not is_folder or is_frame_folder(path)
 
     def find(self, path: str) -> str | None:
-        """The path itself, or its frames in a folder named like it without the ending; None where neither is."""
+        """The path itself, or the folder of its frames (its name without the ending), or None."""
         candidates = (path, os.path.splitext(path)[0])  # noqa: PTH122
         return next((candidate for candidate in candidates if self.has(candidate)), None)
 
@@ -135,7 +151,9 @@ class Presence:
         if folder not in self._folders:
             try:
                 with os.scandir(folder) as found:
-                    self._folders[folder] = {e.name: e.is_dir() for e in found if e.is_dir() or e.is_file()}
+                    self._folders[folder] = {
+                        e.name: is_folder(e) for e in found if is_folder(e) or is_file(e)
+                    }
             except OSError:  # not there, or not listable: every file is then asked for by itself
                 self._folders[folder] = {}
         return self._folders[folder]

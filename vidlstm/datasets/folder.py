@@ -18,6 +18,8 @@ from vidlstm.datasets.files import (
     existing_folder,
     group_from_name,
     identity,
+    is_file,
+    is_folder,
     is_frame_folder,
     listing,
     suffix_of,
@@ -65,7 +67,7 @@ def _tops(root: Path) -> list[tuple[str | None, Path]]:
 
 
 def _folders(folder: Path) -> list[os.DirEntry[str]]:
-    found = [e for e in entries(folder) if e.is_dir()]
+    found = [e for e in entries(folder) if is_folder(e)]
     if not found:
         raise DatasetError(f"{folder} holds no class folder; --data.root wants <root>/<label>/<video>")
     return found
@@ -79,8 +81,8 @@ def _holds_classes(folder: str) -> bool:
     found = entries(folder)
     if any(suffix_of(e.name) in VIDEO_SUFFIXES for e in found):
         return False
-    below = [inner for e in found if e.is_dir() for inner in entries(e.path)]
-    return any(inner.is_dir() or suffix_of(inner.name) in VIDEO_SUFFIXES for inner in below)
+    below = [inner for e in found if is_folder(e) for inner in entries(e.path)]
+    return any(is_folder(inner) or suffix_of(inner.name) in VIDEO_SUFFIXES for inner in below)
 
 
 @dataclass
@@ -94,7 +96,7 @@ class _Scan:
 
     def add_classes(self, top: Path, side: str | None) -> None:
         folders = _folders(top)
-        loose = [e for e in entries(top) if not e.is_dir() and suffix_of(e.name) in VIDEO_SUFFIXES]
+        loose = [e for e in entries(top) if not is_folder(e) and suffix_of(e.name) in VIDEO_SUFFIXES]
         self.unlabelled += [self._name(e.path) for e in loose]
         closed = {identity(self.root), identity(top)} | {identity(e.path) for e in folders}
         for folder in folders:
@@ -114,13 +116,13 @@ class _Scan:
     def _videos(self, folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
         """Yields videos and frame folders; ``seen`` stops links that lead back up or to another class."""
         for entry in entries(folder):
-            if entry.is_dir():
+            if is_folder(entry):
                 if is_frame_folder(entry.path):
                     yield entry.path
                 elif identity(entry.path) not in seen:
                     seen.add(identity(entry.path))
                     yield from self._videos(entry.path, seen)
-            elif entry.is_file() and suffix_of(entry.name) in VIDEO_SUFFIXES:
+            elif is_file(entry) and suffix_of(entry.name) in VIDEO_SUFFIXES:
                 yield entry.path
             else:
                 self.left_out.append(self._name(entry.path))

@@ -18,6 +18,8 @@ from vidlstm.datasets.files import (
     entries,
     existing_folder,
     identity,
+    is_file,
+    is_folder,
     is_frame_folder,
     listing,
     suffix_of,
@@ -131,13 +133,13 @@ def _walk(
 ) -> Iterator[tuple[str, str]]:
     """Yields ``(stem, path relative to the root)`` of every video and frame folder that is wanted."""
     for entry in entries(folder):
-        if entry.is_dir():
+        if is_folder(entry):
             if entry.name in stems and is_frame_folder(entry.path):
                 yield entry.name, Path(entry.path).relative_to(root).as_posix()
             elif identity(entry.path) not in seen:
                 seen.add(identity(entry.path))
                 yield from _walk(root, entry.path, stems, seen)
-        elif suffix_of(entry.name) in VIDEO_SUFFIXES and entry.is_file():
+        elif suffix_of(entry.name) in VIDEO_SUFFIXES and is_file(entry):
             stem = entry.name.rpartition(".")[0]
             if stem in stems:
                 yield stem, Path(entry.path).relative_to(root).as_posix()

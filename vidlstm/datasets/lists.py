@@ -66,8 +66,10 @@ def check_official_fold(annotations: Path, fold: int, there: Iterable[int]) -> N
 def find_clips(root: Path, listed: Iterable[Listed]) -> tuple[ClipRecord, ...]:
     """Looks the listed clips up below the root, as video files or as folders of frames.
 
+    An official split is comparable with published numbers only as a whole, so no clip may be missing.
+
     Raises:
-        DatasetError: some are missing: the first ten and how many. An official split is only comparable whole.
+        DatasetError: some are missing; the message lists the first ten and how many.
     """
     presence, records, missing = Presence(), [], []
     for clip in listed:
