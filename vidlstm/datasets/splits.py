@@ -61,9 +61,9 @@ def split_records(dataset: ClipDataset, *, fold: int | None, validation_fraction
     return Split(**{side: tuple(sides[side]) for side in SPLITS})
 
 
-def _order(record: ClipRecord) -> tuple[str, str, float, float, str]:
+def _order(record: ClipRecord) -> tuple[str, str, float, float, str, str]:
     end = float("inf") if record.end_seconds is None else record.end_seconds
-    return record.name, str(record.path), record.start_seconds or 0.0, end, record.label
+    return record.name, str(record.path), record.start_seconds or 0.0, end, record.label, record.group or ""
 
 
 def _given_sides(
