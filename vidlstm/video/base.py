@@ -8,6 +8,7 @@ It knows no decoder.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -16,11 +17,13 @@ from vidlstm.structures import Frame, VideoInfo
 from vidlstm.video.clock import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from types import TracebackType
 
-    Wanted = Callable[[float], bool]
-    Picture = tuple[float | None, Callable[[], np.ndarray]]
+Wanted = Callable[[float], bool]
+"""Asked once per decoded frame, in time order, with its time in seconds: is it wanted?"""
+
+Picture = tuple[float | None, Callable[[], np.ndarray]]
+"""The container's time of a decoded frame, if it has one, and the function that converts the frame."""
 
 SHORT_FRAMES = 2
 """How many frames may be missing at the end before a video counts as truncated: headers are off by one."""
@@ -33,7 +36,8 @@ class VideoReader(ABC):
     """A video that is read once, front to back; a context manager that iterates over frames.
 
     Frames are RGB ``uint8 (H, W, 3)``, upright and C-contiguous, with strictly rising times in seconds from
-    the container. Iterating twice goes on where the first stopped.
+    the container. Without a ``size`` all have the size that ``info`` gives, that of the first frame.
+    Iterating a second time goes on where the first stopped.
 
     Attributes:
         info: what the container claims, and which reader was taken.
@@ -41,21 +45,18 @@ class VideoReader(ABC):
         truncated: empty, or why the video ended before its header said; valid after iteration.
     """
 
-    def __init__(self, info: VideoInfo, *, wanted: Wanted | None, start_seconds: float | None = None) -> None:
+    def __init__(self, info: VideoInfo, *, wanted: Wanted | None, end_seconds: float | None = None) -> None:
         self.info = info
         self.decoded_frames = 0
         self.truncated = ""
         self._wanted = wanted
-        self._start_seconds = start_seconds
+        self._end_seconds = end_seconds
         self._clock = Clock(info.claimed_fps)
         self._frames = self._iterate()
 
     @abstractmethod
     def _pictures(self) -> Iterator[Picture]:
-        """Yields time (None where the container gives none) and a function that converts, per decoded frame.
-
-        Sets ``truncated`` and returns where the decoder gives up.
-        """
+        """Yields each decoded frame; where the decoder gives up, sets ``truncated`` and returns."""
 
     @abstractmethod
     def close(self) -> None:
@@ -89,25 +90,25 @@ class VideoReader(ABC):
         truncated only where every claim that was made says so, by more than ``SHORT_FRAMES`` frames and
         more than ``SHORT_SHARE`` of the whole.
         """
-        short = [claim for claim in (self._count_is_short(), self._time_is_short()) if claim is not None]
+        short = [claim for claim in (self._short_in_frames(), self._short_in_time()) if claim is not None]
         return short[0] if short and all(short) else ""
 
-    def _count_is_short(self) -> str | None:
+    def _short_in_frames(self) -> str | None:
         claimed = self.info.claimed_frames
         if not claimed:
             return None
         missing = claimed - self.decoded_frames
         short = missing > max(SHORT_FRAMES, SHORT_SHARE * claimed)
-        return f"{self.decoded_frames} of {claimed} frames" if short else ""
+        return f"ends after {self.decoded_frames} of {claimed} frames" if short else ""
 
-    def _time_is_short(self) -> str | None:
+    def _short_in_time(self) -> str | None:
         duration, fps, last = (
             self.info.claimed_duration_seconds,
             self.info.claimed_fps,
             self._clock.last_seconds,
         )
-        if not duration or not fps or last is None:
+        if not duration or not fps or last is None or self._end_seconds is None:
             return None
-        missing = (self._start_seconds or 0.0) + duration - (last + 1 / fps)
+        missing = self._end_seconds - (last + 1 / fps)
         short = missing > max(SHORT_FRAMES / fps, SHORT_SHARE * duration)
-        return f"{duration - missing:.2f} of {duration:.2f} seconds" if short else ""
+        return f"ends {missing:.2f} s before its {duration:.2f} s are over" if short else ""
