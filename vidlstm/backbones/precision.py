@@ -61,7 +61,9 @@ def _cast_after_stem(traced: fx.GraphModule, dtype: torch.dtype) -> fx.GraphModu
     for node in sorted(crossing, key=nodes.index):
         with traced.graph.inserting_after(nodes[cut]):
             cast = traced.graph.call_function(_cast, (node, dtype))
-        node.replace_all_uses_with(cast, delete_user_cb=lambda user, c=cast: user not in before and user is not c)
+        node.replace_all_uses_with(
+            cast, delete_user_cb=lambda user, c=cast: user not in before and user is not c
+        )
     traced.recompile()
     return traced
 

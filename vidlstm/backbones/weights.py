@@ -128,5 +128,7 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
     if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
         state = state["state_dict"]
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise WeightsError(f"{path} holds no dict of tensors; save it with torch.save(model.state_dict(), ...)")
+        raise WeightsError(
+            f"{path} holds no dict of tensors; save it with torch.save(model.state_dict(), ...)"
+        )
     return state

@@ -42,7 +42,9 @@ class FeatureTable:
         shape = (int(starts[-1]), store.spec.feature_dim)
         limit = free_memory_bytes() * MEMORY_SHARE if map_above_bytes is None else map_above_bytes
         self.is_mapped = math.prod(shape) * 2 > limit
-        self.rows_NF = _mapped(store.folder, shape) if self.is_mapped else torch.empty(shape, dtype=torch.float16)
+        self.rows_NF = (
+            _mapped(store.folder, shape) if self.is_mapped else torch.empty(shape, dtype=torch.float16)
+        )
         self._start = dict(zip(unique, starts.tolist(), strict=False))
         self._timestamps: dict[str, np.ndarray] = {}
         for video_hash, start, length in zip(unique, starts.tolist(), lengths, strict=False):
@@ -50,7 +52,9 @@ class FeatureTable:
             self.rows_NF[start : start + length] = torch.from_numpy(sequence.features)
             self._timestamps[video_hash] = sequence.timestamps_seconds
 
-    def rows_of(self, video_hash: str, start_seconds: float | None, end_seconds: float | None) -> tuple[int, int]:
+    def rows_of(
+        self, video_hash: str, start_seconds: float | None, end_seconds: float | None
+    ) -> tuple[int, int]:
         """The rows ``[first, last)`` of a stretch of a video, by its timestamps.
 
         Times are in the container's own clock; None is the video's beginning or end. The range is empty

@@ -3,12 +3,17 @@
 Decode processes fill one queue; frames of all videos share batches, which always have one shape (the last
 is padded), so that features do not depend on what else was in the batch; each video's features go to its
 own file as they come. It prints nothing: a callback is told of the progress.
+
+On a CPU every core is a lane that runs whole batches on one thread. That keeps all cores busy beside the
+decoders; one batch spread over all cores makes each layer wait for the core that a decoder has taken.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
+    from torch import Tensor
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.features.store import FeatureWriter
@@ -69,10 +75,14 @@ class ExtractionReport:
         return [f for f in self.failures if f.reason != "truncated"]
 
 
+def available_cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def default_workers() -> int:
     """One decode process per core this process may use, at most four."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_WORKERS, available)
+    return min(MOST_WORKERS, available_cores())
 
 
 def extract_features(
@@ -120,7 +130,7 @@ def extract_features(
         try:
             for event in pool:
                 run.take(event)
-            run.flush()
+            run.drain()
         finally:
             run.close()
     order = {path: i for i, path in enumerate(unique)}
@@ -154,10 +164,20 @@ class _Run:
         self._paths, self._store, self._backbone, self._progress = paths, store, backbone, progress
         self._open: dict[int, _Open] = {}
         self._rows: list[tuple[int, float]] = []
-        size = backbone.size
-        self._batch = torch.zeros(
-            batch_size, size.height, size.width, 3, dtype=torch.uint8, pin_memory=backbone.device.type == "cuda"
+        self._shape = (batch_size, backbone.size.height, backbone.size.width, 3)
+        self._on_cpu = backbone.device.type == "cpu"
+        self._batch = self._new_batch()
+        self._lanes = available_cores() if self._on_cpu else 1
+        self._executor = ThreadPoolExecutor(
+            self._lanes,
+            initializer=torch.set_num_threads if self._on_cpu else None,
+            initargs=(1,) if self._on_cpu else (),
         )
+        # Batches under way, oldest first: features reach their files in the order of the frames.
+        self._under_way: deque[tuple[Future[np.ndarray], list[tuple[int, float]]]] = deque()
+
+    def _new_batch(self) -> Tensor:
+        return torch.zeros(self._shape, dtype=torch.uint8, pin_memory=not self._on_cpu)
 
     def take(self, event: Hashed | Decoded | Ended | Failed) -> None:
         """Handles one event of the decode pool."""
@@ -177,12 +197,24 @@ class _Run:
                 self._failed(event)
 
     def flush(self) -> None:
-        """Runs the backbone on the batch, padded to its one shape, and files the results."""
+        """Sends the batch, padded to its one shape, to a free lane; files what is ready."""
         if not self._rows:
             return
-        self._batch[len(self._rows) :] = 0
-        features = self._backbone(self._batch)[: len(self._rows)].half().cpu().numpy()
-        rows, self._rows = self._rows, []
+        future = self._executor.submit(_run_backbone, self._backbone, self._batch, len(self._rows))
+        self._under_way.append((future, self._rows))
+        self._batch, self._rows = self._new_batch(), []
+        while len(self._under_way) > self._lanes:
+            self._file_oldest()
+
+    def drain(self) -> None:
+        """Runs what is left."""
+        self.flush()
+        while self._under_way:
+            self._file_oldest()
+
+    def _file_oldest(self) -> None:
+        future, rows = self._under_way.popleft()
+        features = future.result()
         for job in dict.fromkeys(job for job, _ in rows):
             chosen = [i for i, (owner, _) in enumerate(rows) if owner == job]
             self._append(job, features[chosen], [rows[i][1] for i in chosen])
@@ -191,6 +223,7 @@ class _Run:
 
     def close(self) -> None:
         """Throws away what is half done; the next run starts those videos anew."""
+        self._executor.shutdown(cancel_futures=True)
         for video in self._open.values():
             video.writer.abort()
 
@@ -234,6 +267,11 @@ class _Run:
             video.writer.abort()
         self.report.failures.append(Failure(self._paths[event.job], event.reason, event.detail))
         self._progress(self.report)
+
+
+def _run_backbone(backbone: Backbone, batch: Tensor, count: int) -> np.ndarray:
+    features: np.ndarray = backbone(batch)[:count].half().cpu().numpy()
+    return features
 
 
 def make_store(root: Path, backbone: Backbone, *, fps: float, image_fps: float = 25.0) -> FeatureStore:

@@ -55,7 +55,9 @@ class FeatureStore:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise StoreError(f"{path} is damaged ({error}); delete {self.folder} and extract again") from error
+            raise StoreError(
+                f"{path} is damaged ({error}); delete {self.folder} and extract again"
+            ) from error
         if found != self.spec.as_dict():
             raise StoreError(
                 f"{path} does not describe the features asked for; use another --store:\n"
@@ -118,7 +120,9 @@ class FeatureStore:
         """Starts writing one video's features; see :class:`FeatureWriter`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "spec.json").is_file():
-            _write_atomically(self.folder / "spec.json", json.dumps(self.spec.as_dict(), indent=1, sort_keys=True))
+            _write_atomically(
+                self.folder / "spec.json", json.dumps(self.spec.as_dict(), indent=1, sort_keys=True)
+            )
         return FeatureWriter(self.path_of(video_hash), self.spec)
 
     def remove_leftovers(self) -> None:

@@ -43,7 +43,9 @@ def read_checkpoint(path: Path, *, task: str | None = None) -> tuple[dict[str, T
     if not isinstance(card, dict) or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} was not written by vidlstm train: it has no {CARD!r} card")
     if card.get("version") != CARD_VERSION:
-        raise CheckpointError(f"{path} has card version {card.get('version')}, this vidlstm reads {CARD_VERSION}")
+        raise CheckpointError(
+            f"{path} has card version {card.get('version')}, this vidlstm reads {CARD_VERSION}"
+        )
     if task is not None and card.get("task") != task:
         raise CheckpointError(f"{path} was trained for {card.get('task')!r}, not {task!r}")
     return checkpoint["state_dict"], card
