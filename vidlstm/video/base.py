@@ -37,7 +37,7 @@ class VideoReader(ABC):
 
     Frames are RGB ``uint8 (H, W, 3)``, upright and C-contiguous, with strictly rising times in seconds from
     the container. Without a ``size`` all have the size that ``info`` gives, that of the first frame.
-    Iterating a second time goes on where the first stopped.
+    Pixels are taken to be square. Iterating a second time goes on where the first stopped.
 
     Attributes:
         info: what the container claims, and which reader was taken.
@@ -45,13 +45,20 @@ class VideoReader(ABC):
         truncated: empty, or why the video ended before its header said; valid after iteration.
     """
 
-    def __init__(self, info: VideoInfo, *, wanted: Wanted | None, end_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        info: VideoInfo,
+        *,
+        wanted: Wanted | None,
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+    ) -> None:
         self.info = info
         self.decoded_frames = 0
         self.truncated = ""
         self._wanted = wanted
         self._end_seconds = end_seconds
-        self._clock = Clock(info.claimed_fps)
+        self._clock = Clock(info.claimed_fps, start_seconds)
         self._frames = self._iterate()
 
     @abstractmethod

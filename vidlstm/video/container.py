@@ -54,6 +54,11 @@ class Header:
     index: int
     codec: str
 
+    @property
+    def start_seconds(self) -> float:
+        """The first time on the stream's own clock; zero where it is not said."""
+        return float((self.start_ticks or 0) * self.time_base)
+
 
 def check_is_file(path: str | Path) -> None:
     """Tells the failures that need no decoder to find.

@@ -63,35 +63,43 @@ class OpenCVReader(VideoReader):
         self._path, self._size, self._live = path, size, live
         self._header = None if live or isinstance(path, int) else _header(path)
         self._capture = _open(path, live)
-        if not self._capture.isOpened() or not self._capture.grab():
-            opened = self._capture.isOpened()
+        try:
+            first = self._first_picture()
+        except VideoError:
             self._capture.release()
-            reason, detail = (
-                ("empty", "OpenCV gets no frame") if opened else ("unreadable", "OpenCV cannot open it")
-            )
-            raise VideoError(str(path), reason=reason, detail=detail)
-        self._start = time.monotonic()
-        clockwise = round(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
-        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
-        self._quarters = -clockwise // 90 % 4
-        coded = self._number(cv2.CAP_PROP_FRAME_HEIGHT), self._number(cv2.CAP_PROP_FRAME_WIDTH)
-        self._shape = coded_size((round(coded[0] or 0), round(coded[1] or 0)), self._quarters)
+            raise
+        self._opened = time.monotonic()
         super().__init__(
-            self._info(), wanted=wanted, end_seconds=self._header.end_seconds if self._header else None
+            self._info(*coded_size((first.shape[0], first.shape[1]), self._quarters)),
+            wanted=wanted,
+            start_seconds=self._header.start_seconds if self._header else 0.0,
+            end_seconds=self._header.end_seconds if self._header else None,
         )
+
+    def _first_picture(self) -> np.ndarray:
+        """Grabs the first frame, which stays grabbed, and tells how it lies."""
+        if not self._capture.isOpened():
+            raise self._error("unreadable", "OpenCV cannot open it")
+        if not self._capture.grab():
+            raise self._error("empty", "OpenCV gets no frame")
+        self._quarters = (
+            -round(self._capture.get(cv2.CAP_PROP_ORIENTATION_META) / 90) % 4
+        )  # counter-clockwise
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        return self._retrieve(0)
 
     def _number(self, what: int) -> float | None:
         """A claim of OpenCV's, where it is one: absent values come as zero, negative or huge."""
         value = self._capture.get(what)
         return value if 0 < value < 1e9 else None
 
-    def _info(self) -> VideoInfo:
+    def _info(self, height: int, width: int) -> VideoInfo:
         header, count = self._header, self._number(cv2.CAP_PROP_FRAME_COUNT)
         fps = header.fps if header else self._number(cv2.CAP_PROP_FPS)
         return VideoInfo(
             path=str(self._path),
-            height=self._shape[0],
-            width=self._shape[1],
+            height=height,
+            width=width,
             claimed_frames=header.frames if header else round(count) if count else None,
             claimed_fps=fps,
             claimed_duration_seconds=header.duration_seconds if header else None,
@@ -110,7 +118,7 @@ class OpenCVReader(VideoReader):
 
     def _seconds(self) -> float | None:
         if self._live:
-            return time.monotonic() - self._start
+            return time.monotonic() - self._opened
         seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         header = self._header
         if header is None or header.start_ticks is None:
@@ -119,17 +127,20 @@ class OpenCVReader(VideoReader):
         return float((round(seconds / header.time_base) + header.start_ticks) * header.time_base)
 
     def _image(self) -> np.ndarray:
+        shape = self.info.height, self.info.width
+        upright = scaled_size(*shape, self._size) if self._size else shape
+        scaled = resized(self._retrieve(self.decoded_frames), *coded_size(upright, self._quarters))
+        return finished(cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB), self._quarters, self._size)
+
+    def _retrieve(self, frame: int) -> np.ndarray:
+        """The grabbed frame as it lies in the file, BGR."""
         done, image = self._capture.retrieve()
         if not done:
-            raise VideoError(
-                str(self._path),
-                reason="unreadable",
-                detail="OpenCV cannot convert a frame",
-                frame=self.decoded_frames,
-            )
-        upright = scaled_size(*self._shape, self._size) if self._size else self._shape
-        scaled = resized(image, *coded_size(upright, self._quarters))
-        return finished(cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB), self._quarters, self._size)
+            raise self._error("unreadable", "OpenCV cannot convert a frame", frame)
+        return image
+
+    def _error(self, reason: str, detail: str, frame: int = 0) -> VideoError:
+        return VideoError(str(self._path), reason=reason, detail=detail, frame=frame)
 
     def close(self) -> None:  # noqa: D102 as in VideoReader
         self._capture.release()
@@ -138,6 +149,10 @@ class OpenCVReader(VideoReader):
 def _header(path: str | Path) -> Header | None:
     """What PyAV reads of the header; None where it cannot open the file at all."""
     check_is_file(path)
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:  # OpenCV's process dies of such a name
+        raise VideoError(path, reason="unreadable", detail="OpenCV wants a file name in UTF-8") from error
     try:
         with open_container(path) as container:
             header = read_header(container, first_video_stream(container, path))

@@ -55,7 +55,12 @@ class PyAVReader(VideoReader):
         self._reformatter = VideoReformatter()
         self._quarters = round(self._first.rotation / 90) % 4  # counter-clockwise
         self._shape = coded_size((self._first.height, self._first.width), self._quarters)
-        super().__init__(self._info(header), wanted=wanted, end_seconds=header.end_seconds)
+        super().__init__(
+            self._info(header),
+            wanted=wanted,
+            start_seconds=header.start_seconds,
+            end_seconds=header.end_seconds,
+        )
 
     def _decode_first(self) -> VideoFrame:
         try:
