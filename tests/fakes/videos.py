@@ -69,6 +69,8 @@ def write_video(
 ) -> DrawnVideo:
     """Draws a video and encodes it to H.264 in a file; straight through PyAV, so that it can test our writer.
 
+    A seed gives the same pictures, but not always the same bytes: x264 does not promise that.
+
     Args:
         path: the file; its folder is made.
         frames: how many.
@@ -85,7 +87,7 @@ def write_video(
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "12", "preset": "veryfast"})
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-        stream.thread_count = 1  # the same bytes on every machine
+        stream.thread_count = 1  # so small a picture is encoded faster without a pool of threads
         for index, image in enumerate(drawn.images):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = index, 1 / rate
