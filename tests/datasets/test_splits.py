@@ -172,6 +172,12 @@ def test_a_fold_leaves_test_clips_alone() -> None:
     assert names(split.validation) == ["2.mp4", "4.mp4", "6.mp4"]
 
 
+def test_a_fold_of_nothing_but_test_clips_is_no_fold() -> None:
+    records = [clip(f"{i}.mp4", "a", fold=i, split="test" if i == 2 else "train") for i in range(3)]
+    with pytest.raises(DatasetError, match=r"there is no fold 2; --data\.fold can be 0, 1"):
+        cut(dataset(*records), fold=2)
+
+
 def test_an_unknown_fold_names_the_others() -> None:
     data = dataset(*(clip(f"{i}.mp4", "a", fold=i) for i in (4, 0, 2)))
     with pytest.raises(DatasetError, match=r"there is no fold 1; --data\.fold can be 0, 2, 4"):
