@@ -15,7 +15,9 @@ from vidlstm.datasets import ClipDataset, ClipRecord, Split, split_records
 from vidlstm.datasets.splits import bundles
 from vidlstm.errors import DatasetError
 
-UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+UNTIMED = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
 """Hypothesis without its clocks: a busy machine must not fail a test."""
 
 
