@@ -180,12 +180,13 @@ def _open(path: str | Path | int, live: bool) -> cv2.VideoCapture:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """OpenCV's own warnings off, and back to what the user had."""
-    logging = cv2.utils.logging
-    before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    # OpenCV 4 has the function at the top, OpenCV 5 further down.
+    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+    before = set_level(0)
     try:
         yield
     finally:
-        logging.setLogLevel(before)
+        set_level(before)
 
 
 @contextmanager
