@@ -28,7 +28,7 @@ def parse(parser: ArgumentParser, argv: Sequence[str]) -> Namespace:
         SettingsError: a key is unknown or a value does not fit; names the nearest known key.
     """
     try:
-        parsed: Namespace = parser.instantiate_classes(parser.parse_args(list(argv)))
+        parsed: Namespace = parser.instantiate(parser.parse_args(list(argv)))
     except (argparse.ArgumentError, TypeError, ValueError) as error:
         raise SettingsError(_explain(str(error), parser)) from error
     return parsed
