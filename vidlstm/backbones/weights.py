@@ -1,4 +1,4 @@
-"""Finding a backbone's weights without ever guessing: file, torch hub's cache, installed package, download."""
+"""Finding a backbone's weights without ever guessing: file, torch hub's cache, package, download."""
 
 from __future__ import annotations
 
