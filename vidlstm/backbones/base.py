@@ -6,7 +6,6 @@ It never opens a video, and is never trained. A network file (``torchvision.py``
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -153,12 +152,3 @@ def _cpu_has_bfloat16() -> bool:
     # Absent on processors torch knows no such instructions for.
     checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
-
-
-def hash_parameters(module: nn.Module) -> str:
-    """SHA-256 over names, shapes and values of a module's state, in a fixed order."""
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

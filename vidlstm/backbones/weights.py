@@ -85,6 +85,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hash_parameters(module: nn.Module) -> str:
+    """SHA-256 over names, shapes and values of a module's state, in a fixed order."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def load_into(module: nn.Module, path: Path, *, ignore: frozenset[str] = frozenset()) -> None:
     """Loads a weights file strictly, without running code from it.
 
