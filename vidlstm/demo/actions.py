@@ -30,12 +30,12 @@ def walk(phase: float) -> Pose:
     """Walks; one phase is two steps. The path is the clip's business, as its speed is."""
 
     def leg(at: float) -> Leg:
-        thigh = _wave(at, 4.0, 24.0)
+        thigh = _wave(at, 4.0, 26.0)
         bend = 8.0 + 48.0 * max(0.0, cos(2 * pi * at)) ** 2  # the knee bends while the leg swings forward
         return Leg(thigh=thigh, shin=thigh - bend, spread=1.0)
 
     def arm(at: float) -> Arm:
-        return Arm(forward=_wave(at, 0.0, 28.0), sideways=6.0, elbow=_wave(at, 22.0, 10.0))
+        return Arm(forward=_wave(at, 0.0, 34.0), sideways=6.0, elbow=_wave(at, 22.0, 10.0))
 
     return Pose(
         left_arm=arm(phase + 0.5),
@@ -50,7 +50,9 @@ def walk(phase: float) -> Pose:
 
 def wave(phase: float) -> Pose:
     """Waves with the right arm; one phase is one swing of the hand."""
-    arm = Arm(forward=22.0, sideways=105.0, roll=90.0, elbow=_wave(phase, 58.0, 38.0))
+    arm = Arm(
+        forward=15.0, sideways=_wave(phase, 125.0, 18.0), roll=90.0, elbow=_wave(phase + 0.1, 35.0, 32.0)
+    )
     return Pose(right_arm=arm, sway=2.0, nod=-3.0)
 
 
@@ -79,12 +81,12 @@ def pick_up(phase: float) -> Pose:
     """Bends down to the floor and comes up again; one phase is there and back."""
     down = smooth(1.0 - abs(2.0 * (phase % 1.0) - 1.0) * 1.15)
     low = Pose(
-        left_arm=Arm(forward=68.0, sideways=6.0, elbow=8.0),
-        right_arm=Arm(forward=74.0, sideways=4.0, elbow=6.0),
-        left_leg=Leg(thigh=52.0, shin=-24.0, spread=7.0),
-        right_leg=Leg(thigh=48.0, shin=-26.0, spread=7.0),
-        lean=74.0,
-        nod=-12.0,
+        left_arm=Arm(forward=88.0, sideways=6.0, elbow=6.0),
+        right_arm=Arm(forward=92.0, sideways=4.0, elbow=6.0),
+        left_leg=Leg(thigh=20.0, shin=-16.0, spread=7.0),
+        right_leg=Leg(thigh=18.0, shin=-14.0, spread=7.0),
+        lean=98.0,
+        nod=-16.0,
     )
     return blend(Pose(), low, down)
 
@@ -106,7 +108,7 @@ def sit_down(phase: float) -> Pose:
     reach = Arm(forward=26.0 * halfway)
     return replace(
         pose,
-        lean=pose.lean + 34.0 * halfway,
+        lean=pose.lean + 26.0 * halfway,
         nod=-14.0 * halfway,
         left_arm=pose.left_arm._replace(forward=pose.left_arm.forward + reach.forward),
         right_arm=pose.right_arm._replace(forward=pose.right_arm.forward + reach.forward),

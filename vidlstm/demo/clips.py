@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -46,22 +49,19 @@ def draw_dataset(
     """
     if figures < 3 or clips_per_figure_and_action < 1:
         raise ValueError("at least 3 figures and 1 clip of each action are needed")
-    takes = [
-        random_take(seed, figure_seed(seed, figure), action, number, fps=fps)
-        for figure in range(figures)
-        for action in ACTIONS
-        for number in range(clips_per_figure_and_action)
-    ]
     splits = _splits(figures, seed)
-    rows = []
-    for done, take in enumerate(takes):
-        figure, number = divmod(done, len(ACTIONS) * clips_per_figure_and_action)
-        group = f"figure_{figure:02d}"
-        path = f"clips/{group}_{take.action}_{number % clips_per_figure_and_action}.mp4"
-        write_take(take, out / path)
-        rows.append((path, take.action, group, splits[figure]))
-        if progress:
-            progress(done + 1, len(takes))
+    rows, takes = [], []
+    for figure in range(figures):
+        for action, number in product(ACTIONS, range(clips_per_figure_and_action)):
+            group = f"figure_{figure:02d}"
+            rows.append((f"clips/{group}_{action}_{number}.mp4", action, group, splits[figure]))
+            takes.append(random_take(seed, figure_seed(seed, figure), action, number, fps=fps))
+    # Threads, because drawing and encoding happen in OpenCV and x264, outside Python's lock.
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        written = pool.map(write_take, takes, [out / row[0] for row in rows])
+        for done, _ in enumerate(written, 1):
+            if progress:
+                progress(done, len(takes))
     table = out / "clips.csv"
     write_csv(table, COLUMNS, rows)
     return table

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from vidlstm.demo.colours import DARKEST_WALL, Colour, brightness, darkened, from_hsv
 from vidlstm.demo.poses import Pose, Proportions, joints
 from vidlstm.demo.views import View
 
-Colour = tuple[int, int, int]
-
-_SKINS: tuple[Colour, ...] = ((247, 211, 180), (226, 176, 138), (188, 132, 92), (134, 88, 58), (92, 60, 42))
+_SKINS: tuple[Colour, ...] = ((244, 206, 174), (222, 170, 132), (188, 132, 92), (134, 88, 58), (92, 60, 42))
 _HAIRS: tuple[Colour, ...] = ((32, 26, 24), (82, 50, 30), (150, 98, 48), (214, 178, 104), (128, 128, 132))
 _EYE: Colour = (30, 26, 30)
 _CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 20)), np.sin(np.linspace(0, 2 * np.pi, 20))], axis=1)
@@ -23,7 +22,7 @@ _CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 20)), np.sin(np.linspace(0,
 
 @dataclass(frozen=True)
 class Figure:
-    """One person, and the number that their room is drawn from.
+    """One person.
 
     Attributes:
         body: lengths in body heights.
@@ -31,7 +30,6 @@ class Figure:
         skin, hair, shirt, trousers, shoes: RGB.
         long_sleeves, long_trousers: otherwise the forearms and shins show skin.
         long_hair: hair down to the shoulders.
-        seed: of the figure; the room behind it comes from the same number.
     """
 
     body: Proportions
@@ -44,12 +42,11 @@ class Figure:
     long_sleeves: bool
     long_trousers: bool
     long_hair: bool
-    seed: int
 
 
-def random_figure(seed: int, wall_brightness: float) -> Figure:
-    """The figure of a seed, in clothes that stand out from a wall of ``wall_brightness`` (0 to 255)."""
-    rng = np.random.default_rng([seed, 1])
+def random_figure(seed: int, outfit: int) -> Figure:
+    """The person of a seed, in the clothes of another: people change clothes, as they change rooms."""
+    rng, clothes = np.random.default_rng([seed, 1]), np.random.default_rng([outfit, 8])
     usual = Proportions()
     legs, arms = rng.uniform(0.93, 1.06), rng.uniform(0.94, 1.08)
     body = replace(
@@ -65,36 +62,23 @@ def random_figure(seed: int, wall_brightness: float) -> Figure:
     return Figure(
         body=body,
         girth=float(rng.uniform(1.05, 1.4)),
-        skin=_skin(rng, wall_brightness),
+        skin=_SKINS[rng.integers(len(_SKINS))],
         hair=_HAIRS[rng.integers(len(_HAIRS))],
-        shirt=_cloth(rng, wall_brightness),
-        trousers=_cloth(rng, wall_brightness),
-        shoes=((40, 38, 42), (225, 225, 220), (150, 40, 40), (60, 60, 110))[rng.integers(4)],
-        long_sleeves=bool(rng.random() < 0.25),
-        long_trousers=bool(rng.random() < 0.75),
+        shirt=_cloth(clothes),
+        trousers=_cloth(clothes),
+        shoes=((40, 38, 42), (225, 225, 220), (150, 40, 40), (60, 60, 110))[clothes.integers(4)],
+        long_sleeves=bool(clothes.random() < 0.25),
+        long_trousers=bool(clothes.random() < 0.75),
         long_hair=bool(rng.random() < 0.4),
-        seed=seed,
     )
 
 
-def brightness(colour: Colour) -> float:
-    """Luma of an RGB colour, 0 to 255 (Rec. 601)."""
-    return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
-
-
-def _skin(rng: np.random.Generator, wall_brightness: float) -> Colour:
-    """A skin at least 30 levels of brightness from the wall's: a pale arm before a pale wall is not seen."""
-    seen = [skin for skin in _SKINS if abs(brightness(skin) - wall_brightness) >= 30]
-    return seen[rng.integers(len(seen))]
-
-
-def _cloth(rng: np.random.Generator, wall_brightness: float) -> Colour:
-    """A colour at least 50 levels of brightness from the wall's."""
+def _cloth(rng: np.random.Generator) -> Colour:
+    """A colour of cloth, dark enough to stand out from any wall (see ``rooms.random_room``)."""
     while True:
-        hsv = np.array([[[rng.integers(180), rng.integers(60, 256), rng.integers(40, 256)]]], np.uint8)
-        r, g, b = (int(v) for v in cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0])
-        if abs(brightness((r, g, b)) - wall_brightness) >= 50:
-            return r, g, b
+        cloth = from_hsv(int(rng.integers(180)), int(rng.integers(40, 200)), int(rng.integers(40, 190)))
+        if brightness(cloth) <= DARKEST_WALL - 45:
+            return cloth
 
 
 @dataclass
@@ -190,5 +174,5 @@ def _hull(
     hull = cv2.convexHull((rim * 2**_SHIFT).round().astype(np.int32))
     cv2.fillConvexPoly(image, hull, colour, cv2.LINE_AA, _SHIFT)
     if outline:
-        dark = tuple(int(c * 0.55) for c in colour)
+        dark = darkened(colour, 0.55)
         cv2.polylines(image, [hull], True, dark, max(1, round(image.shape[0] / 240)), cv2.LINE_AA, _SHIFT)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from vidlstm.demo.colours import DARKEST_WALL, Colour, brightness, darkened, from_hsv
 from vidlstm.demo.poses import Pose, Proportions, joints
 from vidlstm.demo.views import View
-
-Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -30,24 +29,17 @@ class Room:
     seed: int
 
 
-def random_room(seed: int) -> Room:
-    """The room of a seed: light or dark wall, pale colours, so that the figure stands out."""
+def random_room(seed: int, skin: Colour) -> Room:
+    """The room of a seed, with pale walls that ``skin`` stands out from; else a pale arm is not seen."""
     rng = np.random.default_rng([seed, 2])
-    light = rng.random() < 0.75
-    value = int(rng.integers(165, 235) if light else rng.integers(60, 105))
-    wall = _hsv(int(rng.integers(180)), int(rng.integers(8, 60)), value)
-    floor = _hsv(
-        int(rng.integers(5, 25)),
-        int(rng.integers(30, 110)),
-        int(np.clip(value * rng.uniform(0.6, 0.85), 45, 200)),
-    )
-    chair = _hsv(int(rng.integers(180)), int(rng.integers(40, 160)), int(rng.integers(60, 200)))
+    while True:
+        wall = from_hsv(int(rng.integers(180)), int(rng.integers(8, 60)), int(rng.integers(160, 245)))
+        if brightness(wall) >= DARKEST_WALL and abs(brightness(wall) - brightness(skin)) >= 22:
+            break
+    value = int(np.clip(brightness(wall) * rng.uniform(0.6, 0.85), 45, 200))
+    floor = from_hsv(int(rng.integers(5, 25)), int(rng.integers(30, 110)), value)
+    chair = from_hsv(int(rng.integers(180)), int(rng.integers(40, 160)), int(rng.integers(60, 200)))
     return Room(wall, floor, chair, bool(rng.random() < 0.7), seed)
-
-
-def _hsv(hue: int, saturation: int, value: int) -> Colour:
-    r, g, b = cv2.cvtColor(np.array([[[hue, saturation, value]]], np.uint8), cv2.COLOR_HSV2RGB)[0, 0]
-    return int(r), int(g), int(b)
 
 
 def draw_room(room: Room, body: Proportions, view: View, height: int, width: int) -> np.ndarray:
@@ -113,7 +105,7 @@ def _chair(image: np.ndarray, room: Room, body: Proportions, view: View) -> None
     order = np.argsort(view.nearness(np.array([leg[0] for leg in legs])), kind="stable")
     lines = [legs[i] for i in order]
     rest = [(back, seat, -half), (back, seat + 0.3, -half), (back, seat + 0.3, half), (back, seat, half)]
-    dark: Colour = (int(room.chair[0] * 0.6), int(room.chair[1] * 0.6), int(room.chair[2] * 0.6))
+    dark = darkened(room.chair, 0.6)
     for a, b in lines:
         pixels, scale = view.project(np.array([a, b]), *image.shape[:2])
         p, q = pixels.round().astype(int).tolist()

@@ -14,7 +14,7 @@ import numpy as np
 
 from vidlstm.demo.actions import ACTIONS, smooth
 from vidlstm.demo.clips import figure_seed, write_csv
-from vidlstm.demo.figures import brightness, random_figure
+from vidlstm.demo.figures import random_figure
 from vidlstm.demo.poses import Pose, blend
 from vidlstm.demo.rooms import random_room
 from vidlstm.demo.takes import Film, motion, pictures, random_view, walked
@@ -52,7 +52,7 @@ def draw_story(
     out: Path,
     *,
     seed: int = 0,
-    seconds_per_action: float = 4.0,
+    seconds_per_action: float = 4.4,
     fps: float = 20.0,
     height: int = 256,
     width: int = 256,
@@ -62,7 +62,8 @@ def draw_story(
     Args:
         out: the folder.
         seed: of the clips that this film goes with; its figure is in none of them.
-        seconds_per_action: about how long each action lasts; the true times differ by up to a tenth.
+        seconds_per_action: about how long each repeated action lasts; walking, sitting down and
+            standing up are shorter.
         fps: frames per second.
         height, width: pixels.
 
@@ -93,25 +94,34 @@ def _plan(rng: np.random.Generator, seconds_per_action: float, fps: float) -> li
     for actions in SHOTS:
         shot = []
         for action in actions:
-            frames = round(seconds_per_action * rng.uniform(0.9, 1.1) * fps)
-            period = float(rng.uniform(*ACTIONS[action].period_seconds))
-            if action == "walk":  # slowly and not for long: the path must fit into the picture
-                period, frames = ACTIONS[action].period_seconds[1], round(0.75 * seconds_per_action * fps)
+            seconds, period = _timing(rng, action, seconds_per_action)
+            frames = round(seconds * fps)
             shot.append(_Scene(action, at / fps, frames / fps, period))
             at += frames
         shots.append(shot)
     return shots
 
 
+def _timing(rng: np.random.Generator, action: str, seconds_per_action: float) -> tuple[float, float]:
+    """How long an action lasts in the film, and how long one phase of it."""
+    shortest, longest = ACTIONS[action].period_seconds
+    period = float(rng.uniform(shortest, longest))
+    if action == "walk":  # slowly and not for long: the path must fit into the picture
+        return 0.75 * seconds_per_action, longest
+    if not ACTIONS[action].cyclic:  # as in the clips, most of the time is movement: a pause has no name
+        return period + 1.3, period
+    return seconds_per_action * float(rng.uniform(0.9, 1.1)), period
+
+
 def _frames(
     shots: list[list[_Scene]], film: Film, fps: float, rng: np.random.Generator, figure_number: int
 ) -> Iterator[np.ndarray]:
-    room = random_room(figure_number)
-    figure = random_figure(figure_number, brightness(room.wall))
+    figure = random_figure(figure_number, figure_number)
+    room = random_room(figure_number, figure.skin)
     for shot in shots:
         view = random_view(rng)
         if shot[0].action == "walk":
-            view = replace(view, turn=view.turn * 0.7, left=0.5)
+            view = replace(view, turn=float(np.copysign(42.0, view.turn)), left=0.5)
         yield from pictures(figure, room, _shot_poses(shot, view, fps), view, film)
 
 

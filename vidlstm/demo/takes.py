@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 
 from vidlstm.demo.actions import ACTIONS, ORDER_PAIR
-from vidlstm.demo.figures import Figure, brightness, draw_figure, random_figure
+from vidlstm.demo.figures import Figure, draw_figure, random_figure
 from vidlstm.demo.poses import Pose, mirrored
 from vidlstm.demo.rooms import Room, draw_room, random_room
 from vidlstm.demo.views import View
 
+_BEHIND = 0.15  # body heights
 _STRIDE = 0.58  # body heights walked in one phase, two steps; what the legs' swing covers on the floor
 
 
@@ -53,48 +54,41 @@ def motion(action: str, *, start: float, period_seconds: float, times: np.ndarra
 
 
 def walked(poses: list[Pose], times: np.ndarray, *, period_seconds: float, view: View) -> list[Pose]:
-    """Moves walking poses along a straight path, whose middle is on the near side of the body's spot."""
-    speed = _STRIDE / period_seconds
-    middle = float(times.mean())
-    aside, back = -0.3 * sin(radians(view.turn)), 0.1 + 0.35 * cos(radians(view.turn))
-    return [
-        replace(p, travel=speed * (t - middle) - back, aside=aside) for p, t in zip(poses, times, strict=True)
-    ]
+    """Moves walking poses along a straight path, whose middle lies beyond the spot, seen from the camera.
+
+    So the path's near end is in the picture too.
+    """
+    since = times - times.mean()
+    travel = _STRIDE / period_seconds * since - _BEHIND * cos(radians(view.turn))
+    aside = _BEHIND * sin(radians(view.turn))
+    return [replace(p, travel=float(t), aside=aside) for p, t in zip(poses, travel, strict=True)]
 
 
 def pictures(figure: Figure, room: Room, poses: list[Pose], view: View, film: Film) -> Iterator[np.ndarray]:
     """Draws one frame per pose: RGB uint8 ``(film.height, film.width, 3)``."""
     empty = draw_room(room, figure.body, view, film.height, film.width)
     rng = np.random.default_rng([film.seed, 4])
-    tile = rng.normal(0, film.noise, (film.height + 32, film.width + 32, 3)).round().astype(np.int16)
+    tile = rng.normal(0, film.noise, (film.height + 32, film.width + 32, 3)).round()
+    # Two unsigned halves, which OpenCV adds and subtracts without leaving 0 to 255.
+    brighter, darker = (half.clip(0, 255).astype(np.uint8) for half in (tile, -tile))
     for pose in poses:
         image = empty.copy()
-        _shadow(image, figure, pose, view)
+        _shadow(image, pose, view)
         draw_figure(image, figure, pose, view)
         y, x = rng.integers(0, 32, 2)
-        grain = tile[y : y + film.height, x : x + film.width]
-        yield cv2.add(
-            cv2.convertScaleAbs(image, alpha=film.gain), np.ascontiguousarray(grain), dtype=cv2.CV_8U
-        )
+        grain = slice(y, y + film.height), slice(x, x + film.width)
+        lit = cv2.convertScaleAbs(image, alpha=film.gain)
+        yield cv2.subtract(cv2.add(lit, brighter[grain]), darker[grain])
 
 
-def _shadow(image: np.ndarray, figure: Figure, pose: Pose, view: View) -> None:
+def _shadow(image: np.ndarray, pose: Pose, view: View) -> None:
+    """Darkens the floor under the body."""
     spot = np.array([[pose.travel, 0.0, pose.aside]])
     pixels, scale = view.project(spot, *image.shape[:2])
-    x, y = pixels[0]
-    half = 0.17 * float(scale[0])
-    box = (
-        slice(max(0, int(y - half)), int(y + half) + 1),
-        slice(max(0, int(x - 2 * half)), int(x + 2 * half) + 1),
-    )
-    patch = image[box]
-    if patch.size:
-        shade = np.zeros(patch.shape[:2], np.float32)
-        centre = (int(x) - box[1].start, int(y) - box[0].start)
-        cv2.ellipse(
-            shade, centre, (int(half * 1.1), max(1, int(half * 0.28))), 0, 0, 360, 1.0, -1, cv2.LINE_AA
-        )
-        patch[:] = (patch * (1.0 - 0.28 * shade[..., None])).astype(np.uint8)
+    centre, width = pixels[0].round().astype(int).tolist(), 0.19 * float(scale[0])
+    under = image.copy()
+    cv2.ellipse(under, centre, (int(width), max(1, int(width / 4))), 0, 0, 360, (0, 0, 0), -1, cv2.LINE_AA)
+    cv2.addWeighted(under, 0.28, image, 0.72, 0, dst=image)
 
 
 @dataclass(frozen=True)
@@ -102,7 +96,7 @@ class Take:
     """One clip, before it is drawn.
 
     Attributes:
-        figure: the seed of the figure and of its room.
+        figure, outfit, room: the seeds of the person, the clothes and the room.
         action: a name in ``ACTIONS``.
         seconds, fps: the clip has ``round(seconds * fps)`` frames.
         start, period_seconds: see ``motion``.
@@ -111,6 +105,8 @@ class Take:
     """
 
     figure: int
+    outfit: int
+    room: int
     action: str
     seconds: float
     fps: float
@@ -136,18 +132,18 @@ class Take:
         forwards, backwards = ORDER_PAIR
         if self.action == backwards:
             return replace(self, action=forwards).frames()[::-1]
-        room = random_room(self.figure)
-        figure = random_figure(self.figure, brightness(room.wall))
+        figure = random_figure(self.figure, self.outfit)
+        room = random_room(self.room, figure.skin)
         return list(pictures(figure, room, self.poses(), self.view, self.film))
 
 
 def random_view(rng: np.random.Generator) -> View:
     """A camera somewhere in front of the body, from its right side to its left."""
     return View(
-        turn=float(rng.choice([-1, 1]) * rng.uniform(12, 55)),
+        turn=float(rng.choice([-1, 1]) * rng.uniform(22, 55)),
         elevation=float(rng.uniform(3, 14)),
         tilt=float(rng.uniform(-3, 3)),
-        size=float(rng.uniform(0.7, 0.82)),
+        size=float(rng.uniform(0.72, 0.82)),
         left=float(rng.uniform(0.42, 0.58)),
         floor=float(rng.uniform(0.9, 0.95)),
     )
@@ -162,6 +158,8 @@ def random_take(seed: int, figure: int, action: str, number: int, *, fps: float 
     seconds = float(rng.uniform(1.8, 2.2))
     return Take(
         figure=figure,
+        outfit=int(rng.integers(2**31)),
+        room=int(rng.integers(2**31)),
         action=action,
         seconds=seconds,
         fps=fps,

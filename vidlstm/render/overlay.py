@@ -11,7 +11,7 @@ import numpy as np
 
 from vidlstm.errors import VideoError
 from vidlstm.render.layout import lay_out
-from vidlstm.render.lettering import draw_text
+from vidlstm.render.lettering import draw_text, text_width
 from vidlstm.render.moments import clock, probabilities_at, segment_at, time_span
 from vidlstm.render.palette import UNKNOWN, Colour, colour_of, is_bright
 from vidlstm.structures import ActionPrediction, Frame, Segment
@@ -158,16 +158,9 @@ class OverlayDrawer:
         canvas[top : top + height, to.margin : to.margin + max(4, to.unit // 3)] = colour
         left = to.margin + to.unit
         room = to.bars_left - left - to.unit
-        draw_text(
-            canvas,
-            label,
-            left,
-            top + height // 2,
-            size=round(to.unit * 1.6),
-            colour=_LETTERS,
-            width=room,
-            bold=True,
-        )
+        size = _size_that_fits(label, room, round(to.unit * 1.6), to.font)
+        middle = top + height // 2
+        draw_text(canvas, label, left, middle, size=size, colour=_LETTERS, width=room, bold=True)
         below = top + height + round(0.75 * to.unit)
         sure = (
             f"{segment.probability:.0%} over {clock(segment.end_seconds - segment.start_seconds)}"
@@ -220,6 +213,12 @@ class OverlayDrawer:
             [[x - to.unit // 3, top - to.unit // 3], [x + to.unit // 3, top - to.unit // 3], [x, top + 1]]
         )
         cv2.fillConvexPoly(canvas, tip, (255, 255, 255), cv2.LINE_AA)
+
+
+def _size_that_fits(text: str, room: int, largest: int, smallest: int) -> int:
+    """The largest bold letters in which the text fits; the smallest where none do, and it is elided then."""
+    width = max(1, text_width(text, largest, bold=True))
+    return max(smallest, min(largest, largest * room // width))
 
 
 def annotated(

@@ -36,16 +36,20 @@ _LINES = 8  # as many curves as can be told apart; the other classes share one g
 
 
 @contextmanager
-def _figure(path: str | Path, width: float, height: float, dpi: int) -> Iterator[Figure]:
+def _figure(
+    path: str | Path, width: float, height: float, dpi: int, *, tight: bool = False
+) -> Iterator[Figure]:
     """A figure that is saved to ``path`` at the end. Its style does not depend on the user's matplotlibrc."""
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # drawn as a box, which will do
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
-        figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+        figure = Figure(figsize=(width, height), dpi=dpi, layout=None if tight else "constrained")
         FigureCanvasAgg(figure)
         yield figure
         with atomic(path) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
+            figure.savefig(
+                temporary, format="png", metadata={"Software": None}, bbox_inches="tight" if tight else None
+            )
 
 
 def _short(text: str, letters: int = 24) -> str:
@@ -160,37 +164,40 @@ def plot_confusion(
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     names = [_short(label, 28) or "(empty)" for label in labels]
-    side = min(max(3.2, 0.62 * size), 8.0 + 0.12 * size, 24.0)
-    edge = 1.3 + 0.075 * max(map(len, names)) * min(1.0, 30 / size)
-    with _figure(path, side + edge + 0.9, side + edge, 120 if size <= 60 else 150) as figure:
-        axes = figure.subplots()
+    side = min(max(3.2, 0.62 * size), 8.0 + 0.1 * size, 18.0)
+    # The matrix fills the figure, and saving it "tight" adds what the names need, however long they are.
+    with _figure(path, side, side, 120 if size <= 60 else 150, tight=True) as figure:
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
-        bar = figure.colorbar(picture, ax=axes, shrink=0.7, pad=0.02)
-        bar.set_label("share of the true class")
-        bar.outline.set_visible(False)
-        _name_cells(axes, names, size)
+        beside = figure.add_axes((1.0 + 0.25 / side, 0.15, 0.2 / side, 0.7))
+        figure.colorbar(picture, cax=beside).outline.set_visible(False)
+        beside.set_ylabel("share of the true class", fontsize=max(10.0, 0.8 * side))
+        beside.tick_params(labelsize=max(10.0, 0.8 * side))
+        _name_cells(axes, names, side)
         if size <= 40:
             _write_counts(axes, counts, shares, min(10.0, side / size * 72 * 0.34))
         accuracy = float(np.trace(counts)) / max(float(counts.sum()), 1.0)
         right = f"accuracy {accuracy:.3f} ({int(np.trace(counts))} of {int(counts.sum())})"
-        axes.set_title(_short(title, 120) if title else right, fontsize=11, loc="left")
+        axes.set_title(_short(title, 120) if title else right, fontsize=max(11.0, side), loc="left")
 
 
-def _name_cells(axes: Axes, names: Sequence[str], size: int) -> None:
+def _name_cells(axes: Axes, names: Sequence[str], side: float) -> None:
+    size = len(names)
     step = -(-size // 110)  # beyond that many, not every class can be named
-    letters = max(4.5, min(10.0, 260 / size))
+    letters = max(4.5, min(10.0, side * 72 / size * step * 0.6))
     axes.set_xticks(range(0, size, step), names[::step], rotation=90 if size > 6 else 30, fontsize=letters)
     if size <= 6:
         for text in axes.get_xticklabels():
             text.set(ha="right", rotation_mode="anchor")
     axes.set_yticks(range(0, size, step), names[::step], fontsize=letters)
-    axes.set(xlabel="predicted", ylabel="true")
+    axes.set_xlabel("predicted", fontsize=max(10.0, side))
+    axes.set_ylabel("true", fontsize=max(10.0, side))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xticks(np.arange(size - 1) + 0.5, minor=True)
-    axes.set_yticks(np.arange(size - 1) + 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=1.0 if size <= 40 else 0.3)
-    axes.tick_params(which="minor", length=0)
+    if size <= 40:
+        between = np.arange(size - 1) + 0.5
+        axes.hlines(between, -0.5, size - 0.5, color="white", linewidth=1.0)
+        axes.vlines(between, -0.5, size - 0.5, color="white", linewidth=1.0)
 
 
 def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray, letters: float) -> None:
