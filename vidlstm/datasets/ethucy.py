@@ -1,8 +1,8 @@
 """ETH/UCY pedestrians in the layout of the Social-GAN split: leave one scene out.
 
-``ROOT/<scene>/{train,val,test}/*.txt``, each line ``frame id x y`` in metres, 0.4 seconds and 10 frame numbers
-from one step to the next. Pellegrini et al. 2009, "You'll never walk alone"; Lerner et al. 2007, "Crowds by
-example"; the split is that of Gupta et al. 2018, "Social GAN".
+``ROOT/<scene>/{train,val,test}/*.txt``, each line ``frame id x y`` in metres, 0.4 seconds and 10 frame
+numbers from one step to the next. Pellegrini et al. 2009, "You'll never walk alone"; Lerner et al. 2007,
+"Crowds by example"; the split is that of Gupta et al. 2018, "Social GAN".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MOTChallenge boxes: ``gt/gt.txt`` and ``det/det.txt``, ``frame, id, left, top, width, height, ...`` in pixels.
+"""MOTChallenge boxes in pixels: ``gt/gt.txt``, ``det/det.txt``: ``frame, id, left, top, width, height, ...``.
 
 Milan et al. 2016, "MOT16: a benchmark for multi-object tracking". The frame rate lies in ``seqinfo.ini``,
 one folder up.

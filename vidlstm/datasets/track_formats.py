@@ -57,7 +57,7 @@ def _files(root: Path, split: str, pattern: str) -> list[Path]:
 TRACK_FORMATS: dict[
     str, Callable[[Path, str, str | None, int, float | None, Gaps | None], list[TrackTable]]
 ] = {"ethucy": _ethucy, "trajnet": _trajnet, "mot": _mot, "tracks": _tracks}
-"""Format name to a function of (root, split, scene, frame step, fps, gaps). Splits are train, val and test."""
+"""Format name to a function of (root, split, scene, frame step, fps, gaps); splits are train, val, test."""
 
 
 def read_track_tables(

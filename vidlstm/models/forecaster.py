@@ -1,4 +1,4 @@
-"""Observed positions to future ones: an LSTM that corrects constant velocity, one path and a mixture of paths.
+"""Observed positions to future ones: an LSTM that corrects constant velocity, to one path and K others.
 
 It knows nothing of losses, files or units; a length is measured in steps of typical length, which is fitted.
 """
@@ -21,7 +21,7 @@ DECODINGS = ("direct", "autoregressive")
 STANDING = 1.0 / 3.0
 """The ego frame's scale does not fall below this share of a typical step."""
 NEIGHBOURHOOD = 9.0
-"""Half the side of the social grid, in typical steps: 4 metres for people who walk at 1.1 m/s, 0.4 s a step."""
+"""Half the side of the social grid, in typical steps: 4 metres for people who walk 0.45 metres a step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Forecast:
         path_BPC: the one path.
         modes_BKPC: K paths; K may be 0.
         log_weights_BK: log probabilities of the K paths.
-        spread_BKPC: standard deviations, along and across the heading (and of width and height), all positive.
+        spread_BKPC: standard deviations, along and across the heading (and of width and height).
         heading_B22: turns world directions into the axes of ``spread_BKPC``.
     """
 
@@ -173,8 +173,10 @@ class PathForecaster(nn.Module):
 
 
 def _roughness(moves_BUC: Tensor, lengths_B: Tensor) -> Tensor:
-    """Mean size ``(B,)`` of the third difference of positions: near zero for a smooth track, large for a noisy
-    one, and so a measure of how well the last displacement can be trusted."""
+    """Mean size ``(B,)`` of the third difference of positions.
+
+    Near zero for a smooth track, large for a noisy one: how far the last displacement can be trusted.
+    """
     if moves_BUC.shape[1] < 3:
         return moves_BUC.new_zeros(len(moves_BUC))
     third_BV = torch.linalg.vector_norm(torch.diff(moves_BUC[..., :2], n=2, dim=1), dim=-1)

@@ -29,7 +29,7 @@ def grid_cells(offset_BNT2: Tensor, *, cells: int, reach: Tensor) -> tuple[Tenso
 
 def sum_in_cells(values_BNTF: Tensor, cell_BNT: Tensor, inside_BNT: Tensor, count: int) -> Tensor:
     """The sum of the neighbours' values in each cell: ``(B, T, count * F)``."""
-    batch, _, steps, width = values_BNTF.shape
+    batch, steps, width = values_BNTF.shape[0], values_BNTF.shape[2], values_BNTF.shape[3]
     kept = torch.where(inside_BNT[..., None], values_BNTF, 0).transpose(1, 2)
     index = cell_BNT.transpose(1, 2)[..., None].expand_as(kept)
     grid = values_BNTF.new_zeros(batch, steps, count, width)
@@ -70,8 +70,8 @@ class GridPooling(nn.Module):
 class DirectionalPooling(nn.Module):
     """The velocity of neighbours relative to one's own by grid cell, then embeds the grid.
 
-    Kothari et al. 2021, "Human trajectory forecasting in crowds", section IV-B (D-LSTM). Several neighbours in a
-    cell are summed.
+    Kothari et al. 2021, "Human trajectory forecasting in crowds", section IV-B (D-LSTM). Several neighbours
+    in a cell are summed.
 
     Args:
         size: width of the embedding.

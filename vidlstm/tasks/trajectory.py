@@ -141,7 +141,7 @@ class TrajectoryTask(LightningModule):
         self.val_means.update(torch.stack([values[n] for n in self._names], dim=-1), batch.extras[RECORDING])
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the mean over recordings, and ``val_error``, the sum of distances that a checkpoint is chosen by."""
+        """Logs means over recordings, and ``val_error``, the sum of distances a checkpoint is chosen by."""
         means = dict(zip(self._names, self.val_means.compute(), strict=True))
         error = sum(v for k, v in means.items() if k != "nll")
         self.log_dict({**{f"val_{k}": v for k, v in means.items()}, "val_error": error}, prog_bar=True)

@@ -1,4 +1,4 @@
-"""Do the regions of a forecast hold what they promise, and by how much must its spread be scaled so that they do?
+"""Do the regions of a forecast hold what they promise, and what factor on its spread makes them?
 
 The q region of a step is its highest-density region: the smallest area that the mixture gives probability q
 (Hyndman 1996, "Computing and graphing highest density regions", whose sampling estimate is used).
