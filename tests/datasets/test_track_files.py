@@ -77,7 +77,7 @@ def test_ethucy_folders(tmp_path: Path) -> None:
         "crowds_zara02_train.txt",
         "students001_train.txt",
     ]
-    with pytest.raises(DatasetError, match="no .txt files"):
+    with pytest.raises(DatasetError, match=r"no \.txt files"):
         read_ethucy(root, scene="hotel", split="train")
     with pytest.raises(ValueError, match="did you mean 'zara"):
         read_ethucy(root, scene="zara", split="train")

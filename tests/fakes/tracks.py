@@ -70,7 +70,7 @@ def write_mot(root: Path, *, fps: float = 25.0) -> Path:
 def write_tracks(
     path: Path, *, videos: int = 1, tracks: int = 3, frames: int = 40, fps: float = 10.0
 ) -> Path:
-    """Our own table: boxes of 20 x 40 pixels that move right by 3 pixels a frame, one row of tracks a video."""
+    """Our own table: boxes of 20 x 40 pixels that move right by 3 pixels a frame."""
     rows = [
         {
             "video": f"v{v}.mp4",

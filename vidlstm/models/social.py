@@ -58,7 +58,7 @@ class GridPooling(nn.Module):
     def forward(self, ego_BT2: Tensor, neighbours_BNT2: Tensor, reach_B: Tensor) -> Tensor:
         """The neighbourhood ``(B, T - 1, size)`` at every step but the first."""
         moves = torch.diff(neighbours_BNT2, dim=2).nan_to_num(0.0)
-        batch, count, steps, _ = moves.shape
+        batch, count = moves.shape[:2]
         states, _ = self.reader(moves.flatten(0, 1))
         offset = (neighbours_BNT2 - ego_BT2[:, None])[:, :, 1:]
         cell, inside = grid_cells(offset, cells=self.cells, reach=reach_B)

@@ -61,7 +61,7 @@ def coverage(levels_BP: Tensor, recording_B: Tensor) -> dict[str, float]:
 def fit_spread_scale(
     forecast: Forecast, truth_BPC: Tensor, recording_B: Tensor, *, windows: int = 1500, seed: int = 0
 ) -> Tensor:
-    """The factor ``(P,)`` on each step's spread whose 50 % and 90 % regions hold nearest to what they promise.
+    """The factor ``(P,)`` on each step's spread that brings its 50 % and 90 % regions nearest to 50 and 90.
 
     Args:
         forecast: of validation windows.

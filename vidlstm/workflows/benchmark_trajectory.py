@@ -64,9 +64,9 @@ def benchmark_ethucy(
         progress: told of every finished run in a line.
 
     Returns:
-        ``deterministic``, ``best_of_20``, ``best_of_20_joint``, ``constant_velocity``, ``least_squares``, each
-        with ``ade``, ``fde`` (mean over scenes), ``scenes`` and, for the network, ``ade_std`` and ``fde_std``
-        over seeds; ``runs`` holds everything measured in each run.
+        ``deterministic``, ``best_of_20``, ``best_of_20_joint``, ``constant_velocity``, ``least_squares``,
+        each with ``ade``, ``fde`` (mean over scenes), ``scenes`` and, for the network, ``ade_std`` and
+        ``fde_std`` over seeds; ``runs`` holds everything measured in each run.
     """
     data, names = replace(data or TrajectoryDataSettings(), format="ethucy", root=Path(root)), list(scenes)
     jobs = [

@@ -2,91 +2,112 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
-from vidlstm.inference.forecast import forecast_windows, kinematic_paths, truth_of
-from vidlstm.models.kinematic import KINEMATIC, build_kinematic
-from vidlstm.tasks.trajectory_calibration import coverage, region_levels, sample_paths, select
-from vidlstm.tasks.trajectory_loss import mixture_log_density
-from vidlstm.tasks.trajectory_metrics import (
-    best_of_k,
-    box_iou,
-    collides,
-    curvature,
-    displacement_errors,
-    kde_nll,
-    missed,
-    speed,
-    step_errors,
-)
+from vidlstm.datamodules.trajectories import TrajectoryData
+from vidlstm.errors import CheckpointError
+from vidlstm.inference.forecast_tracks import forecast_table
+from vidlstm.render.files import write_text
+from vidlstm.render.paths import plot_error_by_step, plot_forecasts
+from vidlstm.tasks.trajectory import load_trajectory_model
+from vidlstm.workflows.trajectory_data import read_tables
+from vidlstm.workflows.trajectory_scores import score_baselines, score_model
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from vidlstm.datasets.tracks import TrackTable
+    from vidlstm.models.forecaster import PathForecaster
+    from vidlstm.settings import TrajectoryDataSettings
 
-    from vidlstm.datamodules.trajectories import WindowDataset
-    from vidlstm.models.forecaster import Forecast, PathForecaster
-
-SAMPLED_WINDOWS = 2000
-"""Metrics that draw samples use at most so many windows, evenly spread."""
-GROUPS = 4
-"""Windows are grouped into quarters by speed and by curvature."""
+FOLDER = {"train": "train", "validation": "val", "test": "test"}
 
 
-def score_model(model: PathForecaster, windows: WindowDataset) -> dict[str, Any]:
-    """Every metric of a forecaster on some windows, means over windows.
+def evaluate_trajectory(
+    checkpoint: Path,
+    *,
+    data: TrajectoryDataSettings,
+    out: Path,
+    side: Literal["train", "validation", "test"] = "test",
+) -> dict[str, Any]:
+    """Scores a checkpoint on one side of a dataset.
+
+    Args:
+        checkpoint: what ``train --task trajectory`` wrote; observed steps and horizon are its own.
+        data: where the tracks are; ``scene`` is the checkpoint's where none is given.
+        out: takes ``report.json``, ``error_by_step.png`` and ``paths.png``.
+        side: which files.
 
     Returns:
-        ``ade``, ``fde``, ``collision``, ``error_by_step``, ``by_speed``, ``by_curvature``; with a mixture also
-        ``min_ade``, ``min_fde`` (independent minima), ``joint_*``, ``endpoint_ade``, ``miss``, ``nll``,
-        ``kde_nll``, ``coverage_50``, ``coverage_90``; with boxes ``iou``, ``iou_final``.
+        What ``report.json`` holds: the network's metrics and, in ``baselines``, those of the models without
+        learning; see :func:`score_model`.
+
+    Raises:
+        CheckpointError: the checkpoint does not fit the tracks.
+        VidlstmError: see its other subclasses.
     """
-    forecast, truth = forecast_windows(model, windows), truth_of(windows)
-    report = score_path(forecast.path_BPC, windows)
-    if model.modes:
-        report |= _score_modes(forecast, truth, windows)
-    return report
-
-
-def score_baselines(windows: WindowDataset) -> dict[str, dict[str, Any]]:
-    """The rows of the models without learning."""
-    horizon = windows.paths_NTC.shape[1] - windows.observed
-    return {
-        name: score_path(kinematic_paths(build_kinematic(name, horizon), windows), windows)
-        for name in KINEMATIC
+    model, card = load_trajectory_model(Path(checkpoint))
+    trained = card["data"]
+    data = replace(
+        data, observed=trained["observed"], horizon=trained["horizon"], scene=data.scene or trained["scene"]
+    )
+    tables = read_tables(data, FOLDER[side])
+    _check(Path(checkpoint), card, tables[0])
+    windows = TrajectoryData(
+        train=(),
+        validation=(),
+        test=tables,
+        observed=data.observed,
+        horizon=data.horizon,
+        neighbours=int(card["neighbours"]),
+        minimum_tracks=data.minimum_tracks,
+    ).test_set
+    assert windows is not None
+    report = {
+        **score_model(model, windows),
+        "baselines": score_baselines(windows),
+        "checkpoint": str(checkpoint),
+        "side": side,
+        "unit": card["unit"],
+        "seconds_per_step": card["seconds_per_step"],
+        "recordings": [table.recording for table in tables],
     }
-
-
-def score_path(path_NPC: Tensor, windows: WindowDataset) -> dict[str, Any]:
-    """The metrics of one path a window."""
-    truth = truth_of(windows).to(path_NPC.dtype)
-    errors = displacement_errors(path_NPC, truth)
-    report: dict[str, Any] = {name: float(value.mean()) for name, value in errors.items()}
-    report["windows"] = len(truth)
-    report["error_by_step"] = step_errors(path_NPC[:, None], truth)[:, 0].mean(0).tolist()
-    report["collision"] = float(collides(path_NPC, windows.scene_N).mean())
-    report["by_speed"] = by_quarter(speed(windows.paths_NTC[:, : windows.observed]), errors["ade"])
-    report["by_curvature"] = by_quarter(curvature(truth_of(windows)), errors["ade"])
-    if truth.shape[-1] == 4:
-        iou_NP = box_iou(path_NPC, truth)
-        report |= {"iou": float(iou_NP.mean()), "iou_final": float(iou_NP[:, -1].mean())}
+    _write(Path(out), report, model, tables, data.observed, int(card["neighbours"]))
     return report
 
 
-def by_quarter(key_N: Tensor, error_N: Tensor) -> list[dict[str, float]]:
-    """Mean error in each quarter of the windows, by rising key; ``upper`` is the quarter's largest key."""
-    quarters = torch.argsort(key_N, stable=True).tensor_split(GROUPS)
-    return [{"upper": float(key_N[q].max()), "ade": float(error_N[q].mean())} for q in quarters if len(q)]
+def _check(checkpoint: Path, card: dict[str, Any], table: TrackTable) -> None:
+    coordinates = table.positions_RC.shape[1]
+    if table.unit != card["unit"] or coordinates != card["network"]["coordinates"]:
+        raise CheckpointError(
+            f"{checkpoint} was trained on {card['network']['coordinates']} values in {card['unit']}, "
+            f"{table.recording} has {coordinates} in {table.unit}"
+        )
+    if abs(table.seconds_per_step / card["seconds_per_step"] - 1) > 0.15:
+        raise CheckpointError(
+            f"{checkpoint} was trained at {card['seconds_per_step']:g} s a step, {table.recording} has "
+            f"{table.seconds_per_step:g}; see data.frame_step"
+        )
 
 
-def _score_modes(forecast: Forecast, truth: Tensor, windows: WindowDataset) -> dict[str, Any]:
-    report = {name: float(v.mean()) for name, v in best_of_k(forecast.modes_BKPC, truth).items()}
-    report["miss"] = float(missed(forecast.modes_BKPC, truth).mean())
-    every = max(1, -(-len(truth) // SAMPLED_WINDOWS))
-    some = torch.arange(0, len(truth), every)
-    part, true_part = select(forecast, some), truth[some]
-    report["nll"] = float(-mixture_log_density(part, true_part).mean())
-    report["kde_nll"] = float(kde_nll(sample_paths(part, 200), true_part).mean())
-    report |= coverage(region_levels(part, true_part), windows.recording_N[some])
-    return report
+def _write(
+    out: Path,
+    report: dict[str, Any],
+    model: PathForecaster,
+    tables: list[TrackTable],
+    observed: int,
+    neighbours: int,
+) -> None:
+    lines = {"network": report["error_by_step"]}
+    lines |= {name: row["error_by_step"] for name, row in report["baselines"].items()}
+    plot_error_by_step(
+        lines,
+        out / "error_by_step.png",
+        seconds_per_step=report["seconds_per_step"],
+        unit=report["unit"],
+    )
+    found = forecast_table(model, tables[0], observed=observed, every=model.horizon, neighbours=neighbours)
+    whole = [f for f in found if not (f.truth_PC != f.truth_PC).any()]
+    plot_forecasts(whole, out / "paths.png")
+    write_text(json.dumps(report, indent=1) + "\n", out / "report.json")

@@ -11,9 +11,6 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
-from vidlstm.datamodules.trajectories import TrajectoryData
-from vidlstm.datasets.track_formats import read_track_tables
-from vidlstm.errors import DatasetError, SettingsError
 from vidlstm.inference.forecast import forecast_windows, truth_of
 from vidlstm.models.forecaster import PathForecaster
 from vidlstm.settings import (
@@ -26,10 +23,11 @@ from vidlstm.settings import (
 from vidlstm.tasks.path_augmentation import PathAugmentation
 from vidlstm.tasks.trajectory import TrajectoryTask, load_trajectory_model
 from vidlstm.tasks.trajectory_calibration import fit_spread_scale
-from vidlstm.workflows.evaluate_trajectory import score_baselines, score_model
+from vidlstm.workflows.trajectory_data import prepare_trajectories
+from vidlstm.workflows.trajectory_scores import score_baselines, score_model
 
 if TYPE_CHECKING:
-    from vidlstm.datasets.tracks import TrackTable
+    from vidlstm.datamodules.trajectories import TrajectoryData
 
 SPREAD_SCALE = "model.spread_scale_P"
 
@@ -77,51 +75,6 @@ def train_trajectory(
         metrics = _measure(out / "best.ckpt", datamodule)
         (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     return metrics
-
-
-def read_tables(data: TrajectoryDataSettings, split: str) -> list[TrackTable]:
-    """The recordings of one split.
-
-    Raises:
-        SettingsError: no root is given.
-        DatasetError: files are missing or bad.
-    """
-    if data.root is None:
-        raise SettingsError("where are the tracks? give data.root")
-    return read_track_tables(
-        data.format,
-        Path(data.root),
-        split=split,
-        scene=data.scene,
-        frame_step=data.frame_step,
-        fps=data.fps,
-        gaps=data.gaps,
-    )
-
-
-def prepare_trajectories(
-    data: TrajectoryDataSettings, model: TrajectoryModelSettings, *, seed: int = 0
-) -> TrajectoryData:
-    """Reads all three sides; a dataset without a test folder has no test side."""
-    try:
-        test = read_tables(data, "test")
-    except DatasetError:
-        if data.root is None or any(Path(data.root).glob("**/test")):
-            raise
-        test = []
-    return TrajectoryData(
-        train=read_tables(data, "train"),
-        validation=read_tables(data, "val"),
-        test=test,
-        observed=data.observed,
-        horizon=data.horizon,
-        neighbours=model.neighbours if model.social != "none" else 0,
-        minimum_tracks=data.minimum_tracks,
-        batch_size=data.batch_size,
-        draws_per_epoch=data.draws_per_epoch,
-        balance=data.balance,
-        seed=seed,
-    )
 
 
 def _trainer(out: Path, arguments: dict[str, Any], optimiser: TrajectoryOptimiserSettings) -> Trainer:
