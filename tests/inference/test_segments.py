@@ -1,5 +1,7 @@
 """Windows, merging and overlap, on arrays whose answer is known."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -43,7 +45,9 @@ def test_a_first_timestamp_that_is_not_zero_moves_nothing() -> None:
     stride=st.floats(0.05, 5),
     jitter=st.integers(0, 2**16),
 )
-def test_every_step_is_seen_when_windows_overlap(count: int, seconds: float, stride: float, jitter: int) -> None:
+def test_every_step_is_seen_when_windows_overlap(
+    count: int, seconds: float, stride: float, jitter: int
+) -> None:
     at = np.sort(times(count) + np.random.default_rng(jitter).uniform(-0.004, 0.004, count))
     rows = window_rows(at, seconds, stride)
     assert all(0 <= first < last <= count for first, last in rows)
@@ -88,7 +92,7 @@ def test_segments_never_overlap_or_leave_gaps(classes: list[int], minimum: float
     )
     assert found[0].start_seconds == at[0]
     assert found[-1].end_seconds == pytest.approx(len(classes) / 10)
-    for a, b in zip(found, found[1:], strict=False):
+    for a, b in pairwise(found):
         assert a.end_seconds == b.start_seconds
         assert a.label != b.label
     assert len(found) == 1 or all(s.end_seconds - s.start_seconds >= minimum - 1e-6 for s in found)
