@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.fakes.tracks import make_ethucy, write_tracks
+from vidlstm.cli.main import main
 from vidlstm.errors import CheckpointError, DatasetError, SettingsError
 from vidlstm.render.benchmark import ethucy_table
 from vidlstm.settings import TrajectoryDataSettings, TrajectoryModelSettings, TrajectoryOptimiserSettings
@@ -191,3 +192,24 @@ def test_the_benchmarks_summary_by_hand() -> None:
     table = ethucy_table(result, PUBLISHED)
     assert "| constant velocity | 1.000/2.000 | 1.000/2.000 | 1.000/2.000 |" in table
     assert "0.70/1.52" in table
+
+
+def test_the_verbs_from_the_command_line(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    debug = Path(__file__).parents[2] / "configs" / "debug" / "trajectory.yaml"
+    where = ["--data.root", str(root), "--data.scene", "zara1"]
+    quiet = ["--trainer.enable_progress_bar", "false"]
+    assert main(["train", "--config", str(debug), *where, "--out", str(run), "--seed", "0", *quiet]) == 0
+    printed = capsys.readouterr().out
+    assert "constant velocity" in printed and "least squares" in printed and "min_fde" in printed
+    checkpoint = str(run / "best.ckpt")
+    assert main(["evaluate", checkpoint, *where, "--out", str(tmp_path / "e")]) == 0
+    assert "least squares" in capsys.readouterr().out
+    tracks = write_tracks(tmp_path / "tracks.parquet", frames=60)
+    with pytest.warns(UserWarning, match="metres"):
+        assert main(["predict", checkpoint, str(tracks), "--out", str(tmp_path / "p")]) == 0
+    assert sorted(p.suffix for p in (tmp_path / "p").iterdir()) == [".csv", ".json", ".parquet", ".png"]
+    assert main(["train", "--task", "trajectory", "--data.scen", "eth", "--out", str(run)]) == 2
+    assert "data.scene" in capsys.readouterr().err

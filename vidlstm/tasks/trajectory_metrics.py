@@ -29,9 +29,10 @@ def displacement_errors(path_BPC: Tensor, truth_BPC: Tensor) -> dict[str, Tensor
 def best_of_k(paths_BKPC: Tensor, truth_BPC: Tensor) -> dict[str, Tensor]:
     """The best of K paths under both rules in use; each value ``(B,)``.
 
-    ``min_ade`` and ``min_fde`` take each minimum on its own: the rule of the published best-of-20 rows
-    (Social GAN's evaluation, Trajectron++, EigenTrajectory). ``joint_ade`` and ``joint_fde`` are those of
-    the one path with the least ADE; ``endpoint_ade`` is that of the path with the least FDE (Argoverse).
+    ``min_ade`` and ``min_fde`` take each minimum on its own, for each person: the rule of EigenTrajectory's
+    ``compute_batch_ade`` and ``compute_batch_fde``. (Social GAN's script too takes them on their own, but one
+    sample for all people of a scene, which is harder.) ``joint_ade`` and ``joint_fde`` are those of the one
+    path with the least ADE; ``endpoint_ade`` is that of the path with the least FDE (Argoverse).
     """
     error_BKP = step_errors(paths_BKPC, truth_BPC)
     ade_BK, fde_BK = error_BKP.mean(-1), error_BKP[..., -1]
