@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vidlstm.cli.parsing import new_parser, parse, trainer_arguments
+from vidlstm.cli.progress import quieten_lightning
 from vidlstm.settings import (
     TRAINER_DEFAULTS,
     TrajectoryDataSettings,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def asked_for(argv: Sequence[str]) -> bool:
     """Whether ``--task trajectory`` is among the arguments, or in the file that ``--config`` names."""
-    from yaml import YAMLError, safe_load
+    from yaml import YAMLError, safe_load  # type: ignore[import-untyped]
 
     for word, following in zip(argv, [*argv[1:], ""], strict=True):
         if word == "--task=trajectory" or (word == "--task" and following == "trajectory"):
@@ -73,6 +74,7 @@ def train_parser() -> ArgumentParser:
 def run_train(argv: Sequence[str]) -> int:
     """``vidlstm train --task trajectory``."""
     settings = parse(train_parser(), argv)
+    quieten_lightning()
 
     from vidlstm.workflows.train_trajectory import train_trajectory
 

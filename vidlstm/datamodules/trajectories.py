@@ -117,7 +117,7 @@ class BalancedIndices(Sampler[list[int]]):
         generator = torch.Generator().manual_seed(self._seed * 100_003 + self._epoch)
         total = self._each * self._world_size
         drawn = torch.multinomial(self._weights_N, total, replacement=True, generator=generator)
-        for batch in drawn[self._rank :: self._world_size].split(self._batch_size):
+        for batch in torch.split(drawn[self._rank :: self._world_size], self._batch_size):
             yield batch.tolist()
 
     def __len__(self) -> int:

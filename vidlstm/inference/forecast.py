@@ -21,7 +21,7 @@ def forecast_windows(model: PathForecaster, windows: WindowDataset, *, batch_siz
     """Forecasts every window, in order, relative to its last observed place."""
     device = model.typical_step.device
     parts = []
-    for indices in torch.arange(len(windows)).split(batch_size):
+    for indices in torch.split(torch.arange(len(windows)), batch_size):
         batch = windows[indices.tolist()].to(device)
         parts.append(model(batch.x_BTF, batch.lengths_B, batch.extras.get(NEIGHBOURS)))
     return join_forecasts(parts)

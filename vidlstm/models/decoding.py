@@ -45,7 +45,7 @@ class DirectDecoder(nn.Module):
     def forward(self, context_BE: Tensor, state: State, velocity_BC: Tensor) -> Tensor:
         """Positions ``(B, S, P, C)`` in the ego frame; ``state`` is not used."""
         slots, horizon, coordinates = self.shape
-        correction_BSPC = self.layers(context_BE).unflatten(-1, (slots, horizon, coordinates))
+        correction_BSPC: Tensor = self.layers(context_BE).view(len(context_BE), slots, horizon, coordinates)
         step_P1 = torch.arange(1, horizon + 1, device=velocity_BC.device, dtype=velocity_BC.dtype)[:, None]
         straight_BPC = step_P1 * velocity_BC[:, None]
         return straight_BPC[:, None] + correction_BSPC
@@ -98,4 +98,4 @@ class AutoregressiveDecoder(nn.Module):
             displacement_QC = velocity_QC + self.correct(y_Q1D[:, 0])
             position_QC = position_QC + displacement_QC
             path.append(position_QC)
-        return torch.stack(path, dim=1).unflatten(0, (batch, self.slots))
+        return torch.stack(path, dim=1).view(batch, self.slots, self.horizon, -1)

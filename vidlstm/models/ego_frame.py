@@ -56,7 +56,7 @@ def ego_frame(x_BTC: Tensor, lengths_B: Tensor, floor: Tensor | float) -> EgoFra
     heading_B2 = (origin_BC - last_step(x_BTC, lengths_B, 1))[:, :2]
     angle_B = torch.atan2(heading_B2[:, 1], heading_B2[:, 0])
     cos_B, sin_B = angle_B.cos(), angle_B.sin()
-    rotation_B22 = torch.stack([cos_B, sin_B, -sin_B, cos_B], dim=-1).unflatten(-1, (2, 2))
+    rotation_B22 = torch.stack([cos_B, sin_B, -sin_B, cos_B], dim=-1).view(-1, 2, 2)
     step_BU = torch.linalg.vector_norm(torch.diff(x_BTC[..., :2], dim=1), dim=-1)
     valid_BU = valid_steps(lengths_B - 1, step_BU.shape[1])
     speed_B = (step_BU * valid_BU).sum(1) / (lengths_B - 1).clamp_min(1)

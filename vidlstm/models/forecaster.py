@@ -137,7 +137,7 @@ class PathForecaster(nn.Module):
         context_BE = torch.cat([y_BUD[batch, moves_B - 1], overall_B2], dim=-1)
         velocity_BC = features_BUF[batch, moves_B - 1, : self.coordinates]
         paths_BSPC = self.decoder(context_BE, state, velocity_BC)
-        world_BSPC = frame.to_world(paths_BSPC.flatten(1, 2)).unflatten(1, paths_BSPC.shape[1:3])
+        world_BSPC = frame.to_world(paths_BSPC.flatten(1, 2)).view_as(paths_BSPC)
         return self._forecast(world_BSPC, context_BE, frame)
 
     def _features(self, ego_BTC: Tensor, lengths_B: Tensor, frame: EgoFrame) -> tuple[Tensor, Tensor]:
@@ -152,7 +152,7 @@ class PathForecaster(nn.Module):
 
     def _neighbourhood(self, frame: EgoFrame, ego_BTC: Tensor, neighbours_BNT2: Tensor) -> Tensor:
         assert self.social is not None
-        ego_BNT2 = frame.to_ego(neighbours_BNT2.flatten(1, 2)).unflatten(1, neighbours_BNT2.shape[1:3])
+        ego_BNT2 = frame.to_ego(neighbours_BNT2.flatten(1, 2)).view_as(neighbours_BNT2)
         reach_B = NEIGHBOURHOOD * self.typical_step / frame.scale_B
         around_BUE: Tensor = self.social(ego_BTC[..., :2], ego_BNT2, reach_B)
         return around_BUE
@@ -161,7 +161,7 @@ class PathForecaster(nn.Module):
         # Detached: how sure the network is must not move where it says people go.
         raw = self.certainty(context_BE.detach())
         logits_BK, spread = raw.split([self.modes, self.modes * self.horizon * self.coordinates], dim=-1)
-        spread_BKPC = spread.unflatten(-1, (self.modes, self.horizon, self.coordinates)).clamp(-6, 4).exp()
+        spread_BKPC = spread.view(len(spread), self.modes, self.horizon, self.coordinates).clamp(-6, 4).exp()
         unit_B111 = frame.scale_B[:, None, None, None]
         return Forecast(
             path_BPC=world_BSPC[:, 0],
@@ -179,6 +179,6 @@ def _roughness(moves_BUC: Tensor, lengths_B: Tensor) -> Tensor:
     """
     if moves_BUC.shape[1] < 3:
         return moves_BUC.new_zeros(len(moves_BUC))
-    third_BV = torch.linalg.vector_norm(torch.diff(moves_BUC[..., :2], n=2, dim=1), dim=-1)
+    third_BV: Tensor = torch.linalg.vector_norm(torch.diff(moves_BUC[..., :2], n=2, dim=1), dim=-1)
     valid_BV = valid_steps(lengths_B - 3, third_BV.shape[1])
     return (third_BV * valid_BV).sum(1) / (lengths_B - 3).clamp_min(1)

@@ -62,7 +62,7 @@ class GridPooling(nn.Module):
         states, _ = self.reader(moves.flatten(0, 1))
         offset = (neighbours_BNT2 - ego_BT2[:, None])[:, :, 1:]
         cell, inside = grid_cells(offset, cells=self.cells, reach=reach_B)
-        pooled = sum_in_cells(states.unflatten(0, (batch, count)), cell, inside, self.cells**2)
+        pooled = sum_in_cells(states.view(batch, count, *states.shape[1:]), cell, inside, self.cells**2)
         embedded: Tensor = self.embed(pooled)
         return embedded
 

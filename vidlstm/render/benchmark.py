@@ -48,5 +48,5 @@ def _ours(name: str, row: Mapping[str, Any], scenes: list[str]) -> str:
 
 
 def _theirs(name: str, row: Mapping[str, Any], scenes: list[str]) -> str:
-    cells = [_pair(*row[s], digits=2) if s in row else "" for s in (*scenes, "average")]
+    cells = [_pair(row[s][0], row[s][1], 2) if s in row else "" for s in (*scenes, "average")]
     return "| " + " | ".join([name, *cells]) + " |"

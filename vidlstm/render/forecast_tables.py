@@ -89,8 +89,10 @@ def write_forecasts(forecasts: Sequence[PathForecast], stem: Path) -> list[Path]
     """
     frame = forecast_frame(forecasts)
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("parquet", "csv", "json")]
-    writers = (frame.write_parquet, frame.write_csv, frame.write_json)
-    for path, write in zip(paths, writers, strict=True):
-        with atomic(path) as temporary:
-            write(temporary)
+    with atomic(paths[0]) as temporary:
+        frame.write_parquet(temporary)
+    with atomic(paths[1]) as temporary:
+        frame.write_csv(temporary)
+    with atomic(paths[2]) as temporary:
+        frame.write_json(temporary)
     return paths

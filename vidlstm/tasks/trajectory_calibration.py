@@ -53,7 +53,7 @@ def coverage(levels_BP: Tensor, recording_B: Tensor) -> dict[str, float]:
     shares = {}
     for level in LEVELS:
         inside_B = (levels_BP <= level).double().mean(-1)
-        means = [inside_B[recording_B == r].mean() for r in recording_B.unique()]
+        means = [inside_B[recording_B == r].mean() for r in torch.unique(recording_B)]
         shares[f"coverage_{level:.0%}".rstrip("%")] = float(torch.stack(means).mean())
     return shares
 

@@ -14,7 +14,8 @@ from torch import Tensor
 def step_errors(paths_BKPC: Tensor, truth_BPC: Tensor) -> Tensor:
     """Distance ``(B, K, P)`` of each path from the truth at each step."""
     difference: Tensor = paths_BKPC[..., :2] - truth_BPC[:, None, :, :2]
-    return torch.linalg.vector_norm(difference, dim=-1)
+    error_BKP: Tensor = torch.linalg.vector_norm(difference, dim=-1)
+    return error_BKP
 
 
 def displacement_errors(path_BPC: Tensor, truth_BPC: Tensor) -> dict[str, Tensor]:
@@ -65,7 +66,7 @@ def collides(path_BPC: Tensor, scene_B: Tensor, *, distance: float = 0.1, parts:
     hit_B = torch.zeros(len(path_BPC), dtype=path_BPC.dtype, device=path_BPC.device)
     order = torch.argsort(scene_B, stable=True)
     counts = torch.unique_consecutive(scene_B[order], return_counts=True)[1].tolist()
-    for members in order.split(counts):
+    for members in torch.split(order, counts):
         if len(members) > 1:
             group_NQ2 = fine_BQ2[members]
             gap_NN = torch.linalg.vector_norm(group_NQ2[:, None] - group_NQ2[None], dim=-1).amin(-1)
@@ -100,7 +101,8 @@ def kde_nll(samples_BSPC: Tensor, truth_BPC: Tensor, *, floor: float = -20.0) ->
     white = torch.linalg.solve_triangular(factor, off.transpose(-1, -2), upper=False)
     log_norm = math.log(2 * math.pi) + factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     log_BP = torch.logsumexp(-0.5 * white.square().sum(-2), -1) - math.log(count) - log_norm
-    return -log_BP.clamp_min(floor).mean(-1).to(truth_BPC.dtype)
+    nll_B: Tensor = -log_BP.clamp_min(floor).mean(-1)
+    return nll_B.to(truth_BPC.dtype)
 
 
 def box_iou(path_BP4: Tensor, truth_BP4: Tensor) -> Tensor:
@@ -115,16 +117,21 @@ def box_iou(path_BP4: Tensor, truth_BP4: Tensor) -> Tensor:
 
 def speed(x_BTC: Tensor) -> Tensor:
     """Mean distance per observed step ``(B,)``."""
-    return torch.linalg.vector_norm(torch.diff(x_BTC[..., :2], dim=1), dim=-1).mean(1)
+    step_BU: Tensor = torch.linalg.vector_norm(torch.diff(x_BTC[..., :2], dim=1), dim=-1)
+    return step_BU.mean(1)
 
 
 def curvature(truth_BPC: Tensor) -> Tensor:
-    """How far the path bows from its chord, ``(B,)``: largest distance from the line through both ends, over
-    the length of the path; 0 for a straight line or one that does not move."""
+    """How far the path bows from its chord, as a share of its length; ``(B,)``.
+
+    The largest distance from the line through both ends, over the length of the path; 0 for a straight line
+    and for one that does not move.
+    """
     start_B2, end_B2 = truth_BPC[:, 0, :2], truth_BPC[:, -1, :2]
     chord_B2 = end_B2 - start_B2
-    length_B = torch.linalg.vector_norm(torch.diff(truth_BPC[..., :2], dim=1), dim=-1).sum(1)
+    length_B: Tensor = torch.linalg.vector_norm(torch.diff(truth_BPC[..., :2], dim=1), dim=-1).sum(1)
     chord_length_B1 = torch.linalg.vector_norm(chord_B2, dim=-1).clamp_min(1e-9)[:, None]
     off_BP2 = truth_BPC[..., :2] - start_B2[:, None]
     cross_BP = off_BP2[..., 0] * chord_B2[:, None, 1] - off_BP2[..., 1] * chord_B2[:, None, 0]
-    return ((cross_BP / chord_length_B1).abs().amax(1) / length_B.clamp_min(1e-9)).clamp_max(1.0)
+    bow_B: Tensor = (cross_BP / chord_length_B1).abs().amax(1)
+    return (bow_B / length_B.clamp_min(1e-9)).clamp_max(1.0)
