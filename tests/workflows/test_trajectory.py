@@ -12,6 +12,9 @@ import yaml
 
 from tests.fakes.tracks import make_ethucy, write_tracks
 from vidlstm.cli.main import main
+from vidlstm.datamodules.path_windows import cut_windows
+from vidlstm.datamodules.trajectories import WindowDataset
+from vidlstm.datasets.tracks import make_table
 from vidlstm.errors import CheckpointError, DatasetError, SettingsError
 from vidlstm.render.benchmark import ethucy_table
 from vidlstm.settings import TrajectoryDataSettings, TrajectoryModelSettings, TrajectoryOptimiserSettings
@@ -19,6 +22,7 @@ from vidlstm.workflows.benchmark_trajectory import PUBLISHED, summarise
 from vidlstm.workflows.evaluate_trajectory import evaluate_trajectory
 from vidlstm.workflows.predict_trajectory import predict_trajectory
 from vidlstm.workflows.train_trajectory import train_trajectory
+from vidlstm.workflows.trajectory_scores import score_baselines
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "trajectory").glob("*.yaml"))
 QUIET = {"max_epochs": 2, "accelerator": "cpu", "enable_progress_bar": False, "logger": False}
@@ -161,6 +165,18 @@ def test_every_config_trains(path: Path, root: Path, tmp_path: Path) -> None:
         trainer={**config["trainer"], **QUIET, "max_epochs": 1},
     )
     assert math.isfinite(metrics["ade"])
+
+
+def test_people_side_by_side_do_not_collide_and_crossing_ones_do() -> None:
+    # Relative to their own last places all three paths are alike or mirrored; only the world tells them apart.
+    rows = [(10 * t, 1, float(t), 0.0) for t in range(6)]
+    rows += [(10 * t, 2, float(t), 5.0) for t in range(6)]
+    rows += [(10 * t, 3, 9.0 - t, 0.0) for t in range(6)]
+    table = make_table(
+        "x", np.array(rows), np.arange(len(rows)), unit="metres", frame_step=10, seconds_per_step=0.4
+    )
+    windows = WindowDataset([table], cut_windows([table], steps=6), observed=2)
+    assert score_baselines(windows)["constant_velocity"]["collision"] == pytest.approx(2 / 3)
 
 
 def test_settings_that_cannot_work_are_refused(tmp_path: Path) -> None:

@@ -65,7 +65,9 @@ def score_path(path_NPC: Tensor, windows: WindowDataset) -> dict[str, Any]:
     report: dict[str, Any] = {name: float(value.mean()) for name, value in errors.items()}
     report["windows"] = len(truth)
     report["error_by_step"] = step_errors(path_NPC[:, None], truth)[:, 0].mean(0).tolist()
-    report["collision"] = float(collides(path_NPC, windows.scene_N).mean())
+    # Paths are relative to each window's own last place; people meet in the world.
+    world_NPC = path_NPC.double() + windows.origin_NC[:, None]
+    report["collision"] = float(collides(world_NPC, windows.scene_N).mean())
     report["by_speed"] = by_quarter(speed(windows.paths_NTC[:, : windows.observed]), errors["ade"])
     report["by_curvature"] = by_quarter(curvature(truth_of(windows)), errors["ade"])
     if truth.shape[-1] == 4:
