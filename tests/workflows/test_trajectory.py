@@ -168,7 +168,7 @@ def test_every_config_trains(path: Path, root: Path, tmp_path: Path) -> None:
 
 
 def test_people_side_by_side_do_not_collide_and_crossing_ones_do() -> None:
-    # Relative to their own last places all three paths are alike or mirrored; only the world tells them apart.
+    # Relative to their own last places all three paths are alike or mirrored; only the world differs.
     rows = [(10 * t, 1, float(t), 0.0) for t in range(6)]
     rows += [(10 * t, 2, float(t), 5.0) for t in range(6)]
     rows += [(10 * t, 3, 9.0 - t, 0.0) for t in range(6)]

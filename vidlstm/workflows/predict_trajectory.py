@@ -80,7 +80,7 @@ def _tables(tracks: Path, seconds_per_step: float, frame_step: int | None) -> li
         if off > RATE_TOLERANCE:
             raise DatasetError(
                 f"{tracks}: {table.recording} has {1 / table.seconds_per_step:.3g} frames a second; no "
-                f"whole number of frames makes a step of {seconds_per_step:g} s. Give frame_step to forecast anyway"
+                f"whole number of frames makes a step of {seconds_per_step:g} s; give frame_step"
             )
         thinned = read_tracks_parquet(tracks, frame_step=step)
         tables += [t for t in thinned if t.recording == table.recording]
