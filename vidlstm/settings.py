@@ -142,6 +142,101 @@ The data modules share sequences among processes themselves, so that none is cou
 
 
 @dataclass
+class TrajectoryDataSettings:
+    """Tables of positions, cut into windows.
+
+    Args:
+        format: the layout of the dataset.
+        root: its folder.
+        scene: the scene held out (ethucy): one of eth, hotel, univ, zara1, zara2.
+        observed: steps that are seen.
+        horizon: steps to forecast.
+        frame_step: keep every so many frames (mot, tracks).
+        fps: frames a second, where the format does not say (mot).
+        gaps: error stops at a track that misses a frame, split lets no window span it; None takes the
+            format's own rule.
+        minimum_tracks: evaluate windows that begin together only where there are at least so many; 1 is the
+            rule of the trajectory-only papers, 2 that of Social GAN's loader.
+        batch_size: windows per training step.
+        draws_per_epoch: training windows drawn each epoch.
+        balance: 1 draws windows alike, 0 draws recordings alike, so that long ones do not drown short ones.
+        flip: share of training windows that are mirrored.
+        reverse: share walked backwards in time; not with social pooling.
+        scale: training windows are scaled by exp(u), u uniform within plus and minus this.
+        noise: largest noise on observed positions in training, in typical steps.
+        noisy: share of training windows with noise.
+    """
+
+    format: Literal["ethucy", "trajnet", "mot", "tracks"] = "ethucy"
+    root: Path | None = None
+    scene: str | None = None
+    observed: int = 8
+    horizon: int = 12
+    frame_step: int = 1
+    fps: float | None = None
+    gaps: Literal["error", "split"] | None = None
+    minimum_tracks: int = 1
+    batch_size: int = 256
+    draws_per_epoch: int = 16384
+    balance: float = 0.75
+    flip: float = 0.5
+    reverse: float = 0.5
+    scale: float = 0.3
+    noise: float = 0.25
+    noisy: float = 0.5
+
+
+@dataclass
+class TrajectoryModelSettings:
+    """The recurrent forecaster.
+
+    Args:
+        modes: paths of the mixture; 0 leaves it out.
+        cell: the recurrent cell.
+        hidden_size: units per layer.
+        num_layers: stacked layers.
+        decoding: direct gives all steps at once, autoregressive feeds each prediction back.
+        decoder_size: units of the direct decoder's hidden layer.
+        social: how neighbours are seen: grid is that of Social LSTM, directional that of TrajNet++.
+        social_size: width of the neighbourhood's embedding.
+        neighbours: the nearest others that are seen, where social is on.
+    """
+
+    modes: int = 20
+    cell: str = "lstm"
+    hidden_size: int = 96
+    num_layers: int = 1
+    decoding: Literal["direct", "autoregressive"] = "direct"
+    decoder_size: int = 256
+    social: Literal["none", "grid", "directional"] = "none"
+    social_size: int = 32
+    neighbours: int = 8
+
+
+@dataclass
+class TrajectoryOptimiserSettings:
+    """AdamW with a warm-up and a cosine schedule, and the losses of a forecaster.
+
+    Args:
+        learning_rate: the peak, after the warm-up.
+        weight_decay: decoupled; not applied to biases.
+        warmup_fraction: the share of all steps spent rising to the peak.
+        temperature: how softly the best of K is chosen at the start, in typical steps; falls to zero.
+        final_weight: of the final distance beside the mean one in best of K.
+        average_decay: of the moving average of the weights that is validated and kept.
+        patience: epochs without a better validation error before stopping; 0 never stops early.
+    """
+
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    warmup_fraction: float = 0.05
+    temperature: float = 0.7
+    final_weight: float = 0.5
+    average_decay: float = 0.995
+    patience: int = 0
+
+
+@dataclass
 class WindowSettings:
     """How a long video is cut for prediction.
 

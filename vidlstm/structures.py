@@ -199,3 +199,50 @@ class ActionPrediction:
             f"ActionPrediction({self.video!r}, {len(self.window_start_seconds)} windows, "
             f"{len(self.segments)} segments)"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class PathForecast:
+    """Where one object is expected, seen from one moment.
+
+    Attributes:
+        recording: the video or file the track is from.
+        track_id: whose path.
+        frame: the last observed frame.
+        frame_step, seconds_per_step: from one step to the next.
+        unit: of all positions, ``metres`` or ``pixels``.
+        observed_TC: ``(T, C)``, up to and including ``frame``; C is 2 (x, y) or 4 (centre x, centre y, width,
+            height).
+        path_PC: ``(P, C)``, the one path.
+        modes_KPC: ``(K, P, C)``, further possible paths, likeliest first; K may be 0.
+        probabilities_K: of the modes.
+        spread_KPC: standard deviations, the first two along and across ``heading_radians``.
+        heading_radians: the direction of the last observed step.
+        truth_PC: ``(P, C)``, what happened; NaN where it is not known.
+    """
+
+    recording: str
+    track_id: int
+    frame: int
+    frame_step: int
+    seconds_per_step: float
+    unit: str
+    observed_TC: np.ndarray
+    path_PC: np.ndarray
+    modes_KPC: np.ndarray
+    probabilities_K: np.ndarray
+    spread_KPC: np.ndarray
+    heading_radians: float
+    truth_PC: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.truth_PC.shape != self.path_PC.shape or self.modes_KPC.shape[1:] != self.path_PC.shape:
+            raise ValueError(
+                f"path {self.path_PC.shape}, truth {self.truth_PC.shape} and modes {self.modes_KPC.shape} differ"
+            )
+
+    def __repr__(self) -> str:
+        return (
+            f"PathForecast({self.recording!r}, track {self.track_id}, frame {self.frame}, "
+            f"{len(self.path_PC)} steps, {len(self.modes_KPC)} modes)"
+        )

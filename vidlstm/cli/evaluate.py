@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 def run(argv: Sequence[str]) -> int:
     """Runs the verb."""
+    from vidlstm.cli import trajectory
+
+    if trajectory.checkpoint_in(argv):
+        return trajectory.run_evaluate(argv)
     parser = new_parser("evaluate", "A checkpoint's accuracy beside its trivial baselines, clip by clip.")
     parser.add_argument("checkpoint", type=Path, help="what train wrote")
     parser.add_argument("--out", type=Path, required=True, help="takes report.json and the pictures")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 def run(argv: Sequence[str]) -> int:
     """Runs the verb."""
+    from vidlstm.cli import trajectory
+
+    if trajectory.checkpoint_in(argv):
+        return trajectory.run_predict(argv)
     parser = new_parser("predict", "Videos of any length to annotated videos, tables and timelines.")
     parser.add_argument("checkpoint", type=Path, help="what train wrote")
     parser.add_argument("videos", nargs="+", type=Path, help="videos, and folders to search for them")

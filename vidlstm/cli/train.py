@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from jsonargparse import ArgumentParser
 
-TASKS = ("action",)
+TASKS = ("action", "trajectory")
 
 
 def action_parser() -> ArgumentParser:
@@ -48,6 +48,10 @@ def action_parser() -> ArgumentParser:
 
 def run(argv: Sequence[str]) -> int:
     """Runs the verb."""
+    from vidlstm.cli import trajectory
+
+    if trajectory.asked_for(argv):
+        return trajectory.run_train(argv)
     settings = parse(action_parser(), argv)
     quieten_lightning()
 

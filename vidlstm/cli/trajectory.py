@@ -1,0 +1,148 @@
+"""The trajectory side of ``train``, ``evaluate`` and ``predict``; those verbs hand over to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from vidlstm.cli.parsing import new_parser, parse, trainer_arguments
+from vidlstm.cli.progress import quieten_lightning
+from vidlstm.settings import (
+    TRAINER_DEFAULTS,
+    TrajectoryDataSettings,
+    TrajectoryModelSettings,
+    TrajectoryOptimiserSettings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jsonargparse import ArgumentParser
+
+
+def asked_for(argv: Sequence[str]) -> bool:
+    """Whether ``--task trajectory`` is among the arguments, or in the file that ``--config`` names."""
+    from yaml import YAMLError, safe_load  # type: ignore[import-untyped]
+
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        if word == "--task=trajectory" or (word == "--task" and following == "trajectory"):
+            return True
+        name = word.removeprefix("--config=") if word.startswith("--config=") else following
+        if word.split("=")[0] == "--config":
+            try:
+                config = safe_load(Path(name).read_text(encoding="utf-8"))
+            except (OSError, YAMLError, UnicodeDecodeError):
+                continue  # the verb's own parser says what is wrong with it
+            if isinstance(config, dict) and config.get("task") == "trajectory":
+                return True
+    return False
+
+
+def is_trajectory(checkpoint: str) -> bool:
+    """Whether a checkpoint was trained for trajectories; False for what is no checkpoint at all."""
+    from vidlstm.errors import CheckpointError
+    from vidlstm.tasks.checkpoint import read_checkpoint
+
+    try:
+        return bool(read_checkpoint(Path(checkpoint))[1]["task"] == "trajectory")
+    except (CheckpointError, KeyError):
+        return False
+
+
+def checkpoint_in(argv: Sequence[str]) -> bool:
+    """Whether the first argument that is no flag is a trajectory checkpoint."""
+    return any(word.endswith(".ckpt") and is_trajectory(word) for word in argv)
+
+
+def train_parser() -> ArgumentParser:
+    """Every setting of ``train --task trajectory``."""
+    from lightning import Trainer
+
+    parser = new_parser("train", "Track tables to a forecaster.")
+    parser.add_argument("--task", choices=("trajectory",), default="trajectory", help="what is learned")
+    parser.add_argument("--out", type=Path, required=True, help="takes best.ckpt, last.ckpt and metrics.json")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights, the draws and their changes")
+    parser.add_argument("--resume", type=bool, default=False, help="go on from OUT/last.ckpt")
+    parser.add_class_arguments(TrajectoryDataSettings, "data")
+    parser.add_class_arguments(TrajectoryModelSettings, "model")
+    parser.add_class_arguments(TrajectoryOptimiserSettings, "optimiser")
+    parser.add_class_arguments(Trainer, "trainer", instantiate=False)
+    parser.set_defaults({f"trainer.{key}": value for key, value in TRAINER_DEFAULTS.items()})
+    return parser
+
+
+def run_train(argv: Sequence[str]) -> int:
+    """``vidlstm train --task trajectory``."""
+    settings = parse(train_parser(), argv)
+    quieten_lightning()
+
+    from vidlstm.workflows.train_trajectory import train_trajectory
+
+    metrics = train_trajectory(
+        data=settings.data,
+        out=settings.out,
+        model=settings.model,
+        optimiser=settings.optimiser,
+        trainer=trainer_arguments(settings),
+        seed=settings.seed,
+        resume=settings.resume,
+    )
+    print(_rows(metrics))
+    print(settings.out / "best.ckpt")
+    return 0
+
+
+def run_evaluate(argv: Sequence[str]) -> int:
+    """``vidlstm evaluate CHECKPOINT`` of a trajectory checkpoint."""
+    parser = new_parser("evaluate", "A forecaster beside constant velocity and least squares.")
+    parser.add_argument("checkpoint", type=Path, help="what train wrote")
+    parser.add_argument("--out", type=Path, required=True, help="takes report.json and the pictures")
+    parser.add_argument(
+        "--side", type=Literal["train", "validation", "test"], default="test", help="which files"
+    )
+    parser.add_class_arguments(TrajectoryDataSettings, "data")
+    settings = parse(parser, argv)
+
+    from vidlstm.workflows.evaluate_trajectory import evaluate_trajectory
+
+    report = evaluate_trajectory(
+        settings.checkpoint, data=settings.data, out=settings.out, side=settings.side
+    )
+    print(_rows(report))
+    print(settings.out / "report.json")
+    return 0
+
+
+def run_predict(argv: Sequence[str]) -> int:
+    """``vidlstm predict CHECKPOINT TRACKS.parquet``."""
+    parser = new_parser("predict", "A tracks table to forecasts.")
+    parser.add_argument("checkpoint", type=Path, help="what train wrote")
+    parser.add_argument("tracks", type=Path, help="a tracks table (Parquet)")
+    parser.add_argument("--out", type=Path, required=True, help="takes .parquet, .csv, .json and .png")
+    parser.add_argument("--every", type=int | None, default=None, help="forecast from every so many steps")
+    parser.add_argument("--frame_step", type=int | None, default=None, help="frames to a step")
+    settings = parse(parser, argv)
+
+    from vidlstm.workflows.predict_trajectory import predict_trajectory
+
+    report = predict_trajectory(
+        settings.checkpoint,
+        settings.tracks,
+        out=settings.out,
+        every=settings.every,
+        frame_step=settings.frame_step,
+    )
+    print(f"{len(report.forecasts)} forecasts; {report.short_tracks} tracks too short to forecast")
+    print(*map(str, report.files), sep="\n")
+    return 0
+
+
+def _rows(metrics: dict[str, object]) -> str:
+    """The network's errors and those of the models without learning, a line each."""
+    baselines = metrics["baselines"]
+    assert isinstance(baselines, dict)
+    lines = [f"{metrics['side']}, {metrics['windows']} windows, {metrics['unit']}"]
+    for name, row in {"network": metrics, **baselines}.items():
+        numbers = [f"{key} {row[key]:.3f}" for key in ("ade", "fde", "min_ade", "min_fde") if key in row]
+        lines.append(f"  {name.replace('_', ' '):<18} {'  '.join(numbers)}")
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""Forecasts as Parquet, CSV and JSON; one row a step of a path. The columns are in ``docs/trajectory.md``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars
+
+from vidlstm.render.files import atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from vidlstm.structures import PathForecast
+
+ONE_PATH = -1
+"""The mode number of the one path."""
+
+
+def forecast_frame(forecasts: Sequence[PathForecast]) -> polars.DataFrame:
+    """All forecasts as one table.
+
+    Columns: ``recording, track_id, frame`` (the last observed), ``step`` (from 1), ``frame_ahead``,
+    ``seconds_ahead``, ``mode`` (-1 the one path, 0 the likeliest mode), ``probability``, ``x, y`` and for
+    boxes ``width, height``, ``spread_along, spread_across`` (null for the one path), ``heading_radians``,
+    ``true_x, true_y`` (null where not known).
+    """
+    parts = [_rows(f) for f in forecasts]
+    return polars.concat(parts) if parts else polars.DataFrame(schema=COLUMNS)
+
+
+COLUMNS: dict[str, Any] = {
+    "recording": polars.String,
+    "track_id": polars.Int64,
+    "frame": polars.Int64,
+    "step": polars.Int64,
+    "frame_ahead": polars.Int64,
+    "seconds_ahead": polars.Float64,
+    "mode": polars.Int64,
+    "probability": polars.Float64,
+    "x": polars.Float64,
+    "y": polars.Float64,
+    "width": polars.Float64,
+    "height": polars.Float64,
+    "spread_along": polars.Float64,
+    "spread_across": polars.Float64,
+    "heading_radians": polars.Float64,
+    "true_x": polars.Float64,
+    "true_y": polars.Float64,
+}
+
+
+def _rows(f: PathForecast) -> polars.DataFrame:
+    paths = np.concatenate([f.path_PC[None], f.modes_KPC])
+    slots, horizon, width = paths.shape
+    flat, boxes = paths.reshape(-1, width), width == 4
+    step = np.tile(np.arange(1, horizon + 1), slots)
+    spread = np.concatenate([np.full((1, horizon, width), np.nan), f.spread_KPC]).reshape(-1, width)
+    truth = np.tile(f.truth_PC, (slots, 1))
+    columns = {
+        "recording": [f.recording] * len(flat),
+        "track_id": np.full(len(flat), f.track_id),
+        "frame": np.full(len(flat), f.frame),
+        "step": step,
+        "frame_ahead": f.frame + step * f.frame_step,
+        "seconds_ahead": step * f.seconds_per_step,
+        "mode": np.repeat(np.arange(-1, slots - 1), horizon),
+        "probability": np.repeat(np.concatenate([[1.0], f.probabilities_K]), horizon),
+        "x": flat[:, 0],
+        "y": flat[:, 1],
+        "width": flat[:, 2] if boxes else np.full(len(flat), np.nan),
+        "height": flat[:, 3] if boxes else np.full(len(flat), np.nan),
+        "spread_along": spread[:, 0],
+        "spread_across": spread[:, 1],
+        "heading_radians": np.full(len(flat), f.heading_radians),
+        "true_x": truth[:, 0],
+        "true_y": truth[:, 1],
+    }
+    return polars.DataFrame(columns, schema=COLUMNS).fill_nan(None)
+
+
+def write_forecasts(forecasts: Sequence[PathForecast], stem: Path) -> list[Path]:
+    """Writes ``<stem>.parquet``, ``.csv`` and ``.json`` (an array of rows); all three hold the same.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    frame = forecast_frame(forecasts)
+    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("parquet", "csv", "json")]
+    with atomic(paths[0]) as temporary:
+        frame.write_parquet(temporary)
+    with atomic(paths[1]) as temporary:
+        frame.write_csv(temporary)
+    with atomic(paths[2]) as temporary:
+        frame.write_json(temporary)
+    return paths

@@ -1,0 +1,59 @@
+"""Settings to track tables and windows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidlstm.datamodules.trajectories import TrajectoryData
+from vidlstm.datasets.track_formats import read_track_tables
+from vidlstm.errors import DatasetError, SettingsError
+
+if TYPE_CHECKING:
+    from vidlstm.datasets.tracks import TrackTable
+    from vidlstm.settings import TrajectoryDataSettings, TrajectoryModelSettings
+
+
+def read_tables(data: TrajectoryDataSettings, split: str) -> list[TrackTable]:
+    """The recordings of one split.
+
+    Raises:
+        SettingsError: no root is given.
+        DatasetError: files are missing or bad.
+    """
+    if data.root is None:
+        raise SettingsError("where are the tracks? give data.root")
+    return read_track_tables(
+        data.format,
+        Path(data.root),
+        split=split,
+        scene=data.scene,
+        frame_step=data.frame_step,
+        fps=data.fps,
+        gaps=data.gaps,
+    )
+
+
+def prepare_trajectories(
+    data: TrajectoryDataSettings, model: TrajectoryModelSettings, *, seed: int = 0
+) -> TrajectoryData:
+    """Reads all three sides; a dataset without a test folder has no test side."""
+    try:
+        test = read_tables(data, "test")
+    except DatasetError:
+        if data.root is None or any(Path(data.root).glob("**/test")):
+            raise
+        test = []
+    return TrajectoryData(
+        train=read_tables(data, "train"),
+        validation=read_tables(data, "val"),
+        test=test,
+        observed=data.observed,
+        horizon=data.horizon,
+        neighbours=model.neighbours if model.social != "none" else 0,
+        minimum_tracks=data.minimum_tracks,
+        batch_size=data.batch_size,
+        draws_per_epoch=data.draws_per_epoch,
+        balance=data.balance,
+        seed=seed,
+    )
