@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from vidlstm.structures import FrameSize
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-CPU_FRAMES = {torch.float32: 4, torch.bfloat16: 8}
+CPU_FRAMES = 4
 """Frames that go through the network at once on a CPU.
 
 More do not fit the caches, and the memory of their activations goes back to the system after every layer:
-at 32 frames mobilenet_v2 spent a third of its time there.
+at 32 frames mobilenet_v2 spent a third of its time there, at 8, with a thread per core, up to a tenth.
 """
 
 
@@ -76,8 +76,7 @@ class Backbone:
         std = torch.tensor(network.std, device=self.device)
         self._scale_C = (1.0 / (255.0 * std))[:, None, None]
         self._shift_C = (-torch.tensor(network.mean, device=self.device) / std)[:, None, None]
-        self._part = CPU_FRAMES[self.dtype]
-        probe = torch.zeros(self._part, self.size.height, self.size.width, 3, dtype=torch.uint8)
+        probe = torch.zeros(CPU_FRAMES, self.size.height, self.size.width, 3, dtype=torch.uint8)
         if fused and isinstance(module, fx.GraphModule):
             module = onednn.fuse_convolutions(module, self._normalised(probe))
         self._module = module
@@ -111,6 +110,10 @@ class Backbone:
     def __call__(self, frames_BHWC: Tensor) -> Tensor:
         """Features of a batch of frames.
 
+        On a CPU more than ``CPU_FRAMES`` go through in parts of that many, the last padded, so that a frame
+        gives the same features bit for bit wherever it stands and whatever the size of the batch; fewer go
+        through as they are, and agree with that but for the last bits.
+
         Args:
             frames_BHWC: RGB uint8 ``(B, H, W, 3)`` of this backbone's ``size``, on any device.
 
@@ -126,15 +129,18 @@ class Backbone:
                 f"{self.name} takes uint8 frames (B, {expected[0]}, {expected[1]}, 3), "
                 f"not {frames_BHWC.dtype} {tuple(frames_BHWC.shape)}"
             )
-        if self._on_cpu and len(frames_BHWC) > self._part:
+        if self._on_cpu and len(frames_BHWC) > CPU_FRAMES:
             return self._in_parts(frames_BHWC)
         return self._forward(frames_BHWC.to(self.device, non_blocking=True))
 
+    def rows_to_run(self, count: int, batch_size: int) -> int:
+        """How much of a padded batch to run for its first ``count`` frames to come out as in a full one."""
+        return min(batch_size, count + -count % CPU_FRAMES) if self._on_cpu else batch_size
+
     def _in_parts(self, frames_BHWC: Tensor) -> Tensor:
-        # Every part has one shape, the last padded: the kernels taken, and so the last bit of a feature,
-        # depend on the shape.
-        short = -len(frames_BHWC) % self._part
-        parts = list(torch.split(frames_BHWC, self._part))
+        # The kernels that are taken, and so the last bit of a feature, depend on the shape.
+        short = -len(frames_BHWC) % CPU_FRAMES
+        parts = list(torch.split(frames_BHWC, CPU_FRAMES))
         parts[-1] = functional.pad(parts[-1], (0, 0, 0, 0, 0, 0, 0, short))
         return torch.cat([self._forward(part) for part in parts])[: len(frames_BHWC)]
 

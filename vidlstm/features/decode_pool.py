@@ -5,23 +5,21 @@ A process that dies or hangs costs its video and nothing else: it is replaced, a
 
 from __future__ import annotations
 
-import json
+import contextlib
 import queue
-import subprocess
-import sys
 import threading
-import time
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from vidlstm.features.decode_worker import END, FAILED, FRAME, HASH, HEAD
+from vidlstm.features.decode_process import DecodeProcess
+from vidlstm.features.decode_worker import END, FAILED, FRAME, HASH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
+
+    import numpy as np
 
     from vidlstm.structures import FrameSize
 
@@ -109,7 +107,7 @@ class DecodePool:
         self._stop = threading.Event()
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue(maxsize=queue_size)
         self._timeout_seconds = timeout_seconds
-        self._workers = [_Worker() for _ in range(min(workers, max(1, len(self._paths))))]
+        self._workers = [DecodeProcess() for _ in range(min(workers, max(1, len(self._paths))))]
         self._threads = [threading.Thread(target=self._serve, args=(w,), daemon=True) for w in self._workers]
         self._threads.append(threading.Thread(target=self._watch, daemon=True))
 
@@ -122,13 +120,13 @@ class DecodePool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        for worker in self._workers:
-            worker.kill()
         while any(thread.is_alive() for thread in self._threads):
-            try:  # a receiver may be waiting for room
+            for worker in self._workers:  # again: a receiver may just have started one
+                worker.kill()
+            with contextlib.suppress(queue.Empty):  # a receiver may be waiting for room
                 self._events.get(timeout=0.05)
-            except queue.Empty:
-                continue
+        for worker in self._workers:
+            worker.close()
 
     def __iter__(self) -> Iterator[Event]:
         running = len(self._workers)
@@ -141,7 +139,7 @@ class DecodePool:
             else:
                 yield event
 
-    def _serve(self, worker: _Worker) -> None:
+    def _serve(self, worker: DecodeProcess) -> None:
         try:
             while not self._stop.is_set():
                 with self._lock:
@@ -151,99 +149,47 @@ class DecodePool:
                 self._run(worker, job)
             worker.kill()
             self._events.put(None)
-        except BaseException as error:  # handed to the reader of the events, who raises it
+        except BaseException as error:  # noqa: BLE001 handed to the reader of the events, who raises it
             self._events.put(error)
 
-    def _run(self, worker: _Worker, job: int) -> None:
-        frames = 0
+    def _run(self, worker: DecodeProcess, job: int) -> None:
+        fresh = worker.is_fresh
+        said, died_of = self._relay(worker, job)
+        if died_of and not said and not fresh and not self._stop.is_set():
+            # It died of something earlier, before it came to this video.
+            said, died_of = self._relay(worker, job)
+        if died_of and not self._stop.is_set():
+            self._events.put(died_of)
+
+    def _relay(self, worker: DecodeProcess, job: int) -> tuple[bool, Failed | None]:
+        """Turns a worker's messages on one job into events.
+
+        Returns:
+            Whether it said anything, and of what it died, if it did.
+        """
+        said, frames = False, 0
         try:
             worker.start({"path": str(self._paths[job].absolute()), **self._settings})
             while True:
-                kind, text, raw = worker.receive(self._shape)
+                kind, text, image = worker.receive(self._shape)
+                said = True
                 if kind == HASH:
                     self._events.put(Hashed(job, text["hash"], text["have"]))
-                    if text["have"]:
-                        return
                 elif kind == FRAME:
+                    assert image is not None
                     frames += 1
-                    assert raw is not None
-                    self._events.put(Decoded(job, text["t"], raw))
+                    self._events.put(Decoded(job, text["t"], image))
                 elif kind == END:
-                    return self._events.put(Ended(job, text["frames"], text["truncated"]))
+                    self._events.put(Ended(job, text["frames"], text["truncated"]))
                 elif kind == FAILED:
-                    return self._events.put(Failed(job, text["reason"], text["detail"], text["frame"]))
+                    self._events.put(Failed(job, text["reason"], text["detail"], text["frame"]))
+                if kind in (END, FAILED) or text.get("have"):
+                    return said, None
         except (EOFError, BrokenPipeError):
-            if not self._stop.is_set():
-                reason, detail = worker.obituary()
-                self._events.put(Failed(job, reason, detail, frames))
-                worker.kill()
+            return said, Failed(job, *worker.obituary(), frames)
 
     def _watch(self) -> None:
         while not self._stop.wait(0.2) and any(t.is_alive() for t in self._threads[:-1]):
             for worker in self._workers:
                 if worker.waited_seconds() > self._timeout_seconds:
                     worker.kill(f"no frame for {self._timeout_seconds:g} s")
-
-
-class _Worker:
-    """One decode process and the pipes to it."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._waiting_since: float | None = None
-        self._killed_because = ""
-
-    def start(self, job: dict[str, Any]) -> None:
-        if self._process is None or self._process.poll() is not None:
-            self._killed_because = ""
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "vidlstm.features.decode_worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                bufsize=1 << 16,
-            )
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(job).encode() + b"\n")
-        self._process.stdin.flush()
-
-    def receive(self, shape: tuple[int, int, int]) -> tuple[int, dict[str, Any], np.ndarray | None]:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        pipe = self._process.stdout
-        self._waiting_since = time.monotonic()
-        kind, text_bytes, raw_bytes = HEAD.unpack(_read(pipe, HEAD.size))
-        text = json.loads(_read(pipe, text_bytes))
-        image = None
-        if raw_bytes:
-            image = np.empty(shape, dtype=np.uint8)
-            if raw_bytes != image.nbytes or pipe.readinto(image.reshape(-1)) != raw_bytes:  # type: ignore[attr-defined]
-                raise EOFError
-        self._waiting_since = None
-        return kind, text, image
-
-    def waited_seconds(self) -> float:
-        since = self._waiting_since
-        return 0.0 if since is None else time.monotonic() - since
-
-    def kill(self, because: str = "") -> None:
-        process = self._process
-        if process is not None and process.poll() is None:
-            self._killed_because = because
-            process.kill()
-            process.wait()
-
-    def obituary(self) -> tuple[str, str]:
-        """The reason and the detail of a process that stopped answering."""
-        self._waiting_since = None
-        assert self._process is not None
-        code = self._process.wait()
-        if self._killed_because:
-            return "timeout", self._killed_because
-        return "crashed", f"exit status {code}"
-
-
-def _read(pipe: IO[bytes], size: int) -> bytes:
-    data = pipe.read(size)
-    if len(data) != size:
-        raise EOFError
-    return data

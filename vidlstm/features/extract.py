@@ -3,38 +3,34 @@
 Decode processes fill one queue; frames of all videos share batches, which always have one shape (the last
 is padded), so that features do not depend on what else was in the batch; each video's features go to its
 own file as they come. It prints nothing: a callback is told of the progress.
-
-On a CPU every core is a lane that runs whole batches on one thread. That keeps all cores busy beside the
-decoders; one batch spread over all cores makes each layer wait for the core that a decoder has taken.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from vidlstm.errors import VIDEO_FAILURES
 from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Failed, Hashed
+from vidlstm.features.lanes import Lanes, available_cores
 from vidlstm.features.spec import FeatureSpec
 from vidlstm.features.store import FeatureStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     import numpy as np
-    from torch import Tensor
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.features.store import FeatureWriter
 
-MOST_WORKERS = 4
+MOST_WORKERS = 16
+"""A frame costs this process a tenth of a millisecond, so more than this could not be served; each takes
+some 100 MB."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +71,8 @@ class ExtractionReport:
         return [f for f in self.failures if f.reason != "truncated"]
 
 
-def available_cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def default_workers() -> int:
-    """One decode process per core this process may use, at most four."""
+    """One decode process per core this process may use, at most ``MOST_WORKERS``."""
     return min(MOST_WORKERS, available_cores())
 
 
@@ -164,26 +155,16 @@ class _Run:
         self._paths, self._store, self._backbone, self._progress = paths, store, backbone, progress
         self._open: dict[int, _Open] = {}
         self._rows: list[tuple[int, float]] = []
-        self._shape = (batch_size, backbone.size.height, backbone.size.width, 3)
-        self._on_cpu = backbone.device.type == "cpu"
-        self._batch = self._new_batch()
-        self._lanes = available_cores() if self._on_cpu else 1
-        self._executor = ThreadPoolExecutor(
-            self._lanes,
-            initializer=torch.set_num_threads if self._on_cpu else None,
-            initargs=(1,) if self._on_cpu else (),
-        )
+        self._lanes = Lanes(backbone, batch_size)
+        self._batch = self._lanes.new_batch()
         # Batches under way, oldest first: features reach their files in the order of the frames.
         self._under_way: deque[tuple[Future[np.ndarray], list[tuple[int, float]]]] = deque()
-
-    def _new_batch(self) -> Tensor:
-        return torch.zeros(self._shape, dtype=torch.uint8, pin_memory=not self._on_cpu)
 
     def take(self, event: Hashed | Decoded | Ended | Failed) -> None:
         """Handles one event of the decode pool."""
         match event:
             case Decoded():
-                self._batch[len(self._rows)] = torch.from_numpy(event.image)
+                self._batch[len(self._rows)] = event.image
                 self._rows.append((event.job, event.timestamp_seconds))
                 self._open[event.job].waiting += 1
                 if len(self._rows) == len(self._batch):
@@ -197,14 +178,16 @@ class _Run:
                 self._failed(event)
 
     def flush(self) -> None:
-        """Sends the batch, padded to its one shape, to a free lane; files what is ready."""
+        """Sends the batch to a free lane; files what is ready."""
         if not self._rows:
             return
-        future = self._executor.submit(_run_backbone, self._backbone, self._batch, len(self._rows))
-        self._under_way.append((future, self._rows))
-        self._batch, self._rows = self._new_batch(), []
-        while len(self._under_way) > self._lanes:
+        self._under_way.append((self._lanes.submit(self._batch, len(self._rows)), self._rows))
+        self._batch, self._rows = self._lanes.new_batch(), []
+        while len(self._under_way) >= self._lanes.most_under_way or self._oldest_is_done():
             self._file_oldest()
+
+    def _oldest_is_done(self) -> bool:
+        return bool(self._under_way) and self._under_way[0][0].done()
 
     def drain(self) -> None:
         """Runs what is left."""
@@ -223,7 +206,7 @@ class _Run:
 
     def close(self) -> None:
         """Throws away what is half done; the next run starts those videos anew."""
-        self._executor.shutdown(cancel_futures=True)
+        self._lanes.close()
         for video in self._open.values():
             video.writer.abort()
 
@@ -265,13 +248,9 @@ class _Run:
         video = self._open.pop(event.job, None)
         if video is not None:
             video.writer.abort()
-        self.report.failures.append(Failure(self._paths[event.job], event.reason, event.detail))
+        detail = f"{event.detail} (after {event.frame} frames)" if event.frame else event.detail
+        self.report.failures.append(Failure(self._paths[event.job], event.reason, detail))
         self._progress(self.report)
-
-
-def _run_backbone(backbone: Backbone, batch: Tensor, count: int) -> np.ndarray:
-    features: np.ndarray = backbone(batch)[:count].half().cpu().numpy()
-    return features
 
 
 def make_store(root: Path, backbone: Backbone, *, fps: float, image_fps: float = 25.0) -> FeatureStore:

@@ -6,9 +6,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from vidlstm.video.images import image_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FORMAT_VERSION = 1
+PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -60,13 +66,25 @@ def side_by_side(wanted: dict[str, Any], found: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def hash_video(path: Path) -> str:
-    """SHA-256 of a video's bytes; of a folder of images, of its files' names and bytes."""
+def hash_video(path: Path, *, beat: Callable[[], None] = lambda: None) -> str:
+    """SHA-256 of a video's bytes; of a folder of images, of their names and bytes.
+
+    Args:
+        path: the video. Other files in a folder of images do not count.
+        beat: called after every piece read: large files on slow disks take minutes.
+    """
     if not path.is_dir():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return _hash_file(path, beat)
     digest = hashlib.sha256()
-    for child in sorted(p for p in path.iterdir() if p.is_file()):
-        with child.open("rb") as file:
-            digest.update(f"{child.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    for image in image_files(path):
+        digest.update(f"{image.name}\0{_hash_file(image, beat)}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _hash_file(path: Path, beat: Callable[[], None]) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            digest.update(piece)
+            beat()
     return digest.hexdigest()

@@ -22,6 +22,7 @@ from vidlstm.features.spec import side_by_side
 from vidlstm.structures import FeatureSequence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from vidlstm.features.spec import FeatureSpec
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 HEADER_BYTES = 4096
 """Room left for the safetensors header, which can only be written once the length is known."""
 LEFTOVER_SECONDS = 3600
+LARGEST = float(np.finfo(np.float16).max)
 
 
 class FeatureStore:
@@ -54,9 +56,9 @@ class FeatureStore:
             return
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise StoreError(
-                f"{path} is damaged ({error}); delete {self.folder} and extract again"
+                f"{path} is damaged or cannot be read ({error}); delete {self.folder} and extract again"
             ) from error
         if found != self.spec.as_dict():
             raise StoreError(
@@ -98,8 +100,11 @@ class FeatureStore:
             with path.open("rb") as file:
                 (size,) = struct.unpack("<Q", file.read(8))
                 header: dict[str, Any] = json.loads(file.read(min(size, 1 << 20)))
-        except (OSError, ValueError, struct.error) as error:
-            raise StoreError(f"{path} cannot be read ({error}); delete it and extract again") from error
+            promised = 8 + size + int(header["timestamps"]["data_offsets"][1])
+            if path.stat().st_size != promised:
+                raise ValueError(f"{path.stat().st_size} bytes instead of {promised}")
+        except (OSError, ValueError, LookupError, TypeError, struct.error) as error:
+            raise _damaged(path, error) from error
         return header
 
     def _open(self, video_hash: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -111,23 +116,27 @@ class FeatureStore:
                 arrays = {name: file.get_tensor(name) for name in ("features", "timestamps")}
                 metadata = file.metadata() or {}
         except (SafetensorError, OSError) as error:
-            raise StoreError(f"{path} cannot be read ({error}); delete it and extract again") from error
+            raise _damaged(path, error) from error
         if arrays["features"].shape[1:] != (self.spec.feature_dim,):
             raise StoreError(f"{path} holds {arrays['features'].shape}, not (T, {self.spec.feature_dim})")
         return arrays, metadata
 
     def writer(self, video_hash: str) -> FeatureWriter:
-        """Starts writing one video's features; see :class:`FeatureWriter`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not (self.folder / "spec.json").is_file():
-            _write_atomically(
-                self.folder / "spec.json", json.dumps(self.spec.as_dict(), indent=1, sort_keys=True)
-            )
+        """Starts writing one video's features; see :class:`FeatureWriter`.
+
+        Raises:
+            StoreError: nothing can be written here.
+        """
+        path = self.folder / "spec.json"
+        with _telling(self.root):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not path.is_file():
+                _write_atomically(path, json.dumps(self.spec.as_dict(), indent=1, sort_keys=True))
         return FeatureWriter(self.path_of(video_hash), self.spec)
 
     def remove_leftovers(self) -> None:
         """Deletes what killed processes left half written: temporary files untouched for an hour."""
-        for part in self.folder.glob("*/.*.part"):
+        for part in self.folder.rglob(".*.part"):
             with contextlib.suppress(FileNotFoundError):  # another process may be clearing up too
                 if time.time() - part.stat().st_mtime > LEFTOVER_SECONDS:
                     part.unlink()
@@ -138,51 +147,79 @@ class FeatureWriter:
 
     ``commit`` writes the header into the room left for it and renames the file into place; ``abort``
     removes it. Killed in between, it leaves only a ``.part`` file, which nothing reads.
+
+    Raises:
+        StoreError: in every method, where the disk is full or the place cannot be written to.
     """
 
     def __init__(self, path: Path, spec: FeatureSpec) -> None:
         self.path, self._spec = path, spec
         self._timestamps: list[float] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._temporary = _temporary_beside(path)
-        self._file: IO[bytes] = self._temporary.open("xb")
-        self._file.seek(8 + HEADER_BYTES)
+        with _telling(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Unbuffered: features come by the thousands, and abort must not find anything left to write.
+            self._file: IO[bytes] = self._temporary.open("xb", buffering=0)
+            self._file.seek(8 + HEADER_BYTES)
 
     def __len__(self) -> int:
         return len(self._timestamps)
 
     def append(self, features_TF: np.ndarray, timestamps_seconds: list[float]) -> None:
-        """Adds steps; ``features (t, F)`` of any float type, with a timestamp each."""
+        """Adds steps; ``features (t, F)`` of any float type, with a timestamp each.
+
+        Values beyond float16 are stored as its largest.
+
+        Raises:
+            StoreError: also where a feature is not a number.
+        """
         assert features_TF.shape == (len(timestamps_seconds), self._spec.feature_dim)
-        half = np.ascontiguousarray(features_TF, dtype=np.float16)
-        if not np.isfinite(half).all():
-            half = np.nan_to_num(half, nan=0.0, posinf=65504.0, neginf=-65504.0)
-        self._file.write(half.tobytes())
+        if np.isnan(features_TF).any():
+            raise StoreError(
+                f"the features for {self.path} are not numbers (nan); the weights may be damaged, or the "
+                "network needs --backbone.dtype float32"
+            )
+        self._write(features_TF.clip(-LARGEST, LARGEST).astype("<f2").tobytes())
         self._timestamps += timestamps_seconds
 
     def commit(self, *, truncated: str = "") -> None:
-        """Finishes the file and puts it in place, atomically."""
+        """Finishes the file and puts it in place, atomically; where that fails, throws it away."""
+        try:
+            self._finish(truncated)
+        except StoreError:
+            self.abort()
+            raise
+
+    def _finish(self, truncated: str) -> None:
         steps, width = len(self._timestamps), self._spec.feature_dim
         split, end = steps * width * 2, steps * width * 2 + steps * 8
-        self._file.write(np.asarray(self._timestamps, dtype="<f8").tobytes())
+        self._write(np.asarray(self._timestamps, dtype="<f8").tobytes())
+        why = truncated[:400].encode("ascii", "backslashreplace").decode()[:1600]
         header = {
-            "__metadata__": {"spec": self._spec.canonical, "truncated": truncated[:400]},
+            "__metadata__": {"spec": self._spec.canonical, "truncated": why},
             "features": {"dtype": "F16", "shape": [steps, width], "data_offsets": [0, split]},
             "timestamps": {"dtype": "F64", "shape": [steps], "data_offsets": [split, end]},
         }
         text = json.dumps(header).encode()
         assert len(text) <= HEADER_BYTES, len(text)
         self._file.seek(0)
-        self._file.write(struct.pack("<Q", HEADER_BYTES) + text.ljust(HEADER_BYTES))
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._temporary.replace(self.path)
+        self._write(struct.pack("<Q", HEADER_BYTES) + text.ljust(HEADER_BYTES))
+        with _telling(self.path):
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._temporary.replace(self.path)
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        with _telling(self.path):
+            while rest:
+                rest = rest[self._file.write(rest) :]
 
     def abort(self) -> None:
         """Throws away what was written."""
         self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # nothing reads it, and the next extraction clears it away
+            self._temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> FeatureWriter:
         return self
@@ -194,6 +231,20 @@ class FeatureWriter:
             self.abort()
 
 
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror or error}; make room or choose another --store"
+        ) from error
+
+
+def _damaged(path: Path, error: Exception) -> StoreError:
+    return StoreError(f"{path} is damaged or cannot be read ({error}); delete it and extract again")
+
+
 def _temporary_beside(path: Path) -> Path:
     # Unlike tempfile, this leaves the file's permissions to the user's umask: stores are shared.
     return path.with_name(f".{path.stem[:16]}-{os.getpid()}-{secrets.token_hex(4)}.part")
@@ -201,5 +252,8 @@ def _temporary_beside(path: Path) -> Path:
 
 def _write_atomically(path: Path, text: str) -> None:
     temporary = _temporary_beside(path)
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,191 @@
+"""How fast frames become features, against what the machine could do at most and against the usual loop.
+
+    python scripts/benchmark_extraction.py --root DIR --weights FILE --json FILE
+
+Four things are timed in turn on one share of the clips after the other, so that whatever else the machine
+does meets all of them alike: decoding alone and the backbone alone (each on all cores, one thread a core),
+the pipeline, and the loop that people write: OpenCV reads every frame, PIL resizes, float32, one clip at a
+time.
+
+The limit is ``cores / (decode + backbone CPU-seconds per frame)``: every core busy with nothing but these
+two. ``ratio_to_limit`` and ``ratio_to_naive`` compare wall times and mean something on a quiet machine;
+``cpu_ratio_to_limit`` and ``cpu_ratio_to_naive`` compare CPU-seconds, child processes included, and hold on
+a busy one as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+
+from vidlstm.backbones.base import Backbone, best_dtype
+from vidlstm.backbones.build import BACKBONES
+from vidlstm.features.extract import extract_features, make_store
+from vidlstm.features.lanes import Lanes, available_cores
+from vidlstm.video.reader import open_video
+from vidlstm.video.sampling import SteadySampler
+from vidlstm.workflows.extract import find_videos
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vidlstm.backbones.base import Network
+
+FPS = 10.0
+
+
+@dataclass
+class Spent:
+    """Wall and CPU seconds, those of child processes included, and frames."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+    frames: int = 0
+
+    def add(self, work: Callable[[], int]) -> None:
+        """Runs something that returns its number of frames, and notes what it took."""
+        wall, cpu = time.monotonic(), cpu_seconds()
+        self.frames += work()
+        self.wall += time.monotonic() - wall
+        self.cpu += cpu_seconds() - cpu
+
+
+def cpu_seconds() -> float:
+    """Of this process and of its children that have ended."""
+    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(used.ru_utime + used.ru_stime for used in both)
+
+
+def decode(clips: list[Path], backbone: Backbone) -> dict[Path, list[tuple[int, np.ndarray]]]:
+    """The sampled frames of every clip, each with its index among all frames."""
+
+    def one(clip: Path) -> list[tuple[int, np.ndarray]]:
+        with open_video(clip, size=backbone.size, wanted=SteadySampler(FPS)) as reader:
+            return [(frame.index, frame.image) for frame in reader]
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        return dict(zip(clips, pool.map(one, clips), strict=True))
+
+
+def run_backbone(backbone: Backbone, frames: np.ndarray, batch_size: int) -> int:
+    """Whole batches, one thread a core."""
+    lanes = Lanes(backbone, batch_size)
+    batches = (frames[i : i + batch_size] for i in range(0, len(frames), batch_size))
+    for future in [lanes.submit(batch, len(batch)) for batch in batches]:
+        future.result()
+    lanes.close()
+    return len(frames)
+
+
+def run_pipeline(clips: list[Path], backbone: Backbone, batch_size: int) -> int:
+    """The extraction, into a store that is thrown away."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = make_store(Path(folder), backbone, fps=FPS)
+        report = extract_features(clips, store, backbone, batch_size=batch_size)
+    return report.features
+
+
+def run_naive(network: Network, wanted: dict[Path, list[int]]) -> int:
+    """The usual loop, on the same frames."""
+    mean, std = (torch.tensor(v)[:, None, None] for v in (network.mean, network.std))
+    for clip, indices in wanted.items():
+        images, video, index = [], cv2.VideoCapture(str(clip)), 0
+        while True:
+            good, image = video.read()
+            if not good:
+                break
+            if index in indices:
+                picture = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+                pixels = np.array(picture.resize((network.size.width, network.size.height)))
+                images.append((torch.from_numpy(pixels).permute(2, 0, 1).float() / 255 - mean) / std)
+            index += 1
+        video.release()
+        if images:
+            with torch.no_grad():
+                network.module(torch.stack(images))
+    return sum(len(indices) for indices in wanted.values())
+
+
+def measure(
+    shares: list[list[Path]], network: Network, backbone: Backbone, batch_size: int
+) -> dict[str, Spent]:
+    """Times the four on one share of the clips after the other."""
+    spent = {name: Spent() for name in ("decode", "backbone", "pipeline", "naive")}
+    for share in shares:
+        decoded: dict[Path, list[tuple[int, np.ndarray]]] = {}
+
+        def decode_share(share: list[Path] = share, decoded: dict = decoded) -> int:
+            decoded.update(decode(share, backbone))
+            return sum(map(len, decoded.values()))
+
+        spent["decode"].add(decode_share)
+        frames = np.stack([image for clip in decoded.values() for _, image in clip])
+        wanted = {clip: [index for index, _ in images] for clip, images in decoded.items()}
+        spent["backbone"].add(lambda frames=frames: run_backbone(backbone, frames, batch_size))
+        del frames, decoded, decode_share
+        spent["pipeline"].add(lambda share=share: run_pipeline(share, backbone, batch_size))
+        spent["naive"].add(lambda wanted=wanted: run_naive(network, wanted))
+        print(".", end="", flush=True)
+    print()
+    return spent
+
+
+def summarise(spent: dict[str, Spent], cores: int) -> dict[str, float]:
+    """The figures of the report."""
+    cpu = {name: s.cpu / s.frames for name, s in spent.items()}
+    wall = {name: s.wall / s.frames for name, s in spent.items()}
+    limit = cores / (cpu["decode"] + cpu["backbone"])
+    return {
+        "end_to_end_fps": 1 / wall["pipeline"],
+        "decode_fps": cores / cpu["decode"],
+        "backbone_fps": cores / cpu["backbone"],
+        "naive_fps": 1 / wall["naive"],
+        "limit_fps": limit,
+        "ratio_to_limit": 1 / wall["pipeline"] / limit,
+        "ratio_to_naive": wall["naive"] / wall["pipeline"],
+        "cpu_ratio_to_limit": (cpu["decode"] + cpu["backbone"]) / cpu["pipeline"],
+        "cpu_ratio_to_naive": cpu["naive"] / cpu["pipeline"],
+        **{f"{name}_cpu_ms_per_frame": 1000 * value for name, value in cpu.items()},
+        "cores": cores,
+        "frames": spent["pipeline"].frames,
+    }
+
+
+def main() -> None:
+    """Parses, measures, prints and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True, help="a folder of videos")
+    parser.add_argument("--weights", help="the backbone's weights file, or 'random'")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--name", default="mobilenet_v2", help="the backbone")
+    parser.add_argument("--clips", type=int, default=0, help="use only so many, spread over the folder")
+    parser.add_argument("--shares", type=int, default=3, help="how many times to go round")
+    parser.add_argument("--batch-size", type=int, default=32)
+    given = parser.parse_args()
+    clips = find_videos([given.root])
+    clips = clips[:: max(1, len(clips) // given.clips)][: given.clips] if given.clips else clips
+    network = BACKBONES[given.name](given.name, weights=given.weights, download=False, fit="squash")
+    backbone = Backbone(network, dtype=best_dtype(torch.device("cpu")))
+    shares = [clips[i :: given.shares] for i in range(given.shares)]
+    spent = measure(shares, network, backbone, given.batch_size)
+    figures = summarise(spent, available_cores())
+    for name, value in figures.items():
+        print(f"{name:26} {value:10.3f}")
+    if given.json:
+        given.json.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Where batches are run: on a CPU one thread per core, each with whole batches; on a GPU one thread.
+
+Whole batches on one thread keep all cores busy beside the decoders; one batch spread over all cores makes
+every layer wait for the core that a decoder has taken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from vidlstm.backbones.base import Backbone
+
+
+def available_cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Lanes:
+    """Threads that run batches through one backbone.
+
+    Attributes:
+        most_under_way: batches worth having here at once. One more than there are threads, so that none is
+            idle while its features are filed, and half as many again for when one is slower than the rest.
+    """
+
+    def __init__(self, backbone: Backbone, batch_size: int) -> None:
+        self._backbone = backbone
+        self._on_cpu = backbone.device.type == "cpu"
+        self._shape = (batch_size, backbone.size.height, backbone.size.width, 3)
+        threads = available_cores() if self._on_cpu else 1
+        self.most_under_way = threads + 1 + threads // 2
+        self._executor = ThreadPoolExecutor(threads, "backbone", initializer=self._start)
+        if self._on_cpu:
+            _keep_freed_memory()
+
+    def _start(self) -> None:
+        if self._on_cpu:
+            torch.set_num_threads(1)  # of this thread; those that exist already keep theirs
+
+    def new_batch(self) -> np.ndarray:
+        """An empty batch ``(B, H, W, 3)`` uint8, for frames to be copied into.
+
+        An array: torch would call up all its threads for every copy, and they would spin for a while after.
+        """
+        if self._on_cpu:
+            return np.zeros(self._shape, np.uint8)
+        return torch.zeros(self._shape, dtype=torch.uint8, pin_memory=True).numpy()
+
+    def submit(self, batch: np.ndarray, count: int) -> Future[np.ndarray]:
+        """Runs a batch when a thread is free.
+
+        Args:
+            batch: from :meth:`new_batch`; not to be written to any more.
+            count: how many of its rows, from the first on, are frames.
+
+        Returns:
+            ``(count, F)`` float16.
+        """
+        return self._executor.submit(self._run, batch, count)
+
+    def _run(self, batch: np.ndarray, count: int) -> np.ndarray:
+        rows = batch[: self._backbone.rows_to_run(count, len(batch))]
+        features: np.ndarray = self._backbone(torch.from_numpy(rows))[:count].half().cpu().numpy()
+        return features
+
+    def close(self) -> None:
+        """Waits for the batches being run and drops those that wait."""
+        self._executor.shutdown(cancel_futures=True)
+        if self._on_cpu:
+            # What the lanes set is also the default of threads started from now on.
+            torch.set_num_threads(torch.get_num_threads())
+
+
+def _keep_freed_memory() -> None:
+    """Stops glibc from giving the memory of every layer's activations back to the system.
+
+    The system clears it anew for the next layer, which took 5 to 20 % of the backbone's time with several
+    lanes at work. Elsewhere than on glibc, nothing is changed.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "gnu_get_libc_version"):
+            libc.mallopt(trim_threshold, 256 << 20)
+            libc.mallopt(mmap_threshold, 32 << 20)
