@@ -44,7 +44,7 @@ class SamplingSettings:
         fps: features per second of video. A slower video gives one feature per frame.
         decoder: auto takes PyAV and falls back to OpenCV.
         image_fps: the rate of a folder of frame images, which carries no clock of its own.
-        workers: decode processes; 0 takes one per core, at most four.
+        workers: decode processes; 0 takes one per core, at most sixteen.
         timeout_seconds: a video that gives no frame for this long is listed as failed.
     """
 
