@@ -85,7 +85,9 @@ def train_action(
         seed=seed,
         progress=progress,
     )
-    lightning = build_trainer(Path(out), trainer or {}, monitor="val_accuracy", patience=optimiser.patience)
+    lightning = build_trainer(
+        Path(out), trainer or {}, monitor="val_loss", mode="min", patience=optimiser.patience
+    )
     card = make_card(datamodule, network, sampling, data, model, seed=seed)
     task = build_task(datamodule, network.feature_dim, model, optimiser, lightning, card)
     checkpoint = Path(out) / "last.ckpt" if resume else None
