@@ -78,6 +78,10 @@ class CheckpointError(VidlstmError):
     """A checkpoint cannot be read safely, or does not fit what it is used with."""
 
 
+class OutputError(VidlstmError):
+    """A result file cannot be written, or is not what its schema says."""
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Returns ``"; did you mean 'x'?"`` for the closest of ``allowed``, or the whole list where none is close."""
     names = sorted(set(allowed))

@@ -117,7 +117,6 @@ class OptimiserSettings:
         warmup_fraction: the share of all steps spent rising to the peak.
         label_smoothing: mixed into the targets.
         class_weights: balanced weighs each class by the inverse of its frequency.
-        gradient_clip: largest gradient norm.
         patience: epochs without a better validation score before stopping; 0 never stops early.
     """
 
@@ -126,8 +125,20 @@ class OptimiserSettings:
     warmup_fraction: float = 0.1
     label_smoothing: float = 0.1
     class_weights: Literal["none", "balanced"] = "balanced"
-    gradient_clip: float = 1.0
     patience: int = 0
+
+
+TRAINER_DEFAULTS: dict[str, Any] = {
+    "max_epochs": 60,
+    "gradient_clip_val": 1.0,
+    "log_every_n_steps": 1,
+    "enable_model_summary": False,
+    "use_distributed_sampler": False,
+}
+"""Where vidlstm's training differs from Lightning's own ``Trainer`` defaults.
+
+The data modules share sequences among processes themselves, so that none is counted twice.
+"""
 
 
 @dataclass

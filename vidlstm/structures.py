@@ -49,7 +49,7 @@ class VideoInfo:
         claimed_fps: average rate from the header; None where it does not say.
         claimed_duration_seconds: from the header; None where it does not say.
         codec: the codec's short name, such as ``h264``.
-        decoder: which reader opened it, ``pyav`` or ``opencv``.
+        decoder: which reader opened it, ``pyav``, ``opencv`` or ``images``.
         rotation_degrees: the clockwise turn that was applied to make frames upright.
     """
 

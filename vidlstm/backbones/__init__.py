@@ -1,0 +1,1 @@
+"""Frozen networks: frames to features; they never open a file of frames."""

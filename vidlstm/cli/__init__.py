@@ -1,0 +1,1 @@
+"""Parsing and printing; each verb is a thin face of one workflow."""

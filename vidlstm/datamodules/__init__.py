@@ -1,0 +1,1 @@
+"""Records and stored features to batches."""

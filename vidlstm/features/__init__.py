@@ -1,0 +1,1 @@
+"""The feature store and the pipeline that fills it."""

@@ -1,0 +1,1 @@
+"""Trained models over whole videos' features."""

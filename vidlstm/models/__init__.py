@@ -1,0 +1,1 @@
+"""Networks over feature sequences: nn.Module only, no Lightning and no files."""

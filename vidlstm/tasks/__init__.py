@@ -1,0 +1,1 @@
+"""Training steps and metrics as LightningModules, checkpoints, and the trivial baselines."""

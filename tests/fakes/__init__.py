@@ -1,0 +1,1 @@
+"""Data whose truth is known by construction: real layouts with tiny files, and small real videos."""

@@ -1,0 +1,74 @@
+"""Cameras and streams, played by a stand-in: no device and no network is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+
+from vidlstm.errors import VideoError
+from vidlstm.video import opencv
+from vidlstm.video.reader import open_video
+
+
+class Camera:
+    """What the OpenCV reader uses of ``cv2.VideoCapture``, giving three green frames."""
+
+    opened_with: tuple[object, ...] = ()
+
+    def __init__(self, *arguments: object) -> None:
+        Camera.opened_with = arguments
+        self.left, self.released = 3, False
+
+    def isOpened(self) -> bool:
+        return self.opened_with[0] != 9
+
+    def grab(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+    def retrieve(self) -> tuple[bool, np.ndarray]:
+        return True, np.full((6, 8, 3), (0, 200, 10), np.uint8)
+
+    def get(self, what: int) -> float:
+        return -1.0
+
+    def set(self, what: int, value: float) -> bool:
+        return False
+
+    def release(self) -> None:
+        self.released = True
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """Real time, by hand: every look at the clock moves it by a quarter of a second."""
+    looks: list[float] = []
+
+    def look() -> float:
+        looks.append(100 + len(looks) / 4)
+        return looks[-1]
+
+    monkeypatch.setattr(opencv.time, "monotonic", look)
+    monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    yield looks
+
+
+@pytest.mark.parametrize("source", [0, "rtsp://camera/1", "HTTP://example/x.mp4"])
+def test_a_live_source_gives_real_time(source: int | str, clock: list[float]) -> None:
+    with open_video(source) as video:
+        frames = list(video)
+        assert video.info.decoder == "opencv" and video.info.claimed_frames is None
+        assert (video.info.height, video.info.width) == (6, 8)
+    assert Camera.opened_with[0] == source
+    assert [frame.timestamp_seconds for frame in frames] == [0.25, 0.5, 0.75]
+    assert frames[0].image[0, 0].tolist() == [10, 200, 0]
+    assert bool(video.truncated) == (source == 0)
+
+
+def test_a_camera_that_is_not_there(clock: list[float]) -> None:
+    with pytest.raises(VideoError, match="9: cannot be opened") as caught:
+        open_video(9)
+    assert caught.value.reason == "unreadable"

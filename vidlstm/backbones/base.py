@@ -1,0 +1,137 @@
+"""The contract of a frozen backbone: uint8 frames in, one feature vector per frame out.
+
+It never opens a video, and is never trained. A network file (``torchvision.py``, ...) supplies a
+:class:`Network`; this module freezes it, casts it and runs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from vidlstm.backbones.precision import prepare
+
+if TYPE_CHECKING:
+    from vidlstm.structures import FrameSize
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network cut at its penultimate layer, with all that is needed to feed it.
+
+    Attributes:
+        name: as the user asked for it.
+        module: normalised images ``(B, 3, H, W)`` to features ``(B, F)``.
+        size: the frames it wants.
+        mean, std: per channel, of images scaled to 0..1.
+        weights_sha256: of the weights file, or ``random:`` and the hash of the drawn values.
+        weights_source: where they came from, for people.
+    """
+
+    name: str
+    module: nn.Module
+    size: FrameSize
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    weights_sha256: str
+    weights_source: str
+
+
+class Backbone:
+    """A frozen network, its preprocess, and a fingerprint of both.
+
+    Args:
+        network: what to run.
+        dtype: a name in ``DTYPES``. The network itself is cast (see ``precision.py``): autocast would cast
+            the weights anew on every call.
+        device: where it runs.
+        compile: run it through ``torch.compile``.
+    """
+
+    def __init__(
+        self, network: Network, *, dtype: str, device: torch.device | str = "cpu", compile: bool = False
+    ) -> None:
+        self.name, self.size = network.name, network.size
+        self.weights_source = network.weights_source
+        self.device, self.dtype = torch.device(device), DTYPES[dtype]
+        module = prepare(network.module.eval().requires_grad_(False), self.dtype)
+        self._module = module.to(device=self.device, memory_format=torch.channels_last)
+        # (x / 255 - mean) / std as one multiply and one add, in float32 so that bfloat16 sees rounded pixels once.
+        std = torch.tensor(network.std, device=self.device)
+        self._scale_C = (1.0 / (255.0 * std))[:, None, None]
+        self._shift_C = (-torch.tensor(network.mean, device=self.device) / std)[:, None, None]
+        self._forward = torch.compile(self._features) if compile else self._features
+        probe = torch.zeros(1, self.size.height, self.size.width, 3, dtype=torch.uint8)
+        with torch.inference_mode():
+            self.feature_dim = int(self._features(probe.to(self.device)).shape[1])
+        self.spec: dict[str, Any] = {
+            "backbone": network.name,
+            "weights_sha256": network.weights_sha256,
+            "dtype": dtype,
+            "frame": [self.size.height, self.size.width, self.size.fit],
+            "mean": list(network.mean),
+            "std": list(network.std),
+            "feature_dim": self.feature_dim,
+        }
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the weights were drawn, not trained."""
+        return str(self.spec["weights_sha256"]).startswith("random:")
+
+    def _features(self, frames_BHWC: Tensor) -> Tensor:
+        # The permuted view of contiguous frames is channels_last already: nothing is copied.
+        images = torch.addcmul(self._shift_C, frames_BHWC.permute(0, 3, 1, 2).float(), self._scale_C)
+        features: Tensor = self._module(images)
+        return features.float()
+
+    @torch.inference_mode()
+    def __call__(self, frames_BHWC: Tensor) -> Tensor:
+        """Features of a batch of frames.
+
+        Args:
+            frames_BHWC: RGB uint8 ``(B, H, W, 3)`` of this backbone's ``size``, on any device.
+
+        Returns:
+            ``(B, F)`` float32 on the backbone's device.
+
+        Raises:
+            ValueError: the frames have another size or type.
+        """
+        expected = (self.size.height, self.size.width, 3)
+        if frames_BHWC.dtype != torch.uint8 or tuple(frames_BHWC.shape[1:]) != expected:
+            raise ValueError(
+                f"{self.name} takes uint8 frames (B, {expected[0]}, {expected[1]}, 3), "
+                f"not {frames_BHWC.dtype} {tuple(frames_BHWC.shape)}"
+            )
+        return self._forward(frames_BHWC.to(self.device, non_blocking=True))
+
+
+def best_dtype(device: torch.device) -> str:
+    """bfloat16 where the processor multiplies it natively, else float32; the same answer on every call."""
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if device.type == "cpu" and _cpu_has_bfloat16():
+        return "bfloat16"
+    return "float32"
+
+
+def _cpu_has_bfloat16() -> bool:
+    # Absent on processors torch knows no such instructions for.
+    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+
+
+def hash_parameters(module: nn.Module) -> str:
+    """SHA-256 over names, shapes and values of a module's state, in a fixed order."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

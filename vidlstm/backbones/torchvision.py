@@ -1,0 +1,88 @@
+"""Any torchvision classification model by name, cut at its penultimate layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision import models
+
+from vidlstm.backbones.base import Network, hash_parameters
+from vidlstm.backbones.weights import RANDOM, find_weights, load_into, sha256_of
+from vidlstm.structures import FrameSize
+
+IMAGENET_CLASSES = 1000
+
+
+def torchvision_names() -> list[str]:
+    """The classification models of the installed torchvision."""
+    return list(models.list_models(module=models))
+
+
+def build_torchvision(name: str, *, weights: str | None, download: bool, fit: str) -> Network:
+    """Builds a torchvision classifier without its last layer.
+
+    Args:
+        name: one of :func:`torchvision_names`.
+        weights: a file, ``random``, or None to look for them.
+        download: whether torchvision may download.
+        fit: a name in ``structures.FITS``.
+
+    Raises:
+        WeightsError: the weights are nowhere, or do not fit.
+    """
+    published = list(models.get_model_weights(name))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # so that 'random' is the same everywhere
+        model = models.get_model(name, weights=None, **_extra_arguments(name))
+    head = cut_head(model)
+    if weights == RANDOM:
+        digest, source, chosen = f"{RANDOM}:{hash_parameters(model)}", RANDOM, published[0]
+    else:
+        path = find_weights(name, weights, url=published[0].url, download=download)
+        load_into(model, path, ignore=head | _auxiliary(path, name))
+        digest, source = sha256_of(path), str(path)
+        # Publishers put the hash's first digits in the file name, so a renamed file is still known.
+        chosen = next((w for w in published if digest[:8] in w.url), published[0])
+    preprocess: Any = chosen.transforms()
+    side = int(preprocess.crop_size[0])
+    return Network(
+        name=name,
+        module=model,
+        size=FrameSize(side, side, fit),  # type: ignore[arg-type]
+        mean=tuple(preprocess.mean),
+        std=tuple(preprocess.std),
+        weights_sha256=digest,
+        weights_source=source,
+    )
+
+
+def cut_head(model: nn.Module) -> frozenset[str]:
+    """Replaces the layer that gives the class scores by the identity, in place.
+
+    Returns:
+        The names of the values that went with it, which a weights file will still hold.
+    """
+    for name, module in reversed(list(model.named_modules())):
+        outputs = getattr(module, "out_features", None) or getattr(module, "out_channels", None)
+        if isinstance(module, nn.Linear | nn.Conv2d) and outputs == IMAGENET_CLASSES:
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, nn.Identity())
+            return frozenset(f"{name}.{value}" for value, _ in module.named_parameters())
+    raise AssertionError(f"{type(model).__name__} has no layer with {IMAGENET_CLASSES} outputs")
+
+
+def _extra_arguments(name: str) -> dict[str, Any]:
+    # These two train with auxiliary classifiers; their published weights expect the input re-scaled.
+    if name in ("googlenet", "inception_v3"):
+        return {"aux_logits": False, "transform_input": True, "init_weights": True}
+    return {}
+
+
+def _auxiliary(path: Any, name: str) -> frozenset[str]:
+    if name not in ("googlenet", "inception_v3"):
+        return frozenset()
+    from vidlstm.backbones.weights import read_state_dict
+
+    return frozenset(k for k in read_state_dict(path) if k.lower().startswith("aux"))

@@ -1,0 +1,47 @@
+"""``vidlstm extract DIR|VIDEO...``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidlstm.cli.parsing import new_parser, parse
+from vidlstm.cli.progress import ExtractionBar, show_failures
+from vidlstm.settings import BackboneSettings, SamplingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs the verb."""
+    parser = new_parser("extract", "Videos to a feature store. What is there already is not done again.")
+    parser.add_argument("paths", nargs="+", type=Path, help="videos, and folders to search for them")
+    parser.add_argument("--store", type=Path, default=Path("features"), help="the store's root folder")
+    parser.add_argument(
+        "--failures", type=Path | None, default=None, help="write the failed videos to this CSV"
+    )
+    parser.add_class_arguments(BackboneSettings, "backbone")
+    parser.add_class_arguments(SamplingSettings, "sampling")
+    settings = parse(parser, argv)
+
+    from vidlstm.render.tables import write_failures_csv
+    from vidlstm.workflows.extract import extract
+
+    with ExtractionBar() as bar:
+        report = extract(
+            settings.paths,
+            store=settings.store,
+            backbone=settings.backbone,
+            sampling=settings.sampling,
+            progress=bar,
+        )
+    show_failures(report)
+    print(
+        f"{report.extracted} videos extracted, {report.found} there already, "
+        f"{len(report.failures)} failed; {report.features} frames in {report.seconds:.1f} s; "
+        f"store {settings.store}"
+    )
+    if settings.failures is not None:
+        write_failures_csv([(str(f.path), f.reason, f.detail) for f in report.failures], settings.failures)
+    return 1 if report.failures else 0

@@ -1,0 +1,67 @@
+"""``vidlstm <verb>``: picks the verb's file. Heavy imports wait inside the verb."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+from vidlstm import __version__
+from vidlstm.errors import VidlstmError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERBS = {
+    "demo": "draw labelled clips, train on them, and annotate an unseen video; needs no data and no download",
+    "extract": "videos to a feature store",
+    "train": "labelled clips to a checkpoint; extracts missing features first",
+    "evaluate": "a checkpoint's accuracy beside its trivial baselines",
+    "predict": "videos to annotated videos, tables and timelines",
+}
+"""Each verb is ``run(argv) -> exit status`` in ``vidlstm/cli/<verb>.py``."""
+
+INTERRUPTED = 130
+
+
+def usage() -> str:
+    """The text of ``vidlstm --help``."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:<{width}}  {text}" for verb, text in VERBS.items())
+    return (
+        f"usage: vidlstm <verb> [--config FILE] [--section.key value ...]\n\n{verbs}\n\n"
+        "vidlstm <verb> --help lists a verb's settings; --print_config prints them as YAML with their defaults."
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one verb.
+
+    Returns:
+        The exit status: 0, 1 when some inputs failed, 2 for an error that the message explains.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        print(f"vidlstm {__version__}")
+        return 0
+    verb, rest = arguments[0], arguments[1:]
+    if verb not in VERBS:
+        print(f"vidlstm: no verb is called {verb!r}{nearest(verb, VERBS)}", file=sys.stderr)
+        return 2
+    warnings.formatwarning = _one_line
+    try:
+        return int(importlib.import_module(f"vidlstm.cli.{verb}").run(rest))
+    except VidlstmError as error:
+        print(f"vidlstm {verb}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"vidlstm {verb}: interrupted; what was finished is kept", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _one_line(message: Warning | str, category: type[Warning], *unused: object) -> str:
+    return f"warning: {message}\n"

@@ -1,0 +1,102 @@
+"""Batches of sequences cut from one table of rows, and the order they come in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from vidlstm.structures import SequenceBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class SequenceDataset(Dataset[SequenceBatch]):
+    """Sequences as row ranges of one table; an item is a whole padded batch, gathered in one operation.
+
+    Args:
+        rows_NF: the table.
+        bounds_S2: int64 ``(S, 2)``, first and one past the last row of each sequence, never empty.
+        targets_S: int64 class indices.
+        max_steps: longer sequences are cut: at a random place when ``random_cut``, else in the middle.
+        random_cut: whether this serves training.
+    """
+
+    def __init__(
+        self,
+        rows_NF: Tensor,
+        bounds_S2: Tensor,
+        targets_S: Tensor,
+        *,
+        max_steps: int | None = None,
+        random_cut: bool = False,
+    ) -> None:
+        assert bool((bounds_S2[:, 1] > bounds_S2[:, 0]).all()), "an empty sequence"
+        self.rows_NF, self.bounds_S2, self.targets_S = rows_NF, bounds_S2, targets_S
+        self.max_steps, self.random_cut = max_steps, random_cut
+
+    def __len__(self) -> int:
+        return len(self.targets_S)
+
+    def __getitem__(self, indices: list[int]) -> SequenceBatch:
+        """The batch of these sequences, padded with zeros to the longest."""
+        index_B = torch.as_tensor(indices, dtype=torch.int64)
+        start_B, end_B = self.bounds_S2[index_B].unbind(1)
+        if self.max_steps is not None:
+            spare_B = (end_B - start_B - self.max_steps).clamp_min(0)
+            shift_B = spare_B // 2
+            if self.random_cut:
+                shift_B = (torch.rand(len(index_B)) * (spare_B + 1)).long()
+            start_B = start_B + shift_B
+            end_B = torch.minimum(end_B, start_B + self.max_steps)
+        lengths_B = end_B - start_B
+        step_T = torch.arange(int(lengths_B.max()))
+        rows_BT = start_B[:, None] + torch.minimum(step_T[None, :], lengths_B[:, None] - 1)
+        x_BTF = self.rows_NF.index_select(0, rows_BT.flatten()).unflatten(0, rows_BT.shape)
+        x_BTF.masked_fill_((step_T[None, :] >= lengths_B[:, None])[..., None], 0)
+        return SequenceBatch(x_BTF, lengths_B, self.targets_S[index_B], index_B)
+
+
+class BatchIndices(Sampler[list[int]]):
+    """Which sequences make up each batch of one process.
+
+    In training every process gets the same number of sequences, a few of them twice where the count does
+    not divide; in evaluation every sequence goes to exactly one process.
+
+    Args:
+        size: sequences in all.
+        batch_size: per process.
+        shuffle: a new order every epoch (training).
+        seed: of the order; the same in all processes.
+        rank, world_size: this process among all.
+    """
+
+    def __init__(
+        self, size: int, batch_size: int, *, shuffle: bool, seed: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self._size, self._batch_size, self._shuffle, self._seed = size, batch_size, shuffle, seed
+        self._rank, self._world_size = rank, world_size
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this at the start of every epoch."""
+        self._epoch = epoch
+
+    def _mine(self) -> list[int]:
+        if not self._shuffle:
+            return list(range(self._rank, self._size, self._world_size))
+        generator = torch.Generator().manual_seed(self._seed + self._epoch)
+        order = torch.randperm(self._size, generator=generator).tolist()
+        order += order[: -len(order) % self._world_size]
+        return order[self._rank :: self._world_size]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        mine = self._mine()
+        for i in range(0, len(mine), self._batch_size):
+            yield mine[i : i + self._batch_size]
+
+    def __len__(self) -> int:
+        return -(-len(self._mine()) // self._batch_size)

@@ -1,0 +1,90 @@
+"""All features of a dataset in one contiguous tensor: in memory when they fit, in a mapped file when not."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vidlstm.features.store import FeatureStore
+
+MEMORY_SHARE = 0.5
+"""The share of the memory still free that features may take before they are mapped instead."""
+
+
+class FeatureTable:
+    """The features of some videos, one after another.
+
+    Args:
+        store: where they lie.
+        hashes: the videos.
+        map_above_bytes: map a file instead of holding more than this; None is half the free memory.
+
+    Attributes:
+        rows_NF: float16 ``(sum of T, F)``.
+    """
+
+    def __init__(
+        self, store: FeatureStore, hashes: Iterable[str], *, map_above_bytes: int | None = None
+    ) -> None:
+        unique = list(dict.fromkeys(hashes))
+        lengths = [store.length(h) for h in unique]
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        shape = (int(starts[-1]), store.spec.feature_dim)
+        limit = free_memory_bytes() * MEMORY_SHARE if map_above_bytes is None else map_above_bytes
+        self.is_mapped = math.prod(shape) * 2 > limit
+        self.rows_NF = (
+            _mapped(store.folder, shape) if self.is_mapped else torch.empty(shape, dtype=torch.float16)
+        )
+        self._start = dict(zip(unique, starts.tolist(), strict=False))
+        self._timestamps: dict[str, np.ndarray] = {}
+        for video_hash, start, length in zip(unique, starts.tolist(), lengths, strict=False):
+            sequence = store.get(video_hash)
+            self.rows_NF[start : start + length] = torch.from_numpy(sequence.features)
+            self._timestamps[video_hash] = sequence.timestamps_seconds
+
+    def rows_of(
+        self, video_hash: str, start_seconds: float | None, end_seconds: float | None
+    ) -> tuple[int, int]:
+        """The rows ``[first, last)`` of a stretch of a video, by its timestamps.
+
+        Times are in the container's own clock; None is the video's beginning or end. The range is empty
+        where no sampled frame falls into it.
+        """
+        times = self._timestamps[video_hash]
+        first = 0 if start_seconds is None else int(np.searchsorted(times, start_seconds - 1e-6))
+        last = len(times) if end_seconds is None else int(np.searchsorted(times, end_seconds - 1e-6))
+        return self._start[video_hash] + first, self._start[video_hash] + max(first, last)
+
+    def duration_of(self, video_hash: str) -> float:
+        """Seconds from the first sampled frame to the last."""
+        times = self._timestamps[video_hash]
+        return float(times[-1] - times[0]) if len(times) else 0.0
+
+
+def _mapped(folder: Path, shape: tuple[int, int]) -> Tensor:
+    handle, name = tempfile.mkstemp(prefix=".table-", dir=folder)
+    os.close(handle)
+    rows = torch.from_file(name, shared=True, size=math.prod(shape), dtype=torch.float16).view(shape)
+    if os.name == "posix":
+        Path(name).unlink()  # the mapping keeps it alive; nothing is left behind, however the process ends
+    return rows
+
+
+def free_memory_bytes() -> float:
+    """Memory that can be taken without swapping; unlimited where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return math.inf
+    available = [line.split() for line in lines if line.startswith("MemAvailable:")]
+    return float(available[0][1]) * 1024 if available else math.inf

@@ -1,0 +1,159 @@
+"""Which files are videos, whether they are there, and whether they stay inside the dataset's folder.
+
+Nothing is opened here; a name and a directory entry are all that is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from vidlstm.errors import DatasetError
+
+VIDEO_SUFFIXES = frozenset(
+    "3gp asf avi divx flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv".split()  # noqa: SIM905
+)
+"""File name endings, in lower case, that are taken for a video."""
+
+IMAGE_SUFFIXES = frozenset(("bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp"))
+"""File name endings, in lower case, that are taken for a frame."""
+
+LITTER = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
+"""What file managers leave behind, in lower case; ignored like hidden files."""
+
+_UCF101 = re.compile(r"v_(?P<label>[^_]+)_g(?P<group>\d\d)_c\d\d")
+
+
+def listing(names: Iterable[str], limit: int = 10) -> str:
+    """One name a line, the first ``limit`` of them, and how many more there are."""
+    names = list(names)
+    rest = [f"... and {len(names) - limit} more, {len(names)} in all"] if len(names) > limit else []
+    return "".join(f"\n  {name}" for name in names[:limit] + rest)
+
+
+def hidden(name: str) -> bool:
+    """True for names that no dataset means: dot files and what file managers leave behind."""
+    return name.startswith(".") or name.lower() in LITTER
+
+
+def suffix_of(name: str) -> str:
+    """The ending of a file name in lower case, without its dot; empty where there is none."""
+    stem, _, suffix = name.rpartition(".")
+    return suffix.lower() if stem else ""
+
+
+def existing_folder(folder: Path, flag: str) -> Path:
+    """The folder as an absolute path.
+
+    Raises:
+        DatasetError: it is not there, or is a file.
+    """
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "is not there"
+        raise DatasetError(f"{folder} {what}; point {flag} at the folder")
+    # Paths are folded as text later, which goes wrong for `link/..`; so links are followed here in that case.
+    return folder.resolve() if ".." in folder.parts else folder.absolute()
+
+
+def entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, sorted by name, without hidden files.
+
+    Raises:
+        DatasetError: the folder cannot be listed.
+    """
+    try:
+        with os.scandir(folder) as found:
+            return sorted((e for e in found if not hidden(e.name)), key=lambda e: e.name)
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be listed: {error.strerror}; check its permissions") from error
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """True for a folder and a link to one; False for a link in a circle, at which ``is_dir`` raises."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """True for a file and a link to one; False for a link in a circle, at which ``is_file`` raises."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def is_frame_folder(folder: str | Path) -> bool:
+    """True for a folder that holds images and nothing else: a video as its frames."""
+    found = entries(folder)
+    return bool(found) and all(suffix_of(e.name) in IMAGE_SUFFIXES and is_file(e) for e in found)
+
+
+def identity(folder: str | Path) -> tuple[int, int]:
+    """What stays the same however a folder is reached, so that a walk along links need not go in circles."""
+    status = os.stat(folder)  # noqa: PTH116 - called on many plain strings
+    return status.st_dev, status.st_ino
+
+
+def group_from_name(name: str) -> str | None:
+    """The source that a file name tells of: UCF101 cuts ``v_Archery_g08_c01`` to ``c07`` from one video.
+
+    The 25 groups of UCF101 are numbered anew in every class, so the label is part of the group.
+    """
+    found = _UCF101.fullmatch(Path(name).stem)
+    return f"{found['label']}_g{found['group']}" if found else None
+
+
+class Root:
+    """The folder of a dataset, which its annotations must not lead out of."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = existing_folder(folder, "--data.root")
+        both = (str(self.folder), os.path.realpath(self.folder))  # an absolute path may be written either way
+        self._starts = tuple(start.rstrip(os.sep) + os.sep for start in both)
+
+    def locate(self, text: str) -> tuple[str, str] | None:
+        """``(absolute path, name for messages)`` of what the annotations write, or None outside the root."""
+        path = os.path.normpath(os.path.join(self._starts[0], text))  # noqa: PTH118 - Path keeps `..`
+        for start in self._starts:
+            if path.startswith(start):
+                return path, path[len(start) :] if text.startswith(os.sep) else text
+        return None
+
+
+class Presence:
+    """Tells whether a video is there, listing every folder once instead of asking for every file.
+
+    A million calls to ``stat`` on a network disk take hours; a million names in some hundred listings do not.
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[str, dict[str, bool]] = {}
+
+    def has(self, path: str) -> bool:
+        """True for a file and for a folder of frame images. ``path`` is absolute."""
+        folder, name = os.path.split(path)
+        is_folder = self._names(folder).get(name)
+        if is_folder is None:  # a file system that ignores case finds it under another spelling
+            video = Path(path)
+            return video.is_file() or (video.is_dir() and is_frame_folder(video))
+        return not is_folder or is_frame_folder(path)
+
+    def find(self, path: str) -> str | None:
+        """The path itself, or the folder of its frames (its name without the ending), or None."""
+        candidates = (path, os.path.splitext(path)[0])  # noqa: PTH122
+        return next((candidate for candidate in candidates if self.has(candidate)), None)
+
+    def _names(self, folder: str) -> dict[str, bool]:
+        if folder not in self._folders:
+            try:
+                with os.scandir(folder) as found:
+                    self._folders[folder] = {
+                        e.name: is_folder(e) for e in found if is_folder(e) or is_file(e)
+                    }
+            except OSError:  # not there, or not listable: every file is then asked for by itself
+                self._folders[folder] = {}
+        return self._folders[folder]

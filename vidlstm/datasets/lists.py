@@ -1,0 +1,88 @@
+"""Official split lists: text files with one clip a line. Shared by UCF101 and HMDB51."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidlstm.datasets.files import Presence, listing
+from vidlstm.datasets.records import ClipRecord
+from vidlstm.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One clip of an official list, before anyone looked whether it was downloaded.
+
+    Attributes:
+        name: its path relative to the root, with the ending of the original release.
+        label: its class.
+        split: ``train`` or ``test``.
+        group: the source video it was cut from.
+    """
+
+    name: str
+    label: str
+    split: str
+    group: str | None
+
+
+def read_list(file: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yields ``("file, line N", words)`` of every line that is not empty.
+
+    Raises:
+        DatasetError: the file is not there, not readable or not UTF-8.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DatasetError(
+            f"{file} is not there; point --data.annotations at the folder with the official lists"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file} cannot be read: {error}; download the official lists again") from error
+    for line, content in enumerate(text.splitlines(), start=1):
+        if words := content.split():
+            yield f"{file}, line {line}", words
+
+
+def check_official_fold(annotations: Path, fold: int, there: Iterable[int]) -> None:
+    """Raises unless the lists of this official split lie in the folder.
+
+    Raises:
+        DatasetError: they do not; the message names the splits there are.
+    """
+    numbers = sorted(set(there))
+    if not numbers:
+        raise DatasetError(
+            f"{annotations} holds no official split list; point --data.annotations at their folder"
+        )
+    if fold not in numbers:
+        can_be = ", ".join(map(str, numbers))
+        raise DatasetError(f"{annotations} holds no official split {fold}; --data.fold can be {can_be}")
+
+
+def find_clips(root: Path, listed: Iterable[Listed]) -> tuple[ClipRecord, ...]:
+    """Looks the listed clips up below the root, as video files or as folders of frames.
+
+    An official split is comparable with published numbers only as a whole, so no clip may be missing.
+
+    Raises:
+        DatasetError: some are missing; the message lists the first ten and how many.
+    """
+    presence, records, missing = Presence(), [], []
+    for clip in listed:
+        path = presence.find(str(root / clip.name))
+        if path is None:
+            missing.append(clip.name)
+        else:
+            records.append(
+                ClipRecord(Path(path), clip.label, group=clip.group, split=clip.split, name=clip.name)
+            )
+    if missing:
+        raise DatasetError(
+            f"{len(missing)} of {len(missing) + len(records)} listed clips are not under {root}; check "
+            f"--data.root, or list the clips you have in a CSV (--data.format csv):{listing(missing)}"
+        )
+    return tuple(records)

@@ -1,0 +1,101 @@
+"""Draws the labelled clips: MP4 files and one table, in the ``csv`` layout of ``vidlstm.datasets``."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vidlstm.demo.actions import ACTIONS
+from vidlstm.demo.takes import Take, random_take
+from vidlstm.video.writer import VideoWriter
+
+SPLIT_SHARES = {"validation": 0.15, "test": 0.25}
+"""The share of the figures in each split; the others are trained on."""
+
+COLUMNS = ("path", "label", "group", "split")
+
+
+def draw_dataset(
+    out: Path,
+    *,
+    seed: int = 0,
+    figures: int = 20,
+    clips_per_figure_and_action: int = 1,
+    fps: float = 10.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Draws clips of every action by every figure.
+
+    Args:
+        out: the folder; ``out/clips/*.mp4`` and ``out/clips.csv`` are written, older ones replaced.
+        seed: another seed gives other figures, rooms, cameras and timings.
+        figures: how many people; at least 3, so that every split has one.
+        clips_per_figure_and_action: takes of each action by each figure.
+        fps: frames per second.
+        progress: called with (clips drawn, clips in all) after each.
+
+    Returns:
+        ``out/clips.csv``: path (below ``out``), label, group (the figure), split (train, validation, test).
+
+    Raises:
+        VideoError: a clip cannot be written.
+        ValueError: fewer than 3 figures or less than one clip.
+    """
+    if figures < 3 or clips_per_figure_and_action < 1:
+        raise ValueError("at least 3 figures and 1 clip of each action are needed")
+    takes = [
+        random_take(seed, figure_seed(seed, figure), action, number, fps=fps)
+        for figure in range(figures)
+        for action in ACTIONS
+        for number in range(clips_per_figure_and_action)
+    ]
+    splits = _splits(figures, seed)
+    rows = []
+    for done, take in enumerate(takes):
+        figure, number = divmod(done, len(ACTIONS) * clips_per_figure_and_action)
+        group = f"figure_{figure:02d}"
+        path = f"clips/{group}_{take.action}_{number % clips_per_figure_and_action}.mp4"
+        write_take(take, out / path)
+        rows.append((path, take.action, group, splits[figure]))
+        if progress:
+            progress(done + 1, len(takes))
+    table = out / "clips.csv"
+    write_csv(table, COLUMNS, rows)
+    return table
+
+
+def figure_seed(seed: int, figure: int) -> int:
+    """The number that a figure and its room are drawn from; no two seeds share one."""
+    return seed * 1000 + figure
+
+
+def write_take(take: Take, path: Path) -> None:
+    """Draws a take into an MP4 file.
+
+    Raises:
+        VideoError: it cannot be written.
+    """
+    with VideoWriter(path, fps=take.fps, height=take.film.height, width=take.film.width) as writer:
+        for frame in take.frames():
+            writer.write(frame)
+
+
+def write_csv(path: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
+    """Writes a table in one step: a reader sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+    temporary.replace(path)
+
+
+def _splits(figures: int, seed: int) -> list[str]:
+    """A split for each figure, in an order that the seed shuffles."""
+    counts = {name: max(1, round(share * figures)) for name, share in SPLIT_SHARES.items()}
+    names = [name for name, count in counts.items() for _ in range(count)]
+    names += ["train"] * (figures - len(names))
+    order = np.random.default_rng([seed, 6]).permutation(figures)
+    return [names[i] for i in order]

@@ -1,0 +1,132 @@
+"""Draws one longer video in which a figure that no clip shows does every action in turn.
+
+The film has three shots, each from its own camera. Between shots it cuts; within a shot one action flows
+into the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from vidlstm.demo.actions import ACTIONS, smooth
+from vidlstm.demo.clips import figure_seed, write_csv
+from vidlstm.demo.figures import brightness, random_figure
+from vidlstm.demo.poses import Pose, blend
+from vidlstm.demo.rooms import random_room
+from vidlstm.demo.takes import Film, motion, pictures, random_view, walked
+from vidlstm.demo.views import View
+from vidlstm.structures import Segment
+from vidlstm.video.writer import VideoWriter
+
+SHOTS = (("walk",), ("wave", "sit_down", "stand_up", "punch"), ("jumping_jack", "pick_up"))
+"""The actions of the film, shot by shot: each of ``ACTIONS`` once."""
+
+_FIGURE = 999  # beyond any figure of the clips
+_FLOW_SECONDS = 0.35  # how long one action takes to flow into the next
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """One action in the film: when, and how fast."""
+
+    action: str
+    start_seconds: float
+    seconds: float
+    period_seconds: float
+
+    def poses(self, times: np.ndarray, view: View) -> list[Pose]:
+        """The poses at ``times``, in seconds of the film."""
+        since = times - self.start_seconds
+        start = 0.0 if ACTIONS[self.action].cyclic else (self.seconds - self.period_seconds) / 2
+        poses = motion(self.action, start=start, period_seconds=self.period_seconds, times=since)
+        if self.action == "walk":
+            poses = walked(poses, since, period_seconds=self.period_seconds, view=view)
+        return poses
+
+
+def draw_story(
+    out: Path,
+    *,
+    seed: int = 0,
+    seconds_per_action: float = 4.0,
+    fps: float = 20.0,
+    height: int = 256,
+    width: int = 256,
+) -> tuple[Path, list[Segment]]:
+    """Draws ``out/story.mp4`` and its truth, ``out/story_truth.csv`` (start_seconds, end_seconds, label).
+
+    Args:
+        out: the folder.
+        seed: of the clips that this film goes with; its figure is in none of them.
+        seconds_per_action: about how long each action lasts; the true times differ by up to a tenth.
+        fps: frames per second.
+        height, width: pixels.
+
+    Returns:
+        The video, and its true segments in order, without gaps.
+
+    Raises:
+        VideoError: it cannot be written.
+    """
+    rng = np.random.default_rng([seed, 7])
+    shots, film = _plan(rng, seconds_per_action, fps), Film(height, width, noise=3.0, seed=seed)
+    path = out / "story.mp4"
+    with VideoWriter(path, fps=fps, height=height, width=width) as writer:
+        for image in _frames(shots, film, fps, rng, figure_seed(seed, _FIGURE)):
+            writer.write(image)
+    truth = [
+        Segment(scene.start_seconds, scene.start_seconds + scene.seconds, scene.action, 1.0)
+        for shot in shots
+        for scene in shot
+    ]
+    rows = [(f"{s.start_seconds:.3f}", f"{s.end_seconds:.3f}", s.label) for s in truth]
+    write_csv(out / "story_truth.csv", ("start_seconds", "end_seconds", "label"), rows)
+    return path, truth
+
+
+def _plan(rng: np.random.Generator, seconds_per_action: float, fps: float) -> list[list[_Scene]]:
+    at, shots = 0, []
+    for actions in SHOTS:
+        shot = []
+        for action in actions:
+            frames = round(seconds_per_action * rng.uniform(0.9, 1.1) * fps)
+            period = float(rng.uniform(*ACTIONS[action].period_seconds))
+            if action == "walk":  # slowly and not for long: the path must fit into the picture
+                period, frames = ACTIONS[action].period_seconds[1], round(0.75 * seconds_per_action * fps)
+            shot.append(_Scene(action, at / fps, frames / fps, period))
+            at += frames
+        shots.append(shot)
+    return shots
+
+
+def _frames(
+    shots: list[list[_Scene]], film: Film, fps: float, rng: np.random.Generator, figure_number: int
+) -> Iterator[np.ndarray]:
+    room = random_room(figure_number)
+    figure = random_figure(figure_number, brightness(room.wall))
+    for shot in shots:
+        view = random_view(rng)
+        if shot[0].action == "walk":
+            view = replace(view, turn=view.turn * 0.7, left=0.5)
+        yield from pictures(figure, room, _shot_poses(shot, view, fps), view, film)
+
+
+def _shot_poses(shot: list[_Scene], view: View, fps: float) -> list[Pose]:
+    poses: list[Pose] = []
+    before: _Scene | None = None
+    for scene in shot:
+        times = scene.start_seconds + np.arange(round(scene.seconds * fps)) / fps
+        here = scene.poses(times, view)
+        if before is not None:
+            flow = [smooth((t - scene.start_seconds) / _FLOW_SECONDS) for t in times]
+            here = [
+                blend(p, q, amount)
+                for p, q, amount in zip(before.poses(times, view), here, flow, strict=True)
+            ]
+        poses += here
+        before = scene
+    return poses

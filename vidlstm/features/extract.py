@@ -1,0 +1,279 @@
+"""The extraction pipeline: decode ∥ backbone ∥ write.
+
+Decode processes fill one queue; frames of all videos share batches, which always have one shape (the last
+is padded), so that features do not depend on what else was in the batch; each video's features go to its
+own file as they come. It prints nothing: a callback is told of the progress.
+
+On a CPU every core is a lane that runs whole batches on one thread. That keeps all cores busy beside the
+decoders; one batch spread over all cores makes each layer wait for the core that a decoder has taken.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from vidlstm.errors import VIDEO_FAILURES
+from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Failed, Hashed
+from vidlstm.features.spec import FeatureSpec
+from vidlstm.features.store import FeatureStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from torch import Tensor
+
+    from vidlstm.backbones.base import Backbone
+    from vidlstm.features.store import FeatureWriter
+
+MOST_WORKERS = 4
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A video that gave no features, or (``truncated``) only those of its good beginning."""
+
+    path: Path
+    reason: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.path}: {VIDEO_FAILURES[self.reason]}"
+        return f"{text}: {self.detail}" if self.detail else text
+
+
+@dataclass
+class ExtractionReport:
+    """What an extraction did.
+
+    Attributes:
+        hashes: video path to the hash its features are stored under; the truncated ones too.
+        failures: what went wrong, in the order of the paths.
+        extracted, found: videos newly done, and videos whose features were there already.
+        features: feature vectors computed.
+        seconds: wall time.
+    """
+
+    hashes: dict[Path, str] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    extracted: int = 0
+    found: int = 0
+    features: int = 0
+    seconds: float = 0.0
+
+    @property
+    def unreadable(self) -> list[Failure]:
+        """The failures that left no features at all."""
+        return [f for f in self.failures if f.reason != "truncated"]
+
+
+def available_cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers() -> int:
+    """One decode process per core this process may use, at most four."""
+    return min(MOST_WORKERS, available_cores())
+
+
+def extract_features(
+    paths: Sequence[Path],
+    store: FeatureStore,
+    backbone: Backbone,
+    *,
+    decoder: str = "auto",
+    workers: int = 0,
+    timeout_seconds: float = 60.0,
+    batch_size: int = 32,
+    progress: Callable[[ExtractionReport], None] | None = None,
+) -> ExtractionReport:
+    """Extracts the features of videos that the store does not hold yet.
+
+    Args:
+        paths: videos; the same path twice is done once.
+        store: takes the features, at the sampling of its spec.
+        backbone: what the store's spec was made from.
+        decoder: see ``SamplingSettings``.
+        workers: decode processes; 0 for :func:`default_workers`.
+        timeout_seconds: longest wait for a frame.
+        batch_size: frames per forward pass.
+        progress: called after every video and every batch with the report so far.
+
+    Returns:
+        The report. A video that fails does not stop the others.
+    """
+    assert store.spec.backbone == backbone.spec
+    unique = list(dict.fromkeys(Path(p) for p in paths))
+    store.remove_leftovers()
+    run = _Run(unique, store, backbone, batch_size, progress or (lambda report: None))
+    started = time.monotonic()
+    with DecodePool(
+        unique,
+        folder=store.folder,
+        size=backbone.size,
+        fps=store.spec.fps,
+        decoder=decoder,
+        image_fps=store.spec.image_fps,
+        workers=workers or default_workers(),
+        timeout_seconds=timeout_seconds,
+        queue_size=2 * batch_size,
+    ) as pool:
+        try:
+            for event in pool:
+                run.take(event)
+            run.drain()
+        finally:
+            run.close()
+    order = {path: i for i, path in enumerate(unique)}
+    run.report.failures.sort(key=lambda failure: order[failure.path])
+    run.report.seconds = time.monotonic() - started
+    return run.report
+
+
+@dataclass
+class _Open:
+    """A video under way: its features file, and how many of its frames wait in the batch."""
+
+    writer: FeatureWriter
+    video_hash: str
+    waiting: int = 0
+    ended: Ended | None = None
+
+
+class _Run:
+    """Fills batches from events and hands features to the files they belong to."""
+
+    def __init__(
+        self,
+        paths: list[Path],
+        store: FeatureStore,
+        backbone: Backbone,
+        batch_size: int,
+        progress: Callable[[ExtractionReport], None],
+    ) -> None:
+        self.report = ExtractionReport()
+        self._paths, self._store, self._backbone, self._progress = paths, store, backbone, progress
+        self._open: dict[int, _Open] = {}
+        self._rows: list[tuple[int, float]] = []
+        self._shape = (batch_size, backbone.size.height, backbone.size.width, 3)
+        self._on_cpu = backbone.device.type == "cpu"
+        self._batch = self._new_batch()
+        self._lanes = available_cores() if self._on_cpu else 1
+        self._executor = ThreadPoolExecutor(
+            self._lanes,
+            initializer=torch.set_num_threads if self._on_cpu else None,
+            initargs=(1,) if self._on_cpu else (),
+        )
+        # Batches under way, oldest first: features reach their files in the order of the frames.
+        self._under_way: deque[tuple[Future[np.ndarray], list[tuple[int, float]]]] = deque()
+
+    def _new_batch(self) -> Tensor:
+        return torch.zeros(self._shape, dtype=torch.uint8, pin_memory=not self._on_cpu)
+
+    def take(self, event: Hashed | Decoded | Ended | Failed) -> None:
+        """Handles one event of the decode pool."""
+        match event:
+            case Decoded():
+                self._batch[len(self._rows)] = torch.from_numpy(event.image)
+                self._rows.append((event.job, event.timestamp_seconds))
+                self._open[event.job].waiting += 1
+                if len(self._rows) == len(self._batch):
+                    self.flush()
+            case Hashed():
+                self._hashed(event)
+            case Ended():
+                self._open[event.job].ended = event
+                self._finish(event.job)
+            case Failed():
+                self._failed(event)
+
+    def flush(self) -> None:
+        """Sends the batch, padded to its one shape, to a free lane; files what is ready."""
+        if not self._rows:
+            return
+        future = self._executor.submit(_run_backbone, self._backbone, self._batch, len(self._rows))
+        self._under_way.append((future, self._rows))
+        self._batch, self._rows = self._new_batch(), []
+        while len(self._under_way) > self._lanes:
+            self._file_oldest()
+
+    def drain(self) -> None:
+        """Runs what is left."""
+        self.flush()
+        while self._under_way:
+            self._file_oldest()
+
+    def _file_oldest(self) -> None:
+        future, rows = self._under_way.popleft()
+        features = future.result()
+        for job in dict.fromkeys(job for job, _ in rows):
+            chosen = [i for i, (owner, _) in enumerate(rows) if owner == job]
+            self._append(job, features[chosen], [rows[i][1] for i in chosen])
+        self.report.features += len(rows)
+        self._progress(self.report)
+
+    def close(self) -> None:
+        """Throws away what is half done; the next run starts those videos anew."""
+        self._executor.shutdown(cancel_futures=True)
+        for video in self._open.values():
+            video.writer.abort()
+
+    def _hashed(self, event: Hashed) -> None:
+        path = self._paths[event.job]
+        if not event.have:
+            self._open[event.job] = _Open(self._store.writer(event.video_hash), event.video_hash)
+            return
+        self.report.hashes[path] = event.video_hash
+        self.report.found += 1
+        self._note_truncation(path, self._store.truncated(event.video_hash))
+        self._progress(self.report)
+
+    def _append(self, job: int, features: np.ndarray, timestamps: list[float]) -> None:
+        video = self._open.get(job)
+        if video is None:  # it failed while its frames waited
+            return
+        video.writer.append(features, timestamps)
+        video.waiting -= len(timestamps)
+        self._finish(job)
+
+    def _finish(self, job: int) -> None:
+        video = self._open[job]
+        if video.ended is None or video.waiting:
+            return
+        del self._open[job]
+        path = self._paths[job]
+        video.writer.commit(truncated=video.ended.truncated)
+        self.report.hashes[path] = video.video_hash
+        self.report.extracted += 1
+        self._note_truncation(path, video.ended.truncated)
+        self._progress(self.report)
+
+    def _note_truncation(self, path: Path, truncated: str) -> None:
+        if truncated:
+            self.report.failures.append(Failure(path, "truncated", truncated))
+
+    def _failed(self, event: Failed) -> None:
+        video = self._open.pop(event.job, None)
+        if video is not None:
+            video.writer.abort()
+        self.report.failures.append(Failure(self._paths[event.job], event.reason, event.detail))
+        self._progress(self.report)
+
+
+def _run_backbone(backbone: Backbone, batch: Tensor, count: int) -> np.ndarray:
+    features: np.ndarray = backbone(batch)[:count].half().cpu().numpy()
+    return features
+
+
+def make_store(root: Path, backbone: Backbone, *, fps: float, image_fps: float = 25.0) -> FeatureStore:
+    """The store for this backbone at this sampling."""
+    return FeatureStore(root, FeatureSpec(fps=fps, image_fps=image_fps, backbone=backbone.spec))

@@ -1,0 +1,72 @@
+"""What was extracted, how, and from which bytes: the fingerprints that keep a store honest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Everything that changes the stored numbers.
+
+    Attributes:
+        fps: features per second of video.
+        image_fps: the rate given to folders of images.
+        backbone: ``Backbone.spec``: name, SHA-256 of the weights, preprocess, compute dtype.
+    """
+
+    fps: float
+    image_fps: float
+    backbone: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The spec as JSON values."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "fps": float(self.fps),
+            "image_fps": float(self.image_fps),
+            **self.backbone,
+        }
+
+    @property
+    def canonical(self) -> str:
+        """The one JSON text of this spec: sorted keys, no spaces."""
+        return json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical text, in hex."""
+        return hashlib.sha256(self.canonical.encode()).hexdigest()
+
+    @property
+    def feature_dim(self) -> int:
+        """F."""
+        return int(self.backbone["feature_dim"])
+
+
+def side_by_side(wanted: dict[str, Any], found: dict[str, Any]) -> str:
+    """The lines in which two specs differ, for an error message."""
+    keys = [k for k in sorted({*wanted, *found}) if wanted.get(k) != found.get(k)]
+    width = max((len(k) for k in keys), default=0)
+    rows = [
+        f"  {k:<{width}}  wanted {wanted.get(k)!r}\n  {'':<{width}}  found  {found.get(k)!r}" for k in keys
+    ]
+    return "\n".join(rows)
+
+
+def hash_video(path: Path) -> str:
+    """SHA-256 of a video's bytes; of a folder of images, of its files' names and bytes."""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for child in sorted(p for p in path.iterdir() if p.is_file()):
+        with child.open("rb") as file:
+            digest.update(f"{child.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,129 @@
+"""Windows over a long video, and their probabilities merged into segments. Pure functions on arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vidlstm.structures import Segment
+
+
+def window_rows(
+    timestamps_seconds: np.ndarray, seconds: float, stride_seconds: float
+) -> list[tuple[int, int]]:
+    """The rows ``[first, last)`` of windows over a sequence, in order; never empty ones.
+
+    Windows of 2 s every 1 s over 4.5 s of video; the last is moved back to end with the video::
+
+        |--------|
+             |--------|
+                  |--------|
+                    |--------|
+
+    Args:
+        timestamps_seconds: ``(T,)``, rising.
+        seconds: length of a window.
+        stride_seconds: from start to start.
+    """
+    if seconds <= 0 or stride_seconds <= 0:
+        raise ValueError(f"window and stride must be positive, not {seconds} and {stride_seconds} s")
+    times = timestamps_seconds
+    if not len(times):
+        return []
+    # Half a step of tolerance, so that jitter in timestamps does not move a row across an edge.
+    slack = 0.5 * float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    last_start = max(times[0], times[-1] + 2 * slack - seconds)
+    count = int(np.ceil((last_start - times[0]) / stride_seconds - 1e-9)) + 1
+    starts = np.minimum(times[0] + stride_seconds * np.arange(count), last_start)
+    first = np.searchsorted(times, starts - slack)
+    last = np.searchsorted(times, starts + seconds - slack)
+    rows = [(int(a), int(b)) for a, b in zip(first, last, strict=True) if b > a]
+    return list(dict.fromkeys(rows))
+
+
+def step_probabilities(
+    rows: list[tuple[int, int]], window_probabilities_WK: np.ndarray, steps: int
+) -> np.ndarray:
+    """Probabilities of every step, ``(T, K)``: the windows over it, each weighing most at its middle.
+
+    The triangular weight puts a change of label where the windows centred on either side differ.
+    """
+    total_TK = np.zeros((steps, window_probabilities_WK.shape[1]))
+    weight_T1 = np.zeros((steps, 1))
+    for (first, last), probabilities_K in zip(rows, window_probabilities_WK, strict=True):
+        length = last - first
+        triangle = 1.0 - np.abs(np.arange(length) - (length - 1) / 2) / ((length + 1) / 2)
+        total_TK[first:last] += triangle[:, None] * probabilities_K
+        weight_T1[first:last, 0] += triangle
+    # A stride longer than the window leaves steps that no window saw: they take their nearest neighbour's.
+    seen = np.flatnonzero(weight_T1[:, 0] > 0)
+    result: np.ndarray = total_TK[seen] / weight_T1[seen]
+    if len(seen) < steps:
+        result = result[np.abs(np.arange(steps)[:, None] - seen[None, :]).argmin(1)]
+    return result
+
+
+def merge_segments(
+    timestamps_seconds: np.ndarray,
+    probabilities_TK: np.ndarray,
+    labels: tuple[str, ...],
+    *,
+    minimum_seconds: float,
+    end_seconds: float,
+) -> tuple[Segment, ...]:
+    """Stretches of one label; ones that are too short go to the neighbour that fits them better.
+
+    Args:
+        timestamps_seconds: ``(T,)``.
+        probabilities_TK: each row sums to 1.
+        labels: the K names.
+        minimum_seconds: shorter stretches are merged away, the shortest first.
+        end_seconds: where the last segment ends.
+    """
+    if not len(timestamps_seconds):
+        return ()
+    classes_T = probabilities_TK.argmax(1)
+    edges = [0, *(np.flatnonzero(np.diff(classes_T)) + 1).tolist(), len(classes_T)]
+    runs = [(a, b, int(classes_T[a])) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    bounds = np.append(timestamps_seconds, end_seconds)
+    while len(runs) > 1:
+        lengths = [bounds[b] - bounds[a] for a, b, _ in runs]
+        shortest = int(np.argmin(lengths))
+        if lengths[shortest] >= minimum_seconds - 1e-9:
+            break
+        runs = _absorb(runs, shortest, probabilities_TK)
+    return tuple(
+        Segment(float(bounds[a]), float(bounds[b]), labels[k], float(probabilities_TK[a:b, k].mean()))
+        for a, b, k in runs
+    )
+
+
+def _absorb(
+    runs: list[tuple[int, int, int]], index: int, probabilities_TK: np.ndarray
+) -> list[tuple[int, int, int]]:
+    """Gives one run to the neighbour whose class is likelier over it, and joins runs that now touch."""
+    first, last, _ = runs[index]
+    neighbours = [runs[i][2] for i in (index - 1, index + 1) if 0 <= i < len(runs)]
+    means_K = probabilities_TK[first:last].mean(0)
+    taken = max(neighbours, key=lambda k: float(means_K[k]))
+    joined: list[tuple[int, int, int]] = []
+    for a, b, k in [*runs[:index], (first, last, taken), *runs[index + 1 :]]:
+        if joined and joined[-1][2] == k:
+            joined[-1] = (joined[-1][0], b, k)
+        else:
+            joined.append((a, b, k))
+    return joined
+
+
+def mean_iou(predicted: tuple[Segment, ...], truth: tuple[Segment, ...]) -> float:
+    """The mean over true segments of the best overlap (intersection over union) of a segment of that label."""
+    if not truth:
+        return 0.0
+    return float(
+        np.mean([max((_iou(p, t) for p in predicted if p.label == t.label), default=0.0) for t in truth])
+    )
+
+
+def _iou(a: Segment, b: Segment) -> float:
+    overlap = min(a.end_seconds, b.end_seconds) - max(a.start_seconds, b.start_seconds)
+    union = max(a.end_seconds, b.end_seconds) - min(a.start_seconds, b.start_seconds)
+    return max(0.0, overlap) / union if union > 0 else 0.0

@@ -1,0 +1,62 @@
+"""Files written in one step: a reader sees the old file or the whole new one, never a part."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from zlib import crc32
+
+from vidlstm.errors import OutputError
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Gives a temporary path beside ``path``, and renames it into place when the block ends without an error.
+
+    The folder is made. The temporary name keeps the suffix, which some writers choose the format by.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{crc32(target.name.encode()):08x}.{os.getpid()}.part{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{target}: cannot be written: {reason}; choose another folder with --out"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(text: str, path: str | Path) -> None:
+    """Writes UTF-8 text with ``\\n`` line ends.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], path: str | Path) -> None:
+    """Writes a CSV table (RFC 4180, UTF-8, ``\\n`` line ends).
+
+    Raises:
+        OutputError: the file cannot be written.
+        ValueError: a row has more or fewer values than there are columns.
+    """
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            if len(row) != len(columns):
+                raise ValueError(f"{len(columns)} values a row expected, not {len(row)}: {row}")
+            writer.writerow(row)

@@ -1,0 +1,53 @@
+"""What a prediction says at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vidlstm.structures import ActionPrediction, Segment
+
+
+def probabilities_at(prediction: ActionPrediction, seconds: float) -> np.ndarray:
+    """Class probabilities ``(K,)`` at a time: between the middles of two windows they go straight from one
+    window's to the next one's, and outside all middles they stay. Zeros where there is no window.
+    """
+    middles = (prediction.window_start_seconds + prediction.window_end_seconds) / 2
+    if not len(middles):
+        return np.zeros(len(prediction.labels))
+    after = int(np.searchsorted(middles, seconds))
+    if after in (0, len(middles)):
+        return np.asarray(prediction.window_probabilities[min(after, len(middles) - 1)], np.float64)
+    a, b = middles[after - 1], middles[after]
+    share = (seconds - a) / (b - a)
+    rows = prediction.window_probabilities[after - 1 : after + 1]
+    return np.asarray(rows[0] * (1 - share) + rows[1] * share, np.float64)
+
+
+def segment_at(segments: Sequence[Segment], seconds: float) -> Segment | None:
+    """The segment that holds a time; of two that meet there, the later one."""
+    holding = [s for s in segments if s.start_seconds <= seconds <= s.end_seconds]
+    return holding[-1] if holding else None
+
+
+def time_span(prediction: ActionPrediction, truth: Sequence[Segment] | None = None) -> tuple[float, float]:
+    """From the first to the last moment that a prediction or the truth speaks of, seconds; never empty."""
+    segments = [*prediction.segments, *(truth or [])]
+    starts = [*prediction.window_start_seconds.tolist(), *(s.start_seconds for s in segments)]
+    ends = [*prediction.window_end_seconds.tolist(), *(s.end_seconds for s in segments)]
+    start, end = min(starts, default=0.0), max(ends, default=1.0)
+    return start, max(end, start + 1e-3)
+
+
+def clock(seconds: float) -> str:
+    """A time for people: ``12.3 s``, ``4:05.0``, ``1:04:05``."""
+    tenths = round(abs(seconds) * 10)
+    sign = "-" if seconds < 0 and tenths else ""
+    whole, tenth = divmod(tenths, 10)
+    minutes, rest = divmod(whole, 60)
+    if minutes == 0:
+        return f"{sign}{rest}.{tenth} s"
+    if minutes < 60:
+        return f"{sign}{minutes}:{rest:02d}.{tenth}"
+    return f"{sign}{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

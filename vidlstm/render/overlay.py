@@ -1,0 +1,233 @@
+"""The annotated video: label, probability bars and a timeline in a panel under every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vidlstm.errors import VideoError
+from vidlstm.render.layout import lay_out
+from vidlstm.render.lettering import draw_text
+from vidlstm.render.moments import clock, probabilities_at, segment_at, time_span
+from vidlstm.render.palette import UNKNOWN, Colour, colour_of, is_bright
+from vidlstm.structures import ActionPrediction, Frame, Segment
+from vidlstm.video.writer import VideoWriter
+
+_PANEL: Colour = (24, 25, 29)
+_TRACK: Colour = (52, 54, 60)
+_LETTERS: Colour = (238, 238, 240)
+_FAINT: Colour = (160, 162, 168)
+
+
+def draw_action_overlay(
+    frames: Iterable[Frame],
+    prediction: ActionPrediction,
+    path: str | Path,
+    *,
+    fps: float,
+    truth: Sequence[Segment] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Writes the video with the prediction drawn under it. One frame is held at a time.
+
+    Args:
+        frames: of the video, with the container's own times; the first is at 0 s in the new file.
+        prediction: what to draw.
+        path: the MP4 file.
+        fps: the rate that the file claims; the frames keep their own times.
+        truth: true segments, for a second timeline.
+        progress: called with the number of frames written, after each.
+
+    Returns:
+        How many frames were written.
+
+    Raises:
+        VideoError: there is no frame, or the file cannot be written.
+    """
+    stream = iter(frames)
+    first = next(stream, None)
+    if first is None:
+        raise VideoError(prediction.video, reason="empty")
+    drawer = OverlayDrawer(first.image.shape[0], first.image.shape[1], prediction, truth)
+    layout = drawer.layout
+    written = 0
+    with VideoWriter(path, fps=fps, height=layout.height, width=layout.width) as writer:
+        for frame in chain([first], stream):
+            image = drawer.draw(frame.image, frame.timestamp_seconds)
+            writer.write(image, frame.timestamp_seconds - first.timestamp_seconds)
+            written += 1
+            if progress:
+                progress(written)
+    return written
+
+
+class OverlayDrawer:
+    """Draws single annotated frames.
+
+    Args:
+        height, width: of the video, pixels.
+        prediction: what to draw.
+        truth: true segments, or None.
+    """
+
+    def __init__(
+        self, height: int, width: int, prediction: ActionPrediction, truth: Sequence[Segment] | None = None
+    ) -> None:
+        self.layout = lay_out(height, width, classes=len(prediction.labels), truth=truth is not None)
+        self._prediction = prediction
+        self._colours = colour_of(prediction.labels)
+        self._span = time_span(prediction, truth)
+        self._empty = self._empty_panel(truth)
+
+    def draw(self, image: np.ndarray, timestamp_seconds: float) -> np.ndarray:
+        """The frame with its panel, RGB uint8 ``(layout.height, layout.width, 3)``.
+
+        Args:
+            image: RGB uint8 ``(H, W, 3)``; any size, it is scaled to the layout's.
+            timestamp_seconds: in the container's clock, as the prediction's times are.
+        """
+        to, canvas = self.layout, self._empty.copy()
+        enlarged = image.shape[0] < to.video_height
+        if image.shape[:2] != (to.video_height, to.video_width):
+            way = cv2.INTER_CUBIC if enlarged else cv2.INTER_AREA
+            image = cv2.resize(image, (to.video_width, to.video_height), interpolation=way)
+        canvas[: to.video_height, to.video_left : to.video_left + to.video_width] = image
+        self._draw_label(canvas, timestamp_seconds)
+        self._draw_bars(canvas, timestamp_seconds)
+        self._draw_playhead(canvas, timestamp_seconds)
+        return canvas
+
+    def _empty_panel(self, truth: Sequence[Segment] | None) -> np.ndarray:
+        to = self.layout
+        canvas = np.full((to.height, to.width, 3), _PANEL, np.uint8)
+        canvas[: to.video_height] = 0
+        strips = [("predicted", self._prediction.segments)] + (
+            [("truth", tuple(truth))] if truth is not None else []
+        )
+        for row, (name, segments) in enumerate(strips):
+            self._draw_strip(canvas, to.strips_top + row * to.strip_step, name, segments)
+        self._draw_ticks(canvas, to.strips_top + len(strips) * to.strip_step)
+        return canvas
+
+    def _x(self, seconds: float) -> int:
+        start, end = self._span
+        share = min(max((seconds - start) / (end - start), 0.0), 1.0)
+        return self.layout.strip_left + round(share * self.layout.strip_width)
+
+    def _draw_strip(self, canvas: np.ndarray, top: int, name: str, segments: Sequence[Segment]) -> None:
+        to = self.layout
+        rows, size = slice(top, top + to.strip_height), round(to.font * 0.85)
+        canvas[rows, to.strip_left : to.strip_left + to.strip_width] = _TRACK
+        middle = top + to.strip_height // 2
+        if to.strips > 1:
+            draw_text(canvas, name, to.margin, middle, size=round(to.font * 0.8), colour=_FAINT)
+        for segment in segments:
+            left, right = self._x(segment.start_seconds), self._x(segment.end_seconds)
+            colour = self._colours.get(segment.label, UNKNOWN)
+            canvas[rows, left : max(left + 1, right - 1)] = colour
+            ink: Colour = (16, 16, 18) if is_bright(colour) else (250, 250, 250)
+            room = right - left - 5
+            if room > 2 * size:
+                draw_text(canvas, segment.label, left + 3, middle, size=size, colour=ink, width=room)
+
+    def _draw_ticks(self, canvas: np.ndarray, top: int) -> None:
+        to, (start, end) = self.layout, self._span
+        size = round(to.font * 0.75)
+        middle = top + round(0.55 * to.unit)
+        draw_text(canvas, clock(start), to.strip_left, middle, size=size, colour=_FAINT)
+        draw_text(
+            canvas,
+            clock(end),
+            to.strip_left + to.strip_width,
+            middle,
+            size=size,
+            colour=_FAINT,
+            align="right",
+        )
+
+    def _draw_label(self, canvas: np.ndarray, seconds: float) -> None:
+        to = self.layout
+        segment = segment_at(self._prediction.segments, seconds)
+        label = segment.label if segment else "-"
+        colour = self._colours.get(label, UNKNOWN)
+        top, height = to.bars_top + round(0.1 * to.unit), round(to.unit * 2.3)
+        canvas[top : top + height, to.margin : to.margin + max(4, to.unit // 3)] = colour
+        left = to.margin + to.unit
+        room = to.bars_left - left - to.unit
+        draw_text(
+            canvas,
+            label,
+            left,
+            top + height // 2,
+            size=round(to.unit * 1.6),
+            colour=_LETTERS,
+            width=room,
+            bold=True,
+        )
+        below = top + height + round(0.75 * to.unit)
+        sure = (
+            f"{segment.probability:.0%} over {clock(segment.end_seconds - segment.start_seconds)}"
+            if segment
+            else ""
+        )
+        draw_text(canvas, sure, left, below, size=to.font, colour=_FAINT, width=room)
+        draw_text(canvas, clock(seconds), left, below + round(1.2 * to.unit), size=to.font, colour=_FAINT)
+
+    def _draw_bars(self, canvas: np.ndarray, seconds: float) -> None:
+        to = self.layout
+        probabilities = probabilities_at(self._prediction, seconds)
+        # A stable sort: equal classes keep their order, so that bars at zero do not dance.
+        shown = np.argsort(-probabilities, kind="stable")[: to.bars]
+        if len(self._prediction.labels) <= to.bars:
+            shown = np.arange(len(self._prediction.labels))
+        names = round((to.width - to.margin - to.bars_left) * 0.42)
+        figure = round(to.unit * 2.2)
+        left = to.bars_left + names
+        length = to.width - to.margin - figure - left
+        for row, index in enumerate(shown):
+            middle = to.bars_top + round((row + 0.6) * to.unit * 1.1)
+            label, probability = self._prediction.labels[index], float(probabilities[index])
+            draw_text(
+                canvas, label, left - to.unit // 2, middle, size=to.font, colour=_LETTERS, align="right",
+                width=names - to.unit // 2,
+            )  # fmt: skip
+            half = max(2, round(to.unit * 0.34))
+            rows = slice(middle - half, middle + half)
+            canvas[rows, left : left + length] = _TRACK
+            canvas[rows, left : left + round(length * min(max(probability, 0.0), 1.0))] = self._colours[label]
+            draw_text(
+                canvas,
+                f"{probability:.2f}",
+                to.width - to.margin,
+                middle,
+                size=to.font,
+                colour=_FAINT,
+                align="right",
+            )
+
+    def _draw_playhead(self, canvas: np.ndarray, seconds: float) -> None:
+        to, x = self.layout, self._x(seconds)
+        top = to.strips_top - max(2, to.unit // 5)
+        bottom = to.strips_top + to.strips * to.strip_step
+        half = max(1, to.unit // 12)
+        canvas[top:bottom, max(0, x - half - 1) : x + half + 1] = (0, 0, 0)
+        canvas[top:bottom, x - half : x + half] = (255, 255, 255)
+        tip = np.array(
+            [[x - to.unit // 3, top - to.unit // 3], [x + to.unit // 3, top - to.unit // 3], [x, top + 1]]
+        )
+        cv2.fillConvexPoly(canvas, tip, (255, 255, 255), cv2.LINE_AA)
+
+
+def annotated(
+    frames: Iterable[Frame], prediction: ActionPrediction, truth: Sequence[Segment] | None = None
+) -> Iterator[np.ndarray]:
+    """The annotated frames as arrays, for notebooks and tests. Nothing is written."""
+    drawer: OverlayDrawer | None = None
+    for frame in frames:
+        height, width = frame.image.shape[:2]
+        drawer = drawer or OverlayDrawer(height, width, prediction, truth)
+        yield drawer.draw(frame.image, frame.timestamp_seconds)

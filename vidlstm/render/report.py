@@ -1,0 +1,77 @@
+"""Reports: results as JSON, and as a table for the terminal that sets the model beside its baselines."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from vidlstm.render.files import write_text
+from vidlstm.render.lettering import one_line
+
+
+def write_report_json(report: Mapping[str, Any], path: str | Path) -> None:
+    """Writes a report. NaN and infinite numbers become null: JSON has no word for them.
+
+    Raises:
+        OutputError: the file cannot be written.
+        TypeError: a value is neither plain, a path, nor a numpy number or array.
+    """
+    write_text(json.dumps(_plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
+def results_table(rows: Mapping[str, Mapping[str, float | None]], *, title: str | None = None) -> Table:
+    """A table with one row a method and one column a score; the best of each column is bold.
+
+    Args:
+        rows: method to score name to value; a score that a method lacks is left blank. Names are written as
+            they are: rich's markup in them means nothing.
+        title: above the table.
+    """
+    table = Table(title=None if title is None else Text(one_line(title)), title_justify="left")
+    scores = list(dict.fromkeys(score for values in rows.values() for score in values))
+    table.add_column("")
+    for score in scores:
+        table.add_column(Text(one_line(score)), justify="right")
+    for method, values in rows.items():
+        cells = [_cell(values.get(score), [row.get(score) for row in rows.values()]) for score in scores]
+        table.add_row(Text(one_line(method)), *cells)
+    return table
+
+
+def _cell(value: float | None, column: list[float | None]) -> Text:
+    if value is None or math.isnan(value):
+        return Text("")
+    if isinstance(value, int):
+        return Text(str(value))
+    best = max(v for v in column if v is not None and not math.isnan(v))
+    return Text(f"{value:.3f}", style="bold" if value == best and len(column) > 1 else "")
+
+
+def as_text(renderable: RenderableType, *, width: int = 100) -> str:
+    """What rich would show in a terminal without colours, for log files and tests."""
+    console = Console(file=StringIO(), width=width, color_system=None, force_terminal=False)
+    console.print(renderable)
+    written = console.file
+    assert isinstance(written, StringIO)
+    return written.getvalue()

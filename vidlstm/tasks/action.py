@@ -1,0 +1,134 @@
+"""Training an action classifier: loss, schedule and metrics, as a LightningModule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassConfusionMatrix,
+    MulticlassF1Score,
+)
+
+from vidlstm.models.classifier import SequenceClassifier
+from vidlstm.tasks.checkpoint import CARD, CARD_VERSION, read_checkpoint
+from vidlstm.tasks.optimisation import adamw_with_cosine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+
+    from vidlstm.structures import SequenceBatch
+
+
+def action_metrics(num_classes: int, prefix: str) -> MetricCollection:
+    """Top-1, top-5, mean-class accuracy, macro F1 and the confusion matrix; correct under several processes."""
+    metrics: dict[str, Any] = {
+        "accuracy": MulticlassAccuracy(num_classes, average="micro"),
+        "mean_class_accuracy": MulticlassAccuracy(num_classes, average="macro"),
+        "macro_f1": MulticlassF1Score(num_classes, average="macro"),
+        "confusion": MulticlassConfusionMatrix(num_classes),
+    }
+    if num_classes > 5:
+        metrics["top5_accuracy"] = MulticlassAccuracy(num_classes, average="micro", top_k=5)
+    return MetricCollection(metrics, prefix=prefix, compute_groups=False)
+
+
+class ActionTask(LightningModule):
+    """Cross-entropy training of a :class:`SequenceClassifier`.
+
+    Args:
+        model: takes ``SequenceBatch.x_BTF`` and ``lengths_B``.
+        num_classes: K.
+        total_steps: optimiser steps of the whole run, for the schedule.
+        learning_rate, weight_decay, warmup_fraction: see :func:`adamw_with_cosine`.
+        label_smoothing: mixed into the targets.
+        class_weights_K: of the loss; None weighs all alike.
+        card: plain values that go into the checkpoint; see :func:`read_checkpoint`.
+    """
+
+    def __init__(
+        self,
+        model: SequenceClassifier,
+        num_classes: int,
+        *,
+        total_steps: int,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-2,
+        warmup_fraction: float = 0.1,
+        label_smoothing: float = 0.0,
+        class_weights_K: Tensor | None = None,
+        card: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.card = {"version": CARD_VERSION, "task": "action", **(card or {})}
+        self._total_steps, self._warmup_fraction = total_steps, warmup_fraction
+        self._learning_rate, self._weight_decay = learning_rate, weight_decay
+        self.loss = nn.CrossEntropyLoss(weight=class_weights_K, label_smoothing=label_smoothing)
+        self.val_metrics = action_metrics(num_classes, "val_")
+        self.val_loss = MeanMetric()
+        self.confusion_KK: Tensor | None = None
+
+    def forward(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
+        """Class scores (logits) ``(B, K)``."""
+        scores_BK: Tensor = self.model(x_BTF, lengths_B)
+        return scores_BK
+
+    def training_step(self, batch: SequenceBatch, batch_index: int) -> Tensor:
+        """The loss of one batch."""
+        loss: Tensor = self.loss(self(batch.x_BTF, batch.lengths_B), batch.targets)
+        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(batch))
+        return loss
+
+    def validation_step(self, batch: SequenceBatch, batch_index: int) -> None:
+        """Gathers one batch's scores."""
+        scores_BK = self(batch.x_BTF, batch.lengths_B).float()
+        self.val_metrics.update(scores_BK, batch.targets)
+        self.val_loss.update(nn.functional.cross_entropy(scores_BK, batch.targets), weight=len(batch))
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the metrics over all processes; keeps the confusion matrix, rows the truth."""
+        values = self.val_metrics.compute()
+        self.confusion_KK = values.pop("val_confusion").cpu()
+        self.log_dict({**values, "val_loss": self.val_loss.compute()}, prog_bar=True)
+        self.val_metrics.reset()
+        self.val_loss.reset()
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW, warm-up, cosine."""
+        return adamw_with_cosine(
+            self.model,
+            learning_rate=self._learning_rate,
+            weight_decay=self._weight_decay,
+            warmup_fraction=self._warmup_fraction,
+            total_steps=self._total_steps,
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the card."""
+        checkpoint[CARD] = self.card
+
+
+def load_action_model(path: Path) -> tuple[SequenceClassifier, dict[str, Any]]:
+    """The trained classifier of a checkpoint, in eval mode, and its card.
+
+    Raises:
+        CheckpointError: see :func:`read_checkpoint`.
+    """
+    state, card = read_checkpoint(path, task="action")
+    model = SequenceClassifier(int(card["feature_dim"]), len(card["labels"]), **card["model"])
+    weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+    model.load_state_dict(weights)
+    return model.eval(), card
+
+
+def balanced_weights(counts_K: Tensor) -> Tensor:
+    """Weights inverse to class frequency, mean 1 over the clips; a class without clips gets 0."""
+    weights = torch.where(counts_K > 0, counts_K.sum() / (counts_K.clamp_min(1) * (counts_K > 0).sum()), 0.0)
+    return weights.float()

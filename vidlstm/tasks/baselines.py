@@ -1,0 +1,65 @@
+"""The trivial rows every learned result is printed beside: majority class, logistic regression on means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def mean_features(rows_NF: Tensor, bounds_S2: Tensor) -> np.ndarray:
+    """The mean feature vector of each sequence, ``(S, F)`` float32: blind to order.
+
+    Args:
+        rows_NF: the table of features.
+        bounds_S2: first and one past the last row of each sequence.
+    """
+    means = [rows_NF[first:last].float().mean(0) for first, last in bounds_S2.tolist()]
+    return torch.stack(means).numpy()
+
+
+def majority_class(train_targets: np.ndarray, count: int) -> np.ndarray:
+    """The most frequent training class, ``count`` times; the lowest index where several tie."""
+    return np.full(count, np.bincount(train_targets).argmax())
+
+
+def logistic_regression(
+    train_x: np.ndarray, train_targets: np.ndarray, test_x: np.ndarray, *, c: float = 0.01
+) -> np.ndarray:
+    """Predicted classes of a multinomial logistic regression on standardised features.
+
+    Args:
+        train_x, test_x: ``(S, F)``.
+        train_targets: ``(S,)``.
+        c: inverse strength of the L2 penalty; 0.01 suits some hundred clips of some thousand features.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if len(np.unique(train_targets)) < 2:
+        return majority_class(train_targets, len(test_x))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=2000))
+    predicted: np.ndarray = model.fit(train_x, train_targets).predict(test_x)
+    return predicted
+
+
+def score(predicted: np.ndarray, truth: np.ndarray, num_classes: int) -> dict[str, float]:
+    """Accuracy, mean-class accuracy and macro F1 of predicted classes; classes without truth are left out."""
+    from sklearn.metrics import f1_score
+
+    present = np.unique(truth)
+    recalls = [(predicted[truth == k] == k).mean() for k in present]
+    return {
+        "accuracy": float((predicted == truth).mean()),
+        "mean_class_accuracy": float(np.mean(recalls)),
+        "macro_f1": float(
+            f1_score(
+                truth, predicted, labels=np.arange(num_classes)[present], average="macro", zero_division=0
+            )
+        ),
+    }

@@ -1,0 +1,121 @@
+"""What every reader promises, and the bookkeeping that all of them share.
+
+A reader hands over decoded pictures one by one with the time the container gives them; this module counts
+them, mends their clock, asks which are wanted, and judges at the end whether the video stopped too early.
+It knows no decoder.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from vidlstm.structures import Frame, VideoInfo
+from vidlstm.video.clock import Clock
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+Wanted = Callable[[float], bool]
+"""Asked once per decoded frame, in time order, with its time in seconds: is it wanted?"""
+
+Picture = tuple[float | None, Callable[[], np.ndarray]]
+"""The container's time of a decoded frame, if it has one, and the function that converts the frame."""
+
+SHORT_FRAMES = 2
+"""How many frames may be missing at the end before a video counts as truncated: headers are off by one."""
+
+SHORT_SHARE = 0.01
+"""The same as a share of the whole video; the larger of the two counts."""
+
+
+class VideoReader(ABC):
+    """A video that is read once, front to back; a context manager that iterates over frames.
+
+    Frames are RGB ``uint8 (H, W, 3)``, upright and C-contiguous, with strictly rising times in seconds from
+    the container. Without a ``size`` all have the size that ``info`` gives, that of the first frame.
+    Pixels are taken to be square. Iterating a second time goes on where the first stopped.
+
+    Attributes:
+        info: what the container claims, and which reader was taken.
+        decoded_frames: every frame decoded so far, also those not wanted.
+        truncated: empty, or why the video ended before its header said; valid after iteration.
+    """
+
+    def __init__(
+        self,
+        info: VideoInfo,
+        *,
+        wanted: Wanted | None,
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+    ) -> None:
+        self.info = info
+        self.decoded_frames = 0
+        self.truncated = ""
+        self._wanted = wanted
+        self._end_seconds = end_seconds
+        self._clock = Clock(info.claimed_fps, start_seconds)
+        self._frames = self._iterate()
+
+    @abstractmethod
+    def _pictures(self) -> Iterator[Picture]:
+        """Yields each decoded frame; where the decoder gives up, sets ``truncated`` and returns."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Lets go of the file. May be called twice."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _iterate(self) -> Iterator[Frame]:
+        for seconds, convert in self._pictures():
+            timestamp = self._clock.tick(seconds)
+            index = self.decoded_frames
+            self.decoded_frames += 1
+            if self._wanted is None or self._wanted(timestamp):
+                yield Frame(convert(), timestamp, index)
+        self.truncated = self.truncated or self._ended_early()
+
+    def _ended_early(self) -> str:
+        """Why a video that ended without an error is short, or nothing.
+
+        Two claims of the header are weighed, the number of frames and the duration; each may be wrong alone
+        (a count that includes frames cut away by an edit list, a last frame shown for seconds). A video is
+        truncated only where every claim that was made says so, by more than ``SHORT_FRAMES`` frames and
+        more than ``SHORT_SHARE`` of the whole.
+        """
+        short = [claim for claim in (self._short_in_frames(), self._short_in_time()) if claim is not None]
+        return short[0] if short and all(short) else ""
+
+    def _short_in_frames(self) -> str | None:
+        claimed = self.info.claimed_frames
+        if not claimed:
+            return None
+        missing = claimed - self.decoded_frames
+        short = missing > max(SHORT_FRAMES, SHORT_SHARE * claimed)
+        return f"ends after {self.decoded_frames} of {claimed} frames" if short else ""
+
+    def _short_in_time(self) -> str | None:
+        duration, fps, last = (
+            self.info.claimed_duration_seconds,
+            self.info.claimed_fps,
+            self._clock.last_seconds,
+        )
+        if not duration or not fps or last is None or self._end_seconds is None:
+            return None
+        missing = self._end_seconds - (last + 1 / fps)
+        short = missing > max(SHORT_FRAMES / fps, SHORT_SHARE * duration)
+        return f"ends {missing:.2f} s before its {duration:.2f} s are over" if short else ""

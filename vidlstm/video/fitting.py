@@ -1,0 +1,57 @@
+"""How a picture is brought upright and to a wanted size: arithmetic on sizes, and the last cut or padding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from vidlstm.structures import FrameSize
+
+GREY = 114
+"""What ``letterbox`` pads with: the grey that YOLO networks were trained with."""
+
+
+def scaled_size(height: int, width: int, size: FrameSize) -> tuple[int, int]:
+    """The (height, width) a picture is scaled to before it is cut or padded to ``size``.
+
+    ``squash`` scales to ``size`` itself, ``crop`` to the smallest picture that covers it, ``letterbox`` to
+    the largest that fits in it; both keep the aspect ratio to within half a pixel::
+
+        100x200 to 50x50:   squash 50x50   crop 50x100   letterbox 25x50
+    """
+    if size.fit == "squash":
+        return size.height, size.width
+    narrower = width * size.height < height * size.width  # than the wanted size
+    if narrower == (size.fit == "crop"):
+        return max(1, _divided(height * size.width, width)), size.width
+    return size.height, max(1, _divided(width * size.height, height))
+
+
+def _divided(numerator: int, denominator: int) -> int:
+    """Rounded to the nearest, halves up, without floating point."""
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def coded_size(shape: tuple[int, int], quarters: int) -> tuple[int, int]:
+    """The upright (height, width) ``shape`` as it lies in the file, or back."""
+    return (shape[1], shape[0]) if quarters % 2 else shape
+
+
+def finished(image: np.ndarray, quarters: int, size: FrameSize | None) -> np.ndarray:
+    """Turns a scaled picture by quarters counter-clockwise, then cuts or pads it to ``size``; contiguous.
+
+    An odd row or column more is cut from the end, or padded at the end.
+    """
+    upright = np.rot90(image, quarters) if quarters else image
+    height, width = upright.shape[:2]
+    if size is None or (height, width) == (size.height, size.width):
+        return np.ascontiguousarray(upright)
+    if height >= size.height and width >= size.width:
+        top, left = (height - size.height) // 2, (width - size.width) // 2
+        return np.ascontiguousarray(upright[top : top + size.height, left : left + size.width])
+    top, left = (size.height - height) // 2, (size.width - width) // 2
+    canvas = np.full((size.height, size.width, 3), GREY, np.uint8)
+    canvas[top : top + height, left : left + width] = upright
+    return canvas

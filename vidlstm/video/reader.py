@@ -1,0 +1,89 @@
+"""``open_video``: one door to files, folders of images, cameras and streams; says which decoder it took."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from vidlstm.errors import VideoError
+from vidlstm.video.base import VideoReader
+from vidlstm.video.container import check_is_file
+from vidlstm.video.images import ImagesReader
+from vidlstm.video.opencv import OpenCVReader
+from vidlstm.video.pyav import PyAVReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vidlstm.structures import FrameSize
+
+__all__ = ["READERS", "VideoReader", "open_video"]
+
+READERS: dict[str, type[PyAVReader] | type[OpenCVReader]] = {"pyav": PyAVReader, "opencv": OpenCVReader}
+"""The decoders of files by name. ``auto`` tries them in this order."""
+
+_ADDRESS = re.compile(r"(rtsps?|rtmps?|rtp|srt|udp|tcp|https?)://", re.IGNORECASE)
+
+
+def open_video(
+    path: str | Path | int,
+    *,
+    decoder: Literal["auto", "pyav", "opencv"] = "auto",
+    size: FrameSize | None = None,
+    wanted: Callable[[float], bool] | None = None,
+    image_fps: float = 25.0,
+) -> VideoReader:
+    """Opens a video to be read once, front to back.
+
+    >>> with open_video("clip.mp4", wanted=SteadySampler(10)) as video:  # doctest: +SKIP
+    ...     for frame in video:
+    ...         print(frame.timestamp_seconds, frame.image.shape)
+    ...     print(video.info.decoder, video.decoded_frames, video.truncated)
+
+    Args:
+        path: a file, or a folder of frame images. Opened by its plain name: no name is taken for an address
+            or a pattern, and a playlist that would open other files is refused. A number is a camera; a
+            string that begins with a scheme and two slashes (``rtsp://``, ``http://``) is a stream.
+        decoder: ``auto`` takes PyAV, and OpenCV where PyAV cannot open the file or decodes nothing.
+            Cameras and streams always come through OpenCV, folders of images through neither.
+        size: scale frames to this while converting; without it, they keep their own.
+        wanted: asked for each decoded frame, with its time in seconds, before any conversion; frames that
+            are not wanted are not given out.
+        image_fps: the rate of a folder of images, which has no clock of its own.
+
+    Returns:
+        A reader that has decoded its first frame already: what opens, has a picture.
+
+    Raises:
+        VideoError: ``missing``, ``unreadable``, ``no_video_stream``, or ``empty``, with each decoder's words.
+        ValueError: for an unknown decoder, or PyAV asked of a camera or stream.
+    """
+    if decoder not in ("auto", *READERS):
+        raise ValueError(f"decoder must be one of {('auto', *READERS)}, not {decoder!r}")
+    if isinstance(path, int) or (isinstance(path, str) and _ADDRESS.match(path)):
+        if decoder == "pyav":
+            raise ValueError(f"{path}: cameras and streams are read by OpenCV; leave decoder at 'auto'")
+        return OpenCVReader(path, size=size, wanted=wanted, live=True)
+    if Path(path).is_dir():
+        return ImagesReader(path, fps=image_fps, size=size, wanted=wanted)
+    if decoder != "auto":
+        return READERS[decoder](path, size=size, wanted=wanted)
+    return _first_that_can(path, size, wanted)
+
+
+def _first_that_can(
+    path: str | Path, size: FrameSize | None, wanted: Callable[[float], bool] | None
+) -> VideoReader:
+    check_is_file(path)
+    failures: dict[str, VideoError] = {}
+    for name, reader in READERS.items():
+        try:
+            return reader(path, size=size, wanted=wanted)
+        except VideoError as error:
+            if error.reason == "no_video_stream":
+                raise
+            failures[name] = error
+    words = "; ".join(f"{name}: {error.detail or error.reason}" for name, error in failures.items())
+    first = next(iter(failures.values()))
+    raise VideoError(path, reason=first.reason, detail=words) from first

@@ -1,0 +1,178 @@
+"""``evaluate`` of an action checkpoint: accuracy beside its trivial baselines, clip by clip."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars
+import torch
+
+from vidlstm.errors import CheckpointError, DatasetError
+from vidlstm.features.extract import make_store
+from vidlstm.render.plots import plot_confusion
+from vidlstm.render.report import write_report_json
+from vidlstm.settings import ActionDataSettings, BackboneSettings, SamplingSettings, plain
+from vidlstm.tasks.action import load_action_model
+from vidlstm.tasks.baselines import logistic_regression, majority_class, mean_features, score
+from vidlstm.workflows.action_data import prepare_data, read_split
+from vidlstm.workflows.extract import backbone_of_card
+
+if TYPE_CHECKING:
+    from vidlstm.datamodules.actions import ActionData
+    from vidlstm.datasets import ClipRecord, Split
+    from vidlstm.models.classifier import SequenceClassifier
+    from vidlstm.workflows.extract import Progress
+
+Side = Literal["auto", "validation", "test", "all"]
+
+
+def evaluate_action(
+    checkpoint: Path,
+    *,
+    data: ActionDataSettings,
+    out: Path,
+    store: Path = Path("features"),
+    side: Side = "auto",
+    backbone: BackboneSettings | None = None,
+    sampling: SamplingSettings | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Scores a checkpoint on clips it was not trained on, beside its baselines.
+
+    The clips are split as in training (same fold, fraction and seed, from the checkpoint) unless ``data``
+    says otherwise.
+
+    Args:
+        checkpoint: what ``train`` wrote.
+        data: the clips.
+        out: takes ``report.json``, ``confusion.png`` and ``predictions.csv``.
+        store: the feature store's root folder.
+        side: which clips; auto takes the test clips where there are any, else the validation clips. ``all``
+            is for a dataset that the checkpoint has never seen; the baselines are then left out.
+        backbone: where the backbone's weights are.
+        sampling: how videos are decoded; the rate is the checkpoint's.
+        progress: told of the extraction.
+
+    Returns:
+        What ``report.json`` holds.
+
+    Raises:
+        VidlstmError: see its subclasses.
+    """
+    backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
+    model, card = load_action_model(Path(checkpoint))
+    data = _like_training(data, card)
+    labels, split = read_split(data, seed=int(card["seed"]))
+    if list(labels) != card["labels"]:
+        raise CheckpointError(
+            f"{checkpoint} was trained on the classes {card['labels']}, these clips have {list(labels)}"
+        )
+    name, train, chosen = _choose(split, side)
+    network = backbone_of_card(card, backbone)
+    feature_store = make_store(Path(store), network, fps=card["fps"], image_fps=card["image_fps"])
+    datamodule = prepare_data(
+        train,
+        chosen,
+        labels,
+        data=data,
+        store=feature_store,
+        backbone=network,
+        backbone_settings=backbone,
+        sampling=sampling,
+        seed=int(card["seed"]),
+        progress=progress,
+    )
+    probabilities_SK = clip_probabilities(model, datamodule)
+    report = score_clips(datamodule, probabilities_SK)
+    report |= {
+        "checkpoint": str(checkpoint),
+        "side": name,
+        "clips": len(datamodule.validation_records),
+        "labels": list(labels),
+        "backbone": card["backbone"],
+        "data": plain(data),
+    }
+    _write(Path(out), report, datamodule, probabilities_SK)
+    return report
+
+
+def _like_training(data: ActionDataSettings, card: dict[str, Any]) -> ActionDataSettings:
+    trained = card["data"]
+    return dataclasses.replace(
+        data,
+        fold=trained["fold"] if data.fold is None and data.format == trained["format"] else data.fold,
+        validation_fraction=trained["validation_fraction"],
+        max_seconds=trained["max_seconds"],
+    )
+
+
+def _choose(split: Split, side: Side) -> tuple[str, list[ClipRecord], list[ClipRecord]]:
+    if side == "all":
+        return "all", [], [*split.train, *split.validation, *split.test]
+    if side == "auto":
+        side = "test" if split.test else "validation"
+    chosen = split.test if side == "test" else split.validation
+    if not chosen:
+        raise DatasetError(f"there are no {side} clips; see --side")
+    return side, list(split.train), list(chosen)
+
+
+@torch.inference_mode()
+def clip_probabilities(model: SequenceClassifier, data: ActionData) -> np.ndarray:
+    """Class probabilities ``(S, K)`` of the validation clips, in their order."""
+    parts = []
+    for batch in data.val_dataloader():
+        parts.append(model(batch.x_BTF, batch.lengths_B).double().softmax(-1).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def score_clips(data: ActionData, probabilities_SK: np.ndarray) -> dict[str, Any]:
+    """The model's row, the baselines' rows where there are training clips, and the confusion matrix."""
+    truth = data.validation_set.targets_S.numpy()
+    classes = len(data.labels)
+    predicted = probabilities_SK.argmax(1)
+    top5 = np.argsort(-probabilities_SK, axis=1)[:, :5]
+    confusion = np.zeros((classes, classes), dtype=int)
+    np.add.at(confusion, (truth, predicted), 1)
+    report: dict[str, Any] = {
+        **score(predicted, truth, classes),
+        "top5_accuracy": float((top5 == truth[:, None]).any(1).mean()),
+        "confusion": confusion.tolist(),
+        "baselines": {},
+    }
+    if data.train_set is not None:
+        train_truth = data.train_set.targets_S.numpy()
+        rows = data.table.rows_NF
+        regression = logistic_regression(
+            mean_features(rows, data.train_set.bounds_S2),
+            train_truth,
+            mean_features(rows, data.validation_set.bounds_S2),
+        )
+        report["baselines"] = {
+            "majority_class": score(majority_class(train_truth, len(truth)), truth, classes),
+            "logistic_regression_on_mean_features": score(regression, truth, classes),
+        }
+        report["baseline_predictions"] = [data.labels[k] for k in regression]
+    return report
+
+
+def _write(out: Path, report: dict[str, Any], data: ActionData, probabilities_SK: np.ndarray) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    baseline = report.pop("baseline_predictions", None)
+    table = {
+        "path": [r.name for r in data.validation_records],
+        "start_seconds": [r.start_seconds for r in data.validation_records],
+        "end_seconds": [r.end_seconds for r in data.validation_records],
+        "group": [r.group for r in data.validation_records],
+        "label": [r.label for r in data.validation_records],
+        "predicted": [data.labels[k] for k in probabilities_SK.argmax(1)],
+        "probability": probabilities_SK.max(1),
+    }
+    if baseline is not None:
+        table["logistic_regression"] = baseline
+    polars.DataFrame(table, strict=False).write_csv(out / "predictions.csv")
+    plot_confusion(np.array(report["confusion"]), data.labels, out / "confusion.png")
+    write_report_json(report, out / "report.json")

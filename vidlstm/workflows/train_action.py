@@ -1,0 +1,190 @@
+"""``train --task action``: labelled clips to a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning import Trainer, seed_everything
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+
+from vidlstm.features.extract import make_store
+from vidlstm.models.classifier import SequenceClassifier
+from vidlstm.settings import (
+    TRAINER_DEFAULTS,
+    ActionDataSettings,
+    ActionModelSettings,
+    BackboneSettings,
+    OptimiserSettings,
+    SamplingSettings,
+    plain,
+)
+from vidlstm.tasks.action import ActionTask, balanced_weights
+from vidlstm.workflows.action_data import prepare_data, read_split
+from vidlstm.workflows.extract import backbone_from
+
+if TYPE_CHECKING:
+    from vidlstm.backbones.base import Backbone
+    from vidlstm.datamodules.actions import ActionData
+    from vidlstm.workflows.extract import Progress
+
+
+def train_action(
+    *,
+    data: ActionDataSettings,
+    out: Path,
+    store: Path = Path("features"),
+    backbone: BackboneSettings | None = None,
+    sampling: SamplingSettings | None = None,
+    model: ActionModelSettings | None = None,
+    optimiser: OptimiserSettings | None = None,
+    trainer: dict[str, Any] | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Trains an action classifier on labelled clips; extracts missing features first.
+
+    Args:
+        data: the clips and how they are split.
+        out: takes ``best.ckpt``, ``last.ckpt``, ``metrics.json`` and ``metrics.csv``.
+        store: the feature store's root folder.
+        backbone: the frozen network.
+        sampling: which frames become features.
+        model: the recurrent classifier.
+        optimiser: loss and schedule.
+        trainer: arguments of Lightning's ``Trainer``, over ``TRAINER_DEFAULTS``.
+        seed: of the split, the initial weights and the order of the clips.
+        resume: go on from ``out/last.ckpt``.
+        progress: told of the extraction.
+
+    Returns:
+        What ``metrics.json`` holds: the validation metrics of the best epoch and of the last.
+
+    Raises:
+        VidlstmError: see its subclasses; the message names the remedy.
+    """
+    backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
+    model, optimiser = model or ActionModelSettings(), optimiser or OptimiserSettings()
+    seed_everything(seed, workers=True, verbose=False)
+    labels, split = read_split(data, seed=seed)
+    network = backbone_from(backbone)
+    feature_store = make_store(Path(store), network, fps=sampling.fps, image_fps=sampling.image_fps)
+    datamodule = prepare_data(
+        split.train,
+        split.validation,
+        labels,
+        data=data,
+        store=feature_store,
+        backbone=network,
+        backbone_settings=backbone,
+        sampling=sampling,
+        seed=seed,
+        progress=progress,
+    )
+    lightning = build_trainer(Path(out), trainer or {}, monitor="val_accuracy", patience=optimiser.patience)
+    card = make_card(datamodule, network, sampling, data, model, seed=seed)
+    task = build_task(datamodule, network.feature_dim, model, optimiser, lightning, card)
+    checkpoint = Path(out) / "last.ckpt" if resume else None
+    lightning.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
+    return finish(lightning, task, datamodule, Path(out))
+
+
+def make_card(
+    data: ActionData,
+    backbone: Backbone,
+    sampling: SamplingSettings,
+    settings: ActionDataSettings,
+    model: ActionModelSettings,
+    *,
+    seed: int,
+) -> dict[str, Any]:
+    """The plain values a checkpoint needs so that ``predict`` needs nothing else."""
+    return {
+        "labels": list(data.labels),
+        "feature_dim": backbone.feature_dim,
+        "backbone": backbone.spec,
+        "weights_source": backbone.weights_source,
+        "fps": float(sampling.fps),
+        "image_fps": float(sampling.image_fps),
+        "window_seconds": data.median_seconds(),
+        "model": plain(model),
+        "data": plain(settings),
+        "seed": seed,
+    }
+
+
+def build_task(
+    data: ActionData,
+    feature_dim: int,
+    model: ActionModelSettings,
+    optimiser: OptimiserSettings,
+    trainer: Trainer,
+    card: dict[str, Any],
+) -> ActionTask:
+    """The classifier, its normalisation fitted to the training features, and its task."""
+    classifier = SequenceClassifier(feature_dim, len(data.labels), **plain(model))
+    classifier.norm.fit(*data.feature_statistics())
+    weights = balanced_weights(data.class_counts()) if optimiser.class_weights == "balanced" else None
+    epochs = trainer.max_epochs or 1
+    steps = data.steps_per_epoch(trainer.world_size) // trainer.accumulate_grad_batches or 1
+    return ActionTask(
+        classifier,
+        len(data.labels),
+        total_steps=trainer.max_steps if trainer.max_steps > 0 else epochs * steps,
+        learning_rate=optimiser.learning_rate,
+        weight_decay=optimiser.weight_decay,
+        warmup_fraction=optimiser.warmup_fraction,
+        label_smoothing=optimiser.label_smoothing,
+        class_weights_K=weights,
+        card=card,
+    )
+
+
+def build_trainer(
+    out: Path, arguments: dict[str, Any], *, monitor: str, patience: int, mode: str = "max"
+) -> Trainer:
+    """Lightning's trainer with best and last checkpoints in ``out`` and a CSV logger unless one is given."""
+    arguments = {**TRAINER_DEFAULTS, **arguments}
+    arguments["default_root_dir"] = arguments.get("default_root_dir") or out
+    callbacks = list(arguments.pop("callbacks", None) or [])
+    callbacks.append(
+        ModelCheckpoint(
+            dirpath=out,
+            filename="best",
+            monitor=monitor,
+            mode=mode,
+            save_last=True,
+            enable_version_counter=False,
+        )
+    )
+    if patience:
+        callbacks.append(EarlyStopping(monitor, mode=mode, patience=patience))
+    if arguments.get("logger") in (None, True):
+        arguments["logger"] = CSVLogger(out, name="", version="")
+    return Trainer(callbacks=callbacks, **arguments)
+
+
+def finish(trainer: Trainer, task: ActionTask, data: ActionData, out: Path) -> dict[str, Any]:
+    """Validates the best epoch and writes ``metrics.json``."""
+    last = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val_")}
+    best_path = out / "best.ckpt"
+    (best,) = trainer.validate(task, datamodule=data, ckpt_path=best_path, verbose=False, weights_only=True)
+    epoch = int(torch.load(best_path, map_location="cpu", weights_only=True)["epoch"])
+    counts = data.class_counts()
+    truth = data.validation_set.targets_S
+    metrics: dict[str, Any] = {
+        **{k: float(v) for k, v in best.items()},
+        "best_epoch": epoch,
+        "epochs": trainer.current_epoch,
+        "last_epoch": last,
+        "majority_class_accuracy": float((truth == counts.argmax()).float().mean()),
+        "train_clips": len(data.train_records),
+        "validation_clips": len(data.validation_records),
+    }
+    if trainer.is_global_zero:
+        (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    return metrics
