@@ -148,7 +148,7 @@ class WindowSettings:
     Args:
         seconds: length of a window; None takes the median training clip, from the checkpoint.
         stride_seconds: from one window to the next; None takes a quarter of a window.
-        minimum_seconds: shorter segments are given to their neighbours; None takes one stride.
+        minimum_seconds: shorter segments are given to their neighbours; None takes half a window.
     """
 
     seconds: float | None = None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from tests.fakes.layouts import LAYOUTS, Layout
 from vidlstm.datasets import DATASETS, ClipDataset, load_dataset, split_records
 from vidlstm.errors import DatasetError
+from vidlstm.settings import ActionDataSettings
 
 
 @pytest.fixture(params=LAYOUTS)
@@ -130,3 +132,10 @@ def test_a_root_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(DatasetError, match="is a file, not a folder"):
         load_dataset("folder", file)
+
+
+def test_every_format_is_documented_and_a_setting() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "data_formats.md").read_text(encoding="utf-8")
+    for format in DATASETS:
+        assert f"\n## {format}\n" in text and f"--data.format {format} " in text
+    assert set(get_args(get_type_hints(ActionDataSettings)["format"])) == set(DATASETS)

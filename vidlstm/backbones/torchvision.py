@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import nn
 from torchvision import models
 
-from vidlstm.backbones.base import Network, hash_parameters
+from vidlstm.backbones.base import Network
+from vidlstm.backbones.untrained import draw, settle
 from vidlstm.backbones.weights import RANDOM, find_weights, load_into, sha256_of
 from vidlstm.structures import FrameSize
 
@@ -33,13 +33,10 @@ def build_torchvision(name: str, *, weights: str | None, download: bool, fit: st
         WeightsError: the weights are nowhere, or do not fit.
     """
     published = list(models.get_model_weights(name))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # so that 'random' is the same everywhere
-        model = models.get_model(name, weights=None, **_extra_arguments(name))
+    model = draw(lambda: models.get_model(name, weights=None, **_extra_arguments(name)))
     head = cut_head(model)
-    if weights == RANDOM:
-        digest, source, chosen = f"{RANDOM}:{hash_parameters(model)}", RANDOM, published[0]
-    else:
+    chosen = published[0]
+    if weights != RANDOM:
         path = find_weights(name, weights, url=published[0].url, download=download)
         load_into(model, path, ignore=head | _auxiliary(path, name))
         digest, source = sha256_of(path), str(path)
@@ -47,6 +44,8 @@ def build_torchvision(name: str, *, weights: str | None, download: bool, fit: st
         chosen = next((w for w in published if digest[:8] in w.url), published[0])
     preprocess: Any = chosen.transforms()
     side = int(preprocess.crop_size[0])
+    if weights == RANDOM:
+        digest, source = settle(model, side), RANDOM
     return Network(
         name=name,
         module=model,

@@ -1,4 +1,4 @@
-"""Finding a backbone's weights without ever guessing: file, torch hub's cache, installed package, download."""
+"""Finding a backbone's weights without ever guessing: file, torch hub's cache, package, download."""
 
 from __future__ import annotations
 
@@ -83,6 +83,15 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_parameters(module: nn.Module) -> str:
+    """SHA-256 over names, shapes and values of a module's state, in a fixed order."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_into(module: nn.Module, path: Path, *, ignore: frozenset[str] = frozenset()) -> None:

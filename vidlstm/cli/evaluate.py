@@ -34,7 +34,7 @@ def run(argv: Sequence[str]) -> int:
 
     from rich.console import Console
 
-    from vidlstm.render.report import accuracy_table
+    from vidlstm.render.report import results_table
     from vidlstm.workflows.evaluate_action import evaluate_action
 
     with ExtractionBar() as bar:
@@ -48,6 +48,8 @@ def run(argv: Sequence[str]) -> int:
             sampling=settings.sampling,
             progress=bar,
         )
-    Console().print(accuracy_table(report))
+    scores = ("accuracy", "top5_accuracy", "mean_class_accuracy", "macro_f1")
+    rows = {"model": {name: report[name] for name in scores}, **report["baselines"]}
+    Console().print(results_table(rows))
     print(f"{report['clips']} {report['side']} clips; {settings.out / 'report.json'}")
     return 0

@@ -25,7 +25,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_class_arguments(SamplingSettings, "sampling")
     settings = parse(parser, argv)
 
-    from vidlstm.render.tables import write_failures_csv
+    from vidlstm.render.files import write_csv
     from vidlstm.workflows.extract import extract
 
     with ExtractionBar() as bar:
@@ -43,5 +43,6 @@ def run(argv: Sequence[str]) -> int:
         f"store {settings.store}"
     )
     if settings.failures is not None:
-        write_failures_csv([(str(f.path), f.reason, f.detail) for f in report.failures], settings.failures)
+        rows = [(f.path, f.reason, f.detail) for f in report.failures]
+        write_csv(("path", "reason", "detail"), rows, settings.failures)
     return 1 if report.failures else 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VERBS = {
-    "demo": "draw labelled clips, train on them, and annotate an unseen video; needs no data and no download",
+    "demo": "draw labelled clips, train on them, annotate an unseen video; needs no data, no download",
     "extract": "videos to a feature store",
     "train": "labelled clips to a checkpoint; extracts missing features first",
     "evaluate": "a checkpoint's accuracy beside its trivial baselines",
@@ -31,7 +31,7 @@ def usage() -> str:
     verbs = "\n".join(f"  {verb:<{width}}  {text}" for verb, text in VERBS.items())
     return (
         f"usage: vidlstm <verb> [--config FILE] [--section.key value ...]\n\n{verbs}\n\n"
-        "vidlstm <verb> --help lists a verb's settings; --print_config prints them as YAML with their defaults."
+        "vidlstm <verb> --help lists a verb's settings; --print_config prints them as YAML."
     )
 
 
@@ -63,5 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _one_line(message: Warning | str, category: type[Warning], *unused: object) -> str:
+def _one_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
     return f"warning: {message}\n"

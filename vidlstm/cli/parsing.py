@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def new_parser(verb: str, description: str) -> ArgumentParser:
     """A parser for one verb, with ``--config`` and ``--print_config``."""
-    parser = ArgumentParser(prog=f"vidlstm {verb}", description=description, exit_on_error=False)
+    parser = ArgumentParser(prog=f"vidlstm {verb}", description=description, exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--config", action="config", help="a YAML file of settings; later flags win over it")
     return parser
 
@@ -28,12 +28,16 @@ def parse(parser: ArgumentParser, argv: Sequence[str]) -> Namespace:
         SettingsError: a key is unknown or a value does not fit; names the nearest known key.
     """
     try:
-        return parser.instantiate_classes(parser.parse_args(list(argv)))
+        parsed: Namespace = parser.instantiate(parser.parse_args(list(argv)))
     except (argparse.ArgumentError, TypeError, ValueError) as error:
         raise SettingsError(_explain(str(error), parser)) from error
+    return parsed
 
 
 def _explain(message: str, parser: ArgumentParser) -> str:
+    group = re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message)
+    if group:
+        message = f"Key '{group[1]}.{group[2]}' is not expected"
     unknown = re.search(r"--([\w.]+)", message) if "nrecognized arguments" in message else None
     unknown = unknown or re.search(
         r"[Kk]ey '([\w.]+)' is not expected|[Oo]ption '([\w.]+)' is not accepted", message

@@ -47,5 +47,6 @@ def run(argv: Sequence[str]) -> int:
             print("  warning: the backbone's weights are random; these labels mean nothing")
         for s in prediction.segments:
             print(f"  {s.start_seconds:8.2f} - {s.end_seconds:8.2f} s  {s.label}  {s.probability:.2f}")
-    print(*map(str, report.files), sep="\n")
+    for path in report.files:
+        print(path)
     return 1 if report.failures else 0

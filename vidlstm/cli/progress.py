@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -60,6 +61,12 @@ class ExtractionBar:
             self._logged = time.monotonic()
             left = (total - done) * seconds / max(1, done)
             print(f"extracting {done}/{total} clips  {rates}  {left:.0f} s left", file=sys.stderr, flush=True)
+
+
+def quieten_lightning() -> None:
+    """Leaves Lightning's warnings, without its remarks on hardware and on other products."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def show_failures(report: ExtractionReport | PredictionReport, *, limit: int = 20) -> None:

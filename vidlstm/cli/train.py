@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lightning import Trainer
 
 from vidlstm.cli.parsing import new_parser, parse, trainer_arguments
-from vidlstm.cli.progress import ExtractionBar
+from vidlstm.cli.progress import ExtractionBar, quieten_lightning
 from vidlstm.settings import (
     TRAINER_DEFAULTS,
     ActionDataSettings,
@@ -49,6 +49,7 @@ def action_parser() -> ArgumentParser:
 def run(argv: Sequence[str]) -> int:
     """Runs the verb."""
     settings = parse(action_parser(), argv)
+    quieten_lightning()
 
     from vidlstm.workflows.train_action import train_action
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
@@ -88,7 +89,9 @@ class BatchIndices(Sampler[list[int]]):
     def _mine(self) -> list[int]:
         if not self._shuffle:
             return list(range(self._rank, self._size, self._world_size))
-        generator = torch.Generator().manual_seed(self._seed + self._epoch)
+        # Mixed, not added up: else seed 0's second epoch would be seed 1's first.
+        mixed = int(np.random.SeedSequence([self._seed, self._epoch]).generate_state(1)[0])
+        generator = torch.Generator().manual_seed(mixed)
         order = torch.randperm(self._size, generator=generator).tolist()
         order += order[: -len(order) % self._world_size]
         return order[self._rank :: self._world_size]

@@ -137,10 +137,10 @@ class Action:
 
 ACTIONS: dict[str, Action] = {
     "jumping_jack": Action(jumping_jack, (0.85, 1.2)),
-    "pick_up": Action(pick_up, (1.7, 2.2)),
+    "pick_up": Action(pick_up, (1.5, 1.9)),
     "punch": Action(punch, (0.75, 1.15)),
-    "sit_down": Action(sit_down, (0.9, 1.4), cyclic=False),
-    "stand_up": Action(stand_up, (0.9, 1.4), cyclic=False),
+    "sit_down": Action(sit_down, (0.85, 1.25), cyclic=False),
+    "stand_up": Action(stand_up, (0.85, 1.25), cyclic=False),
     "walk": Action(walk, (0.9, 1.25)),
     "wave": Action(wave, (0.55, 0.85)),
 }

@@ -159,13 +159,13 @@ def random_take(seed: int, figure: int, action: str, number: int, *, fps: float 
     rng = np.random.default_rng([seed, figure, sorted(ACTIONS).index(drawn_from), number, 5])
     what = ACTIONS[action]
     period = float(rng.uniform(*what.period_seconds))
-    seconds = float(rng.uniform(2.0, 2.5))
+    seconds = float(rng.uniform(1.8, 2.2))
     return Take(
         figure=figure,
         action=action,
         seconds=seconds,
         fps=fps,
-        start=float(rng.random() if what.cyclic else rng.uniform(0.1, seconds - period - 0.1)),
+        start=float(rng.random() if what.cyclic else rng.uniform(0.15, seconds - period - 0.3)),
         period_seconds=period,
         left_handed=bool(rng.random() < 0.5),
         view=random_view(rng),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from vidlstm.structures import Segment
@@ -83,7 +85,7 @@ def merge_segments(
         return ()
     classes_T = probabilities_TK.argmax(1)
     edges = [0, *(np.flatnonzero(np.diff(classes_T)) + 1).tolist(), len(classes_T)]
-    runs = [(a, b, int(classes_T[a])) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    runs = [(a, b, int(classes_T[a])) for a, b in pairwise(edges)]
     bounds = np.append(timestamps_seconds, end_seconds)
     while len(runs) > 1:
         lengths = [bounds[b] - bounds[a] for a, b, _ in runs]
@@ -115,7 +117,7 @@ def _absorb(
 
 
 def mean_iou(predicted: tuple[Segment, ...], truth: tuple[Segment, ...]) -> float:
-    """The mean over true segments of the best overlap (intersection over union) of a segment of that label."""
+    """The mean over true segments of the best overlap (intersection over union) with one of their label."""
     if not truth:
         return 0.0
     return float(

@@ -19,6 +19,7 @@ _BASE: tuple[Colour, ...] = (
     (51, 34, 136),
     (153, 153, 51),
     (17, 119, 51),
+    (221, 204, 119),
     (240, 228, 66),  # the yellow, last: thin lines of it are hard to see on white
 )
 

@@ -160,7 +160,7 @@ def plot_confusion(
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     names = [_short(label, 28) or "(empty)" for label in labels]
-    side = min(max(3.2, 0.62 * size), 8.0 + 0.12 * size, 26.0)
+    side = min(max(3.2, 0.62 * size), 8.0 + 0.12 * size, 24.0)
     edge = 1.3 + 0.075 * max(map(len, names)) * min(1.0, 30 / size)
     with _figure(path, side + edge + 0.9, side + edge, 120 if size <= 60 else 150) as figure:
         axes = figure.subplots()

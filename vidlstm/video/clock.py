@@ -9,9 +9,9 @@ class Clock:
     """Passes the container's times on, and mends those that are missing or do not rise.
 
     The rule: a time that is missing, not finite, or not later than the one before it becomes the time
-    before it plus one frame at the claimed rate (25 per second where none is claimed); the first becomes
-    ``start_seconds``. Good times that follow are passed on unchanged again, as soon as they are later than
-    the mended ones.
+    before it plus one frame at the claimed rate (25 per second where none is claimed, or an absurd one);
+    the first becomes ``start_seconds``. Good times that follow are passed on unchanged again, as soon as
+    they are later than the mended ones.
 
     At 10 frames per second::
 
@@ -22,7 +22,7 @@ class Clock:
     def __init__(self, fps: float | None, start_seconds: float = 0.0) -> None:
         self.last_seconds: float | None = None
         self._start = start_seconds
-        self._step = 1 / fps if fps and math.isfinite(fps) and fps > 0 else 0.04
+        self._step = 1 / fps if fps and 1e-6 < fps < 1e6 else 0.04
 
     def tick(self, seconds: float | None) -> float:
         """The time to give out for the next frame, in seconds; later than every one before."""

@@ -82,9 +82,8 @@ class OpenCVReader(VideoReader):
             raise self._error("unreadable", "OpenCV cannot open it")
         if not self._capture.grab():
             raise self._error("empty", "OpenCV gets no frame")
-        self._quarters = (
-            -round(self._capture.get(cv2.CAP_PROP_ORIENTATION_META) / 90) % 4
-        )  # counter-clockwise
+        clockwise = self._capture.get(cv2.CAP_PROP_ORIENTATION_META)
+        self._quarters = -round(clockwise / 90) % 4
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         return self._retrieve(0)
 
@@ -129,12 +128,19 @@ class OpenCVReader(VideoReader):
     def _image(self) -> np.ndarray:
         shape = self.info.height, self.info.width
         upright = scaled_size(*shape, self._size) if self._size else shape
-        scaled = resized(self._retrieve(self.decoded_frames), *coded_size(upright, self._quarters))
-        return finished(cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB), self._quarters, self._size)
+        coded = self._retrieve(self.decoded_frames)
+        try:
+            scaled = resized(coded, *coded_size(upright, self._quarters))
+            return finished(cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB), self._quarters, self._size)
+        except (cv2.error, MemoryError) as error:
+            raise self._error("unreadable", str(error), self.decoded_frames) from error
 
     def _retrieve(self, frame: int) -> np.ndarray:
         """The grabbed frame as it lies in the file, BGR."""
-        done, image = self._capture.retrieve()
+        try:
+            done, image = self._capture.retrieve()
+        except cv2.error as error:
+            raise self._error("unreadable", str(error), frame) from error
         if not done:
             raise self._error("unreadable", "OpenCV cannot convert a frame", frame)
         return image
@@ -180,12 +186,13 @@ def _open(path: str | Path | int, live: bool) -> cv2.VideoCapture:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """OpenCV's own warnings off, and back to what the user had."""
-    logging = cv2.utils.logging
-    before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    # OpenCV 4 has the function at the top, OpenCV 5 further down.
+    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+    before = set_level(0)
     try:
         yield
     finally:
-        logging.setLogLevel(before)
+        set_level(before)
 
 
 @contextmanager

