@@ -52,6 +52,27 @@ class Layer:
         return F.linear(h_BD, self.W_GD, self.b_recurrent_G)
 
 
+def single_step(layers: list[Layer], x_BF: Tensor, state: State) -> tuple[Tensor, State]:
+    """One step through all layers by the cells' own equations, for streaming.
+
+    On a CPU ``nn.LSTM`` arranges its weights anew for oneDNN on every call, which takes ten times as long as
+    the step itself at 256 units; and the scan is made for many steps.
+    """
+    ways, last = (2 if layers[-1].backward else 1), []
+    for first in range(0, len(layers), ways):
+        for index in range(first, first + ways):
+            layer, before = layers[index], tuple(part[index] for part in state)
+            after, _ = layer.cell.step(layer.project(x_BF), layer.recur(before[0]), before, layer.own)
+            last.append(after)
+        x_BF = torch.cat([after[0] for after in last[-ways:]], dim=-1) if ways > 1 else last[-1][0]
+    return x_BF, tuple(torch.stack(parts) for parts in zip(*last, strict=True))
+
+
+def _streams(x_BTF: Tensor, lengths_B: Tensor | None) -> bool:
+    one_step = x_BTF.shape[1] == 1 and lengths_B is None and x_BTF.device.type == "cpu"
+    return one_step and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
+
+
 class FusedStack(nn.Module):
     """A stack of layers on torch's fused kernels (cuDNN, oneDNN).
 
@@ -90,6 +111,9 @@ class FusedStack(nn.Module):
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         """Runs the stack; see :class:`~vidlstm.models.recurrent.RecurrentEncoder` for shapes."""
+        if state and isinstance(self.kernel, nn.LSTM) and not self.training and _streams(x_BTF, lengths_B):
+            y_BD, last = single_step(self.layers, x_BTF[:, 0], state)
+            return y_BD[:, None], last
         carried = None if state is None else state if len(state) > 1 else state[0]
         if lengths_B is None:
             y_BTD, last = self.kernel(x_BTF, carried)
@@ -153,6 +177,9 @@ class ScanStack(nn.Module):
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         """Runs the stack; see :class:`~vidlstm.models.recurrent.RecurrentEncoder` for shapes."""
+        if not self.training and _streams(x_BTF, lengths_B):
+            y_BD, last = single_step(self.layers, x_BTF[:, 0], self._start(x_BTF, state))
+            return y_BD[:, None], last
         if lengths_B is None:
             rows = (x_BTF.shape[0],) * x_BTF.shape[1]
             y_ND, last = self._run(x_BTF.transpose(0, 1).flatten(0, 1), rows, self._start(x_BTF, state))
