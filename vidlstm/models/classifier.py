@@ -74,7 +74,9 @@ class SequenceClassifier(nn.Module):
         self.frame_difference = frame_difference
         width = feature_dim * (2 if frame_difference else 1)
         self.project = (
-            nn.Sequential(nn.Linear(width, projection), nn.LayerNorm(projection), nn.ReLU(), nn.Dropout(dropout))
+            nn.Sequential(
+                nn.Linear(width, projection), nn.LayerNorm(projection), nn.ReLU(), nn.Dropout(dropout)
+            )
             if projection
             else nn.Identity()
         )

@@ -1,0 +1,88 @@
+"""The sequences are those of the paper's section 5.2."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark_long_lag.py"
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("long_lag_under_test", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+def options(**changes) -> argparse.Namespace:
+    usual = {"hidden": 4, "forget_bias": None, "truncate": 0, "clip": 1.0, "learning_rate": 0.02}
+    return argparse.Namespace(**{**usual, "budget": 60, "batch": 10, "test_sequences": 100, **changes})
+
+
+def test_task_2a_begins_and_ends_alike_and_is_the_same_between(script) -> None:
+    batch = script.draw_2a(5, torch.tensor([0, 1]))
+    symbols = torch.cat([batch.x_BTF.argmax(-1), batch.target_BT[:, -1:]], dim=1)
+    assert symbols.tolist() == [[4, 0, 1, 2, 3, 4], [5, 0, 1, 2, 3, 5]]
+    assert torch.equal(batch.target_BT, symbols[:, 1:])
+    assert batch.x_BTF.shape == (2, 5, 6)  # p steps are read, p + 1 symbols are possible
+
+
+def test_task_2c_hides_the_class_at_least_q_plus_1_steps_before_the_trigger(script) -> None:
+    first = torch.randint(2, (2000,), generator=torch.Generator().manual_seed(0))
+    batch = script.draw_2c(20, first, torch.Generator().manual_seed(1))
+    e, b, x, y = 20, 21, 22, 23
+    symbols = batch.x_BTF.argmax(-1)
+    for row, length, truth, target in zip(
+        symbols.tolist(), batch.lengths_B.tolist(), first.tolist(), batch.target_BT.tolist(), strict=True
+    ):
+        assert row[:2] == [b, (x, y)[truth]]
+        assert row[length - 1] == e
+        assert all(symbol < 20 for symbol in row[2 : length - 1])
+        assert length - 1 - 1 >= 20 + 1  # from the class to the trigger
+        assert [t for t, value in enumerate(target) if value >= 0] == [length - 1]
+        assert target[length - 1] == truth
+    # k is 9 on average, which makes q + 13 symbols (the paper prints q + 14); the last one is not read.
+    assert batch.lengths_B.double().mean() == pytest.approx(20 + 13 - 1, abs=0.6)
+
+
+def test_truncation_cuts_the_gradient_and_nothing_else(script) -> None:
+    """By pieces as long as the sequence it is the same update; by shorter ones it is another."""
+    updated = []
+    for truncate in (0, 12, 5):
+        torch.manual_seed(0)
+        net = script.Net("2a", "lstm_1997", 12, options())
+        net.cells_joined = True
+        batch = script.draw_2a(12, torch.tensor([0, 1, 1]))
+        script.learn(net, batch, torch.optim.SGD(net.parameters(), 0.1), options(truncate=truncate, clip=1e9))
+        updated.append(torch.cat([parameter.detach().flatten() for parameter in net.parameters()]))
+    torch.testing.assert_close(updated[0], updated[1])
+    assert not torch.allclose(updated[0], updated[2])
+
+
+@pytest.mark.parametrize("task", ["2a", "2c"])
+def test_a_run_stops_at_its_budget_and_follows_its_seed(script, task) -> None:
+    runs = [script.train(task, "lstm", 6, 3, options(budget=40)) for _ in range(2)]
+    assert not runs[0].solved
+    assert runs[0].sequences == 40
+    assert (runs[0].solved, runs[0].sequences) == (runs[1].solved, runs[1].sequences)
+
+
+def test_the_table_counts_solved_runs_and_shows_the_papers_figures(script) -> None:
+    runs = [
+        script.Run("2c", "lstm_1997", 100, 0, True, 1000, 1.0),
+        script.Run("2c", "lstm_1997", 100, 1, True, 3000, 1.0),
+        script.Run("2c", "rnn_tanh", 100, 0, False, 9000, 1.0),
+    ]
+    text = script.table(runs, "2c", [100])
+    assert "| lstm_1997 | 2/2 after 2,000 |" in text
+    assert "| *lstm_1997, the paper* | 100 % after 31,000 |" in text
+    assert "| rnn_tanh | 0/1 |" in text
