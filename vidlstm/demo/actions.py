@@ -79,7 +79,7 @@ def punch(phase: float) -> Pose:
 
 def pick_up(phase: float) -> Pose:
     """Bends down to the floor and comes up again; one phase is there and back."""
-    down = smooth(1.0 - abs(2.0 * (phase % 1.0) - 1.0) * 1.15)
+    down = smooth(1.4 - 1.3 * abs(2.0 * (phase % 1.0) - 1.0))
     low = Pose(
         left_arm=Arm(forward=88.0, sideways=6.0, elbow=6.0),
         right_arm=Arm(forward=92.0, sideways=4.0, elbow=6.0),
@@ -141,8 +141,8 @@ ACTIONS: dict[str, Action] = {
     "jumping_jack": Action(jumping_jack, (0.85, 1.2)),
     "pick_up": Action(pick_up, (1.5, 1.9)),
     "punch": Action(punch, (0.75, 1.15)),
-    "sit_down": Action(sit_down, (0.85, 1.25), cyclic=False),
-    "stand_up": Action(stand_up, (0.85, 1.25), cyclic=False),
+    "sit_down": Action(sit_down, (0.8, 1.15), cyclic=False),
+    "stand_up": Action(stand_up, (0.8, 1.15), cyclic=False),
     "walk": Action(walk, (0.9, 1.25)),
     "wave": Action(wave, (0.55, 0.85)),
 }

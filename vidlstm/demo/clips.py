@@ -15,7 +15,7 @@ from vidlstm.demo.actions import ACTIONS
 from vidlstm.demo.takes import Take, random_take
 from vidlstm.video.writer import VideoWriter
 
-SPLIT_SHARES = {"validation": 0.12, "test": 0.2}
+SPLIT_SHARES = {"validation": 0.1, "test": 0.2}
 """The share of the figures in each split; the others are trained on."""
 
 COLUMNS = ("path", "label", "group", "split")
@@ -25,7 +25,7 @@ def draw_dataset(
     out: Path,
     *,
     seed: int = 0,
-    figures: int = 28,
+    figures: int = 36,
     clips_per_figure_and_action: int = 1,
     fps: float = 10.0,
     progress: Callable[[int, int], None] | None = None,

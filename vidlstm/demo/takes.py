@@ -155,7 +155,7 @@ def random_take(seed: int, figure: int, action: str, number: int, *, fps: float 
     rng = np.random.default_rng([seed, figure, sorted(ACTIONS).index(drawn_from), number, 5])
     what = ACTIONS[action]
     period = float(rng.uniform(*what.period_seconds))
-    seconds = float(rng.uniform(1.8, 2.2))
+    seconds = float(rng.uniform(1.7, 2.05))
     return Take(
         figure=figure,
         outfit=int(rng.integers(2**31)),
