@@ -43,7 +43,9 @@ def imported_rooms(tree: ast.AST) -> set[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_down(path: Path) -> None:
     room = room_of(path)
-    assert room in LEVEL_OF, f"{room} has no place in the house plan; give it one here and in docs/architecture.md"
+    assert room in LEVEL_OF, (
+        f"{room} has no place in the house plan; give it one here and in docs/architecture.md"
+    )
     for other in imported_rooms(ast.parse(path.read_text())) - {room}:
         assert LEVEL_OF[other] < LEVEL_OF[room], f"{path}: {room} must not import {other}"
 

@@ -83,7 +83,7 @@ class OutputError(VidlstmError):
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Returns ``"; did you mean 'x'?"`` for the closest of ``allowed``, or the whole list where none is close."""
+    """``"; did you mean 'x'?"`` for the closest of ``allowed``; the whole list where none is close."""
     names = sorted(set(allowed))
     close = get_close_matches(word, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; allowed: {', '.join(names)}"

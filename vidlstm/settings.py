@@ -20,7 +20,7 @@ class BackboneSettings:
         weights: a weights file, or the word 'random'. Without it: torch hub's cache, then the installed
             package, then a download if that is allowed.
         download: allow torchvision to download its weights.
-        dtype: the number format it computes in; auto takes bfloat16 where the processor has instructions for it.
+        dtype: the number format it computes in; auto takes bfloat16 where the processor has it.
         fit: how a frame is brought to the input size. squash keeps the whole view, crop cuts the middle out,
             letterbox pads.
         compile: run it through torch.compile; pays off from some thousands of frames on.
@@ -67,7 +67,7 @@ class ActionDataSettings:
         validation_fraction: the share of groups held out where the annotations say nothing about it.
         skip_unreadable: train without clips that cannot be read, instead of stopping.
         batch_size: sequences per training step.
-        max_seconds: longer clips are cut at random in training and in the middle in evaluation; None keeps all.
+        max_seconds: longer clips are cut: at random in training, else in the middle; None keeps all.
     """
 
     format: Literal["folder", "csv", "ucf101", "hmdb51", "kinetics"] = "folder"

@@ -141,7 +141,9 @@ class SequenceBatch:
 
     def to(self, *args: Any, **kwargs: Any) -> SequenceBatch:
         """Moves every tensor, as ``torch.Tensor.to`` does; Lightning calls this."""
-        moved = {f.name: getattr(self, f.name).to(*args, **kwargs) for f in fields(self) if f.name != "extras"}
+        moved = {
+            f.name: getattr(self, f.name).to(*args, **kwargs) for f in fields(self) if f.name != "extras"
+        }
         return SequenceBatch(**moved, extras={k: v.to(*args, **kwargs) for k, v in self.extras.items()})
 
     def pin_memory(self) -> SequenceBatch:
@@ -161,7 +163,9 @@ class Segment:
 
     def __post_init__(self) -> None:
         if not self.end_seconds >= self.start_seconds:
-            raise ValueError(f"a segment cannot end ({self.end_seconds}) before it starts ({self.start_seconds})")
+            raise ValueError(
+                f"a segment cannot end ({self.end_seconds}) before it starts ({self.start_seconds})"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +195,8 @@ class ActionPrediction:
         windows = len(self.window_start_seconds)
         if self.window_probabilities.shape != (windows, len(self.labels)):
             raise ValueError(
-                f"probabilities ({windows}, {len(self.labels)}) expected, not {self.window_probabilities.shape}"
+                f"probabilities ({windows}, {len(self.labels)}) expected, "
+                f"not {self.window_probabilities.shape}"
             )
 
     def __repr__(self) -> str:
@@ -238,7 +243,8 @@ class PathForecast:
     def __post_init__(self) -> None:
         if self.truth_PC.shape != self.path_PC.shape or self.modes_KPC.shape[1:] != self.path_PC.shape:
             raise ValueError(
-                f"path {self.path_PC.shape}, truth {self.truth_PC.shape} and modes {self.modes_KPC.shape} differ"
+                f"path {self.path_PC.shape}, truth {self.truth_PC.shape} "
+                f"and modes {self.modes_KPC.shape} differ"
             )
 
     def __repr__(self) -> str:

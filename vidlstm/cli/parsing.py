@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def new_parser(verb: str, description: str) -> ArgumentParser:
     """A parser for one verb, with ``--config`` and ``--print_config``."""
-    parser = ArgumentParser(prog=f"vidlstm {verb}", description=description, exit_on_error=False, allow_abbrev=False)
+    parser = ArgumentParser(
+        prog=f"vidlstm {verb}", description=description, exit_on_error=False, allow_abbrev=False
+    )
     parser.add_argument("--config", action="config", help="a YAML file of settings; later flags win over it")
     return parser
 

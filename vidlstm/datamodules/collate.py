@@ -56,7 +56,7 @@ class SequenceDataset(Dataset[SequenceBatch]):
         lengths_B = end_B - start_B
         step_T = torch.arange(int(lengths_B.max()))
         rows_BT = start_B[:, None] + torch.minimum(step_T[None, :], lengths_B[:, None] - 1)
-        x_BTF = self.rows_NF.index_select(0, rows_BT.flatten()).unflatten(0, rows_BT.shape)
+        x_BTF = self.rows_NF.index_select(0, rows_BT.flatten()).view(*rows_BT.shape, -1)
         x_BTF.masked_fill_((step_T[None, :] >= lengths_B[:, None])[..., None], 0)
         return SequenceBatch(x_BTF, lengths_B, self.targets_S[index_B], index_B)
 

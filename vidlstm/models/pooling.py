@@ -66,7 +66,8 @@ class AttentionPooling(nn.Module):
         """The weights ``(B, T)``: zero at padded steps, each row sums to 1."""
         scores_BT = self.score(torch.tanh(self.hidden(y_BTD))).squeeze(-1)
         mask_BT = valid_steps(lengths_B, y_BTD.shape[1])
-        return scores_BT.masked_fill(~mask_BT, -torch.inf).softmax(dim=1)
+        weights_BT: Tensor = scores_BT.masked_fill(~mask_BT, -torch.inf).softmax(dim=1)
+        return weights_BT
 
     def forward(self, y_BTD: Tensor, lengths_B: Tensor) -> Tensor:
         """Pools ``(B, T, D)`` to ``(B, D)``."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def action_metrics(num_classes: int, prefix: str) -> MetricCollection:
-    """Top-1, top-5, mean-class accuracy, macro F1 and the confusion matrix; correct under several processes."""
+    """Top-1, top-5, mean-class accuracy, macro F1 and the confusion matrix, over all processes."""
     metrics: dict[str, Any] = {
         "accuracy": MulticlassAccuracy(num_classes, average="micro"),
         "mean_class_accuracy": MulticlassAccuracy(num_classes, average="macro"),
