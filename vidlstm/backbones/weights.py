@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +38,8 @@ def find_weights(
         download: whether a download is allowed.
 
     Raises:
-        WeightsError: none of the four has it; the message lists all four.
+        WeightsError: none of the four has it; the message lists all four. Or the cached file was changed,
+            or the download failed.
     """
     if weights is not None:
         path = Path(weights).expanduser()
@@ -48,28 +48,44 @@ def find_weights(
         return path
     cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1] if url else None
     if cached is not None and cached.is_file():
-        return cached
+        return _unchanged(cached)
     if packaged is not None and packaged.is_file():
         return packaged
     if download and url is not None and cached is not None:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(cached), hash_prefix=_hash_in(cached.name), progress=True)
-        return cached
+        return _downloaded(url, cached)
     raise WeightsError(
         f"no weights for {name}. Looked for:\n"
         "  1. --backbone.weights FILE: not given\n"
         f"  2. torch hub's cache: {cached if cached else 'the publisher names no file'}"
         f"{' is not there' if cached else ''}\n"
         f"  3. an installed package: {package_hint}\n"
-        f"  4. a download: {_download_hint(url, download)}\n"
+        f"  4. a download: {_download_hint(url)}\n"
         "Untrained weights must be asked for: --backbone.weights random"
     )
 
 
-def _download_hint(url: str | None, download: bool) -> str:
+def _unchanged(cached: Path) -> Path:
+    prefix = _hash_in(cached.name)
+    if prefix and not sha256_of(cached).startswith(prefix):
+        raise WeightsError(f"{cached} is not the file its name says (SHA-256); delete it and fetch it again")
+    return cached
+
+
+def _downloaded(url: str, cached: Path) -> Path:
+    try:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(cached), hash_prefix=_hash_in(cached.name), progress=True)
+    except (OSError, RuntimeError) as error:  # no network, no room, or not the bytes its name promises
+        raise WeightsError(
+            f"downloading {url} failed: {error}; fetch it elsewhere and give it as --backbone.weights FILE"
+        ) from error
+    return cached
+
+
+def _download_hint(url: str | None) -> str:
     if url is None:
         return "nowhere to download from"
-    return "failed" if download else f"not allowed; --backbone.download true fetches {url.rsplit('/', 1)[-1]}"
+    return f"not allowed; --backbone.download true fetches {url.rsplit('/', 1)[-1]}"
 
 
 def _hash_in(filename: str) -> str | None:
@@ -103,9 +119,13 @@ def load_into(module: nn.Module, path: Path, *, ignore: frozenset[str] = frozens
         ignore: names the file may hold beyond the module's own, such as the cut-off classifier.
 
     Raises:
-        WeightsError: the file is not a plain state dict, or does not fit.
+        WeightsError: the file is not a plain state dict, does not fit, or holds what is not a number.
     """
     state = {k: v for k, v in read_state_dict(path).items() if k not in ignore}
+    # Looked for here, because activations swallow it: the features would look like any others.
+    broken = [k for k, v in state.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())]
+    if broken:
+        raise WeightsError(f"{path} is damaged: {broken[0]} holds infinite values or none at all (nan)")
     try:
         missing, unexpected = module.load_state_dict(state, strict=False)
     except RuntimeError as error:  # shapes differ
@@ -130,13 +150,15 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
             raise WeightsError(f"{path} is not a safetensors file: {error}") from error
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file makes torch's reader stumble in many ways
         raise WeightsError(
             f"{path} is not a plain file of weights (it is damaged, or would run code): {error}"
         ) from error
     if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
         state = state["state_dict"]
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()
+    ):
         raise WeightsError(
             f"{path} holds no dict of tensors; save it with torch.save(model.state_dict(), ...)"
         )
