@@ -74,7 +74,7 @@ def test_the_training_loss_is_weighted_smoothed_cross_entropy() -> None:
     weights, smoothing = torch.tensor([0.5, 1.0, 2.0]), 0.2
     task = ActionTask(Echo(), 3, total_steps=1, label_smoothing=smoothing, class_weights_K=weights)
     (batch,) = batches(scores, targets, 12)
-    # torch.nn.CrossEntropyLoss: each class's -log p is weighed by that class, the sum by the targets' weights.
+    # As torch documents it: -log p weighed by its class, the sum divided by the targets' weights.
     log_p = scores.log_softmax(1)
     goal = torch.nn.functional.one_hot(targets, 3) * (1 - smoothing) + smoothing / 3
     expected = -(goal * weights * log_p).sum() / weights[targets].sum()

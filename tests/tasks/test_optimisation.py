@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from torch import nn
 
@@ -25,7 +27,7 @@ def test_warms_up_then_falls_to_zero() -> None:
     seen = rates(100, 0.1)
     assert seen[:10] == pytest.approx([0.1 * i for i in range(1, 11)])
     assert max(seen) == 1.0
-    assert all(a >= b for a, b in zip(seen[10:], seen[11:], strict=False))
+    assert all(a >= b for a, b in pairwise(seen[10:]))
     assert seen[55] == pytest.approx(0.5)
     assert seen[100] == pytest.approx(0.0)
 

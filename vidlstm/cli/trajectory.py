@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -24,7 +25,7 @@ def asked_for(argv: Sequence[str]) -> bool:
     """Whether ``--task trajectory`` is among the arguments, or in the file that ``--config`` names."""
     from yaml import YAMLError, safe_load  # type: ignore[import-untyped]
 
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+    for word, following in zip_longest(argv, argv[1:], fillvalue=""):
         if word == "--task=trajectory" or (word == "--task" and following == "trajectory"):
             return True
         name = word.removeprefix("--config=") if word.startswith("--config=") else following

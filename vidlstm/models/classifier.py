@@ -93,12 +93,14 @@ class SequenceClassifier(nn.Module):
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
         """Class scores (logits) ``(B, K)`` of padded features ``(B, T, F)`` with ``lengths (B,)``."""
-        x_BTF = self.norm(x_BTF.float())
+        padded_BT1 = ~valid_steps(lengths_B, x_BTF.shape[1])[..., None]
+        # Filled, not multiplied by zero: whatever lies in padded steps may be no number at all.
+        x_BTF = self.norm(x_BTF.float().masked_fill(padded_BT1, 0.0))
         x_BTF = self.input_dropout(x_BTF.transpose(1, 2)).transpose(1, 2)
         if self.frame_difference:
             change_BTF = torch.diff(x_BTF, dim=1, prepend=x_BTF[:, :1])
             x_BTF = torch.cat([x_BTF, change_BTF], dim=-1)
-        x_BTF = x_BTF * valid_steps(lengths_B, x_BTF.shape[1])[..., None]
+        x_BTF = x_BTF.masked_fill(padded_BT1, 0.0)
         y_BTD, _ = self.encoder(self.project(x_BTF), lengths_B)
         scores_BK: Tensor = self.head(self.pooling(y_BTD, lengths_B))
         return scores_BK

@@ -1,0 +1,53 @@
+"""Backbones to test on, each built once, and frames to run through them."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vidlstm.backbones.base import Backbone
+from vidlstm.backbones.build import build_backbone
+from vidlstm.structures import FrameSize
+from vidlstm.video.reader import open_video
+from vidlstm.video.sampling import SteadySampler
+
+SHARED = Path(__file__).parents[2].parent / "shared"
+MOBILENET = SHARED / "weights" / "mobilenet_v2-b0353104.pth"
+
+WIDTHS = {"mobilenet_v3_small": 1024, "squeezenet1_1": 512, "resnet18": 512, "shufflenet_v2_x0_5": 1024}
+"""Small networks of four families, and how many features each gives."""
+
+
+@cache
+def untrained(name: str, dtype: str = "float32") -> Backbone:
+    return build_backbone(name, weights="random", dtype=dtype, device="cpu")
+
+
+def drawn_frames(count: int, side: int = 224, *, seed: int = 0) -> torch.Tensor:
+    """Smooth colours with hard edges over them, ``(B, side, side, 3)`` uint8."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 7, 7, generator=generator)
+    frames = torch.nn.functional.interpolate(coarse, size=(side, side), mode="bicubic").clamp(0, 1)
+    for frame in frames:
+        for _ in range(4):
+            top, left, height, width = (
+                int(v) for v in torch.randint(10, side // 2, (4,), generator=generator)
+            )
+            colour = torch.rand(3, 1, 1, generator=generator)
+            frame[:, top : top + height, left : left + width] = colour
+    return (frames * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def real_frames(count: int) -> torch.Tensor:
+    """One frame of each of some real clips; drawn ones where those are not there."""
+    clips = sorted((SHARED / "data" / "fight").rglob("*.mp4"))
+    if not clips:
+        return drawn_frames(count)
+    frames = []
+    for clip in clips[:: len(clips) // count][:count]:
+        with open_video(clip, size=FrameSize(224, 224), wanted=SteadySampler(1.0)) as reader:
+            frames.append(next(iter(reader)).image)
+    return torch.from_numpy(np.stack(frames))

@@ -1,0 +1,155 @@
+"""What every backbone promises."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from tests.backbones.networks import WIDTHS, drawn_frames, untrained
+from vidlstm.backbones.build import BACKBONES, build_backbone
+from vidlstm.errors import SettingsError
+
+ALL = pytest.mark.parametrize("name", WIDTHS)
+BOTH = pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+
+
+@ALL
+@BOTH
+def test_it_is_frozen(name: str, dtype: str) -> None:
+    backbone = untrained(name, dtype)
+    assert not any(module.training for module in backbone._module.modules())
+    assert not any(parameter.requires_grad for parameter in backbone._module.parameters())
+    assert not backbone(drawn_frames(1)).requires_grad
+
+
+@ALL
+@BOTH
+def test_its_width_is_what_it_gives(name: str, dtype: str) -> None:
+    backbone = untrained(name, dtype)
+    features = backbone(drawn_frames(3))
+    assert features.shape == (3, WIDTHS[name])
+    assert features.dtype == torch.float32
+    assert backbone.feature_dim == backbone.spec["feature_dim"] == WIDTHS[name]
+
+
+@ALL
+@BOTH
+@settings(max_examples=8, deadline=None)
+@given(order=st.permutations(range(10)), batch=st.integers(5, 10))
+def test_a_frame_gives_the_same_features_wherever_it_stands(
+    name: str, dtype: str, order: list[int], batch: int
+) -> None:
+    backbone, frames = untrained(name, dtype), drawn_frames(10)
+    wanted = backbone(frames)
+    assert torch.equal(backbone(frames[order]), wanted[order])
+    assert torch.equal(backbone(frames[:batch]), wanted[:batch])
+    others = drawn_frames(10, seed=1)
+    mixed = torch.cat([others[:3], frames[:5], others[3:]])
+    assert torch.equal(backbone(mixed)[3:8], wanted[:5])
+
+
+@ALL
+@BOTH
+def test_a_frame_alone_agrees_with_one_among_others(name: str, dtype: str) -> None:
+    backbone, frames = untrained(name, dtype), drawn_frames(6)
+    alone = torch.cat([backbone(frame[None]) for frame in frames])
+    similar = torch.cosine_similarity(alone, backbone(frames))
+    assert similar.min() > (0.9999 if dtype == "float32" else 0.999)
+
+
+@ALL
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 9])
+def test_part_of_a_padded_batch_is_enough(name: str, count: int) -> None:
+    backbone = untrained(name)
+    batch = torch.zeros(10, 224, 224, 3, dtype=torch.uint8)
+    batch[:count] = drawn_frames(count)
+    rows = backbone.rows_to_run(count, len(batch))
+    assert count <= rows <= len(batch)
+    assert torch.equal(backbone(batch[:rows])[:count], backbone(batch)[:count])
+
+
+@ALL
+def test_frames_of_another_size_or_type_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"{name} takes uint8 frames \(B, 224, 224, 3\), not .*100"):
+        untrained(name)(drawn_frames(1, side=100))
+    with pytest.raises(ValueError, match="float32"):
+        untrained(name)(drawn_frames(1).float())
+
+
+@ALL
+def test_the_spec_knows_what_changes_the_features(name: str) -> None:
+    plain = untrained(name).spec
+    assert untrained(name, "bfloat16").spec != plain
+    cropped = build_backbone(name, weights="random", dtype="float32", fit="crop", device="cpu")
+    assert cropped.spec == {**plain, "frame": [224, 224, "crop"]}
+    again = build_backbone(name, weights="random", dtype="float32", device="cpu")
+    assert again.spec == plain
+    assert torch.equal(again(drawn_frames(4)), untrained(name)(drawn_frames(4)))
+
+
+@ALL
+def test_untrained_weights_are_marked_and_drawn_apart_from_the_callers_seed(name: str) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    backbone = build_backbone(name, weights="random", dtype="float32", device="cpu")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert backbone.is_random
+    assert backbone.spec["weights_sha256"].startswith("random:")
+    assert backbone.weights_source == "random"
+
+
+@ALL
+def test_untrained_features_survive_float16_and_tell_frames_apart(name: str) -> None:
+    features = untrained(name)(drawn_frames(8)).half()
+    assert features.isfinite().all()
+    assert 1e-3 < features.float().abs().max() < 1e4
+    assert (features[:4] - features[4:]).float().abs().max() > 1e-3
+
+
+def test_memory_layout_of_the_frames_does_not_matter() -> None:
+    backbone, frames = untrained("squeezenet1_1"), drawn_frames(8)
+    strided = frames.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
+    assert not strided.is_contiguous()
+    torch.testing.assert_close(backbone(strided), backbone(frames))
+
+
+def test_the_number_of_threads_does_not_matter() -> None:
+    frames, before, features = drawn_frames(8), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            features.append(untrained("mobilenet_v3_small")(frames))
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(features[1], features[0])
+    torch.testing.assert_close(features[2], features[0])
+
+
+def test_names_and_number_formats_are_checked() -> None:
+    with pytest.raises(SettingsError, match="did you mean 'mobilenet_v2'"):
+        build_backbone("mobilenetv2", weights="random")
+    with pytest.raises(SettingsError, match="float32"):
+        build_backbone("resnet18", weights="random", dtype="float23")
+    assert {"mobilenet_v2", "resnet50", "vit_b_16", "efficientnet_lite0"} <= set(BACKBONES)
+
+
+def test_a_network_that_cannot_be_traced_still_works() -> None:
+    from vidlstm.backbones.precision import prepare
+
+    class Stubborn(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Conv2d(3, 4, 3)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            features: torch.Tensor = self.layer(images).mean((2, 3))
+            return features if features.sum() > 0 else -features
+
+    images = torch.randn(2, 3, 8, 8)
+    module = Stubborn().eval()
+    wanted = module(images)
+    torch.testing.assert_close(prepare(module, torch.float32)(images), wanted)
+    torch.testing.assert_close(prepare(module, torch.bfloat16)(images).float(), wanted, rtol=0.05, atol=0.02)
