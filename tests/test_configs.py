@@ -1,0 +1,32 @@
+"""Every shipped action config parses, and trains one epoch on generated clips with untrained weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.fakes.videos import write_video
+from vidlstm.cli.main import main
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
+ACTION = [c for c in CONFIGS if yaml.safe_load(c.read_text())["task"] == "action"]
+
+
+def test_the_table_names_every_config() -> None:
+    table = (Path(__file__).parents[1] / "configs" / "README.md").read_text()
+    assert [c.name for c in CONFIGS if c.name not in table] == []
+
+
+@pytest.mark.parametrize("config", ACTION, ids=lambda c: c.stem)
+def test_every_action_config_trains(config: Path, tmp_path: Path) -> None:
+    for i in range(8):
+        write_video(tmp_path / "clips" / ("a", "b")[i % 2] / f"{i}.mp4", seed=i)
+    argv = ["train", "--config", str(config), "--data.root", str(tmp_path / "clips")]
+    argv += ["--out", str(tmp_path / "run"), "--store", str(tmp_path / "store")]
+    # The smallest network stands in: what is tested is the config, and untrained large ones take a minute.
+    argv += ["--backbone.name", "squeezenet1_1", "--backbone.weights", "random", "--trainer.max_epochs", "1"]
+    assert main(argv) == 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["validation_clips"] > 0
