@@ -17,7 +17,7 @@ from vidlstm.video.sampling import SteadySampler
 SHARED = Path(__file__).parents[2].parent / "shared"
 MOBILENET = SHARED / "weights" / "mobilenet_v2-b0353104.pth"
 
-WIDTHS = {"mobilenet_v3_small": 1024, "squeezenet1_1": 512, "resnet18": 512, "shufflenet_v2_x0_5": 1024}
+WIDTHS = {"mobilenet_v3_small": 1024, "squeezenet1_1": 512, "mnasnet0_5": 1280, "shufflenet_v2_x0_5": 1024}
 """Small networks of four families, and how many features each gives."""
 
 

@@ -37,7 +37,7 @@ def test_its_width_is_what_it_gives(name: str, dtype: str) -> None:
 
 @ALL
 @BOTH
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(order=st.permutations(range(10)), batch=st.integers(5, 10))
 def test_a_frame_gives_the_same_features_wherever_it_stands(
     name: str, dtype: str, order: list[int], batch: int
@@ -132,7 +132,7 @@ def test_names_and_number_formats_are_checked() -> None:
     with pytest.raises(SettingsError, match="did you mean 'mobilenet_v2'"):
         build_backbone("mobilenetv2", weights="random")
     with pytest.raises(SettingsError, match="float32"):
-        build_backbone("resnet18", weights="random", dtype="float23")
+        build_backbone("squeezenet1_1", weights="random", dtype="float23")
     assert {"mobilenet_v2", "resnet50", "vit_b_16", "efficientnet_lite0"} <= set(BACKBONES)
 
 

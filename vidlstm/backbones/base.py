@@ -79,7 +79,7 @@ class Backbone:
         probe = torch.zeros(CPU_FRAMES, self.size.height, self.size.width, 3, dtype=torch.uint8)
         if fused and isinstance(module, fx.GraphModule):
             module = onednn.fuse_convolutions(module, self._normalised(probe))
-        self._module = module
+        self._module = module.eval()
         self._forward = torch.compile(self._features) if compile else self._features
         with torch.inference_mode():
             self.feature_dim = int(self._features(probe[:1].to(self.device)).shape[1])

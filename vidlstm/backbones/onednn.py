@@ -86,6 +86,7 @@ def fuse_convolutions(traced: fx.GraphModule, example: Tensor) -> fx.GraphModule
         if after is not None and activation is not NONE:
             after.replace_all_uses_with(node)
             traced.graph.erase_node(after)
+    traced.delete_all_unused_submodules()
     traced.recompile()
     return traced
 

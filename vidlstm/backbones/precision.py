@@ -82,8 +82,7 @@ def round_kernels(weight: Tensor, dtype: torch.dtype) -> Tensor:
 def _cast_after_stem(traced: fx.GraphModule, dtype: torch.dtype, stem_share: float) -> fx.GraphModule:
     """Leaves everything up to the last convolution of the stem in float32, and casts what crosses over."""
     nodes = list(traced.graph.nodes)
-    convolutions = [i for i, node in enumerate(nodes) if is_convolution(traced, node)]
-    cut = convolutions[max(1, int(stem_share * len(convolutions))) - 1] if convolutions else 0
+    cut = _end_of_stem(traced, nodes, stem_share)
     before = {node for node in nodes[: cut + 1] if node.op != "get_attr"}
     kept = {str(node.target) for node in before if node.op == "call_module"}
     rest = [
@@ -107,6 +106,17 @@ def _cast_after_stem(traced: fx.GraphModule, dtype: torch.dtype, stem_share: flo
         )
     traced.recompile()
     return traced
+
+
+def _end_of_stem(traced: fx.GraphModule, nodes: list[fx.Node], stem_share: float) -> int:
+    """The index of the stem's last node."""
+    convolutions = [i for i, node in enumerate(nodes) if is_convolution(traced, node)]
+    if not convolutions:
+        return 0
+    cut = convolutions[max(1, int(stem_share * len(convolutions))) - 1]
+    # A convolution that is used again later has one set of weights: the stem reaches to its last use.
+    kept = {nodes[i].target for i in convolutions if i <= cut}
+    return max(i for i in convolutions if nodes[i].target in kept)
 
 
 def _round_convolution(module: nn.Conv2d, dtype: torch.dtype) -> None:
