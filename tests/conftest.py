@@ -1,0 +1,5 @@
+"""One thread per test process: xdist already gives every core a process, and two would wait for each other."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
