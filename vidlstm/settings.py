@@ -23,8 +23,8 @@ class BackboneSettings:
         dtype: the number format it computes in; auto takes bfloat16 where the processor has it.
         fit: how a frame is brought to the input size. squash keeps the whole view, crop cuts the middle out,
             letterbox pads.
-        compile: run it through torch.compile; for GPUs, where it pays off after some thousands of frames. On a
-            CPU what is built in is faster.
+        compile: run it through torch.compile; for GPUs, where it pays off after some thousands of frames. On
+            a CPU what is built in is faster.
         batch_size: frames per forward pass; the last batch is padded to it.
     """
 
