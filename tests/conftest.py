@@ -1,4 +1,4 @@
-"""One thread per test process: xdist already gives every core one, and more would wait for each other."""
+"""One thread per test process: xdist gives every core a process; more would wait for each other."""
 
 import os
 
