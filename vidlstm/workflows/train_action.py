@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning import Trainer, seed_everything
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
@@ -70,6 +71,9 @@ def train_action(
     backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
     model, optimiser = model or ActionModelSettings(), optimiser or OptimiserSettings()
     seed_everything(seed, workers=True, verbose=False)
+    lightning = build_trainer(
+        Path(out), trainer or {}, monitor="val_loss", mode="min", patience=optimiser.patience
+    )
     labels, split = read_split(data, seed=seed)
     network = backbone_from(backbone)
     feature_store = make_store(Path(store), network, fps=sampling.fps, image_fps=sampling.image_fps)
@@ -84,12 +88,10 @@ def train_action(
         sampling=sampling,
         seed=seed,
         progress=progress,
-    )
-    lightning = build_trainer(
-        Path(out), trainer or {}, monitor="val_loss", mode="min", patience=optimiser.patience
+        extracted_elsewhere=not extracts(lightning),
     )
     card = make_card(datamodule, network, sampling, data, model, seed=seed)
-    task = build_task(datamodule, network.feature_dim, model, optimiser, lightning, card)
+    task = build_task(datamodule, network.feature_dim, model, optimiser, lightning, card, seed=seed)
     checkpoint = Path(out) / "last.ckpt" if resume else None
     lightning.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
     return finish(lightning, task, datamodule, Path(out))
@@ -126,6 +128,8 @@ def build_task(
     optimiser: OptimiserSettings,
     trainer: Trainer,
     card: dict[str, Any],
+    *,
+    seed: int,
 ) -> ActionTask:
     """The classifier, its normalisation fitted to the training features, and its task."""
     classifier = SequenceClassifier(feature_dim, len(data.labels), **plain(model))
@@ -142,8 +146,20 @@ def build_task(
         warmup_fraction=optimiser.warmup_fraction,
         label_smoothing=optimiser.label_smoothing,
         class_weights_K=weights,
+        seed=seed,
         card=card,
     )
+
+
+def extracts(trainer: Trainer) -> bool:
+    """Whether this process extracts what is missing.
+
+    Lightning starts the other processes of a machine only when the first comes to ``fit``, so they find all
+    features there. Other launchers (torchrun, SLURM) start all at once; then each extracts, which one store
+    takes, but it is quicker to run ``vidlstm extract`` first.
+    """
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    return trainer.local_rank == 0 or not isinstance(environment, LightningEnvironment)
 
 
 def build_trainer(
