@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning import Trainer, seed_everything
-from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
