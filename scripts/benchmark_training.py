@@ -157,9 +157,7 @@ def summarise(watch: Clock, clips: int, batch_size: int) -> dict[str, float]:
 def main() -> None:
     """Parses, measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument(
-        "--clips", type=int, default=320, help="to train on; a quarter more to validate on"
-    )
+    parser.add_argument("--clips", type=int, default=320, help="to train on; a quarter more to validate on")
     parser.add_argument("--epochs", type=int, default=10, help="epochs that count, for each config")
     parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args()
