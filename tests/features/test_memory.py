@@ -38,7 +38,7 @@ def extract_bulky(clip: Path, root: Path) -> None:
 
 
 def peak_bytes(clip: Path, root: Path) -> int:
-    """The most that an extraction and its decode process had to themselves (USS); shared libraries left out."""
+    """The most that an extraction and its decode process had to themselves (USS), without shared libraries."""
     process = tiny.start(extract_bulky, clip, root)
     family, peak = psutil.Process(process.pid), 0
     while process.is_alive():
