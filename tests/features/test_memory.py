@@ -38,13 +38,14 @@ def extract_bulky(clip: Path, root: Path) -> None:
 
 
 def peak_bytes(clip: Path, root: Path) -> int:
-    """The most that an extraction and its decode process had to themselves (USS), without shared libraries."""
+    """The most resident memory that an extraction and its decode process allocated; no mapped libraries."""
     process = tiny.start(extract_bulky, clip, root)
     family, peak = psutil.Process(process.pid), 0
     while process.is_alive():
         try:
             members = [family, *family.children(recursive=True)]
-            peak = max(peak, sum(member.memory_full_info().uss for member in members))
+            taken = [member.memory_info() for member in members]
+            peak = max(peak, sum(memory.rss - memory.shared for memory in taken))
         except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it ended meanwhile
             continue
         process.join(0.01)

@@ -60,8 +60,8 @@ class ExtractionBar:
             and time.monotonic() - self._logged > LOG_SECONDS
         ):
             self._logged = time.monotonic()
-            left = (total - done) * seconds / max(1, done)
-            print(f"extracting {done}/{total} clips  {rates}  {left:.0f} s left", file=sys.stderr, flush=True)
+            left = f"  {(total - done) * seconds / done:.0f} s left" if done else ""
+            print(f"extracting {done}/{total} clips  {rates}{left}", file=sys.stderr, flush=True)
 
 
 def speaks() -> bool:

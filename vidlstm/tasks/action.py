@@ -15,6 +15,7 @@ from torchmetrics.classification import (
     MulticlassF1Score,
 )
 
+from vidlstm.errors import CheckpointError
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.tasks.checkpoint import CARD, CARD_VERSION, read_checkpoint
 from vidlstm.tasks.optimisation import adamw_with_cosine
@@ -149,12 +150,17 @@ def load_action_model(path: Path) -> tuple[SequenceClassifier, dict[str, Any]]:
     """The trained classifier of a checkpoint, in eval mode, and its card.
 
     Raises:
-        CheckpointError: see :func:`read_checkpoint`.
+        CheckpointError: see :func:`read_checkpoint`; or its card does not describe its weights.
     """
     state, card = read_checkpoint(path, task="action")
-    model = SequenceClassifier(int(card["feature_dim"]), len(card["labels"]), **card["model"])
-    weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
-    model.load_state_dict(weights)
+    try:
+        model = SequenceClassifier(int(card["feature_dim"]), len(card["labels"]), **card["model"])
+        weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+        model.load_state_dict(weights)
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} is damaged: its card does not describe its weights: {error}"
+        ) from error
     return model.eval(), card
 
 

@@ -12,7 +12,9 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
+from vidlstm.errors import CheckpointError
 from vidlstm.features.extract import make_store
+from vidlstm.features.spec import side_by_side
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.settings import (
     TRAINER_DEFAULTS,
@@ -24,6 +26,7 @@ from vidlstm.settings import (
     plain,
 )
 from vidlstm.tasks.action import ActionTask, balanced_weights
+from vidlstm.tasks.checkpoint import read_checkpoint
 from vidlstm.workflows.action_data import prepare_data, read_split
 from vidlstm.workflows.extract import backbone_from
 
@@ -92,7 +95,7 @@ def train_action(
     )
     card = make_card(datamodule, network, sampling, data, model, seed=seed)
     task = build_task(datamodule, network.feature_dim, model, optimiser, lightning, card, seed=seed)
-    checkpoint = Path(out) / "last.ckpt" if resume else None
+    checkpoint = resumable(Path(out) / "last.ckpt", card) if resume else None
     lightning.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
     return finish(lightning, task, datamodule, Path(out))
 
@@ -151,6 +154,22 @@ def build_task(
     )
 
 
+def resumable(path: Path, card: dict[str, Any]) -> Path:
+    """The checkpoint itself, where it comes from a training like the one described by ``card``.
+
+    Raises:
+        CheckpointError: it does not, or :func:`read_checkpoint` refuses it.
+    """
+    _, earlier = read_checkpoint(path, task="action")
+    keys = ("labels", "backbone", "fps", "image_fps", "model", "seed")
+    if other := [key for key in keys if earlier.get(key) != card[key]]:
+        raise CheckpointError(
+            f"{path} cannot be resumed, it was trained with other settings; give the same again or another "
+            f"--out:\n{side_by_side({k: card[k] for k in other}, {k: earlier.get(k) for k in other})}"
+        )
+    return path
+
+
 def extracts(trainer: Trainer) -> bool:
     """Whether this process extracts what is missing.
 
@@ -169,18 +188,11 @@ def build_trainer(
     arguments = {**TRAINER_DEFAULTS, **arguments}
     arguments["default_root_dir"] = arguments.get("default_root_dir") or out
     callbacks = list(arguments.pop("callbacks", None) or [])
-    callbacks.append(
-        ModelCheckpoint(
-            dirpath=out,
-            filename="best",
-            monitor=monitor,
-            mode=mode,
-            save_last=True,
-            enable_version_counter=False,
-        )
-    )
     if patience:
         callbacks.append(EarlyStopping(monitor, mode=mode, patience=patience))
+    callbacks.append(ModelCheckpoint(out, "best", monitor, mode=mode, enable_version_counter=False))
+    # Not the first one's save_last, which writes where there is a new best alone. After it: holds its state.
+    callbacks.append(ModelCheckpoint(out, "last", enable_version_counter=False))
     if arguments.get("logger") in (None, True):
         arguments["logger"] = CSVLogger(out, name="", version="")
     return Trainer(callbacks=callbacks, **arguments)
