@@ -96,7 +96,9 @@ class ActionTask(LightningModule):
         """Logs the metrics over all processes; keeps the confusion matrix, rows the truth."""
         values = self.val_metrics.compute()
         self.confusion_KK = values.pop("val_confusion").cpu()
-        self.log_dict({**values, "val_loss": self.val_loss.compute()}, prog_bar=True)
+        self.log("val_accuracy", values.pop("val_accuracy"), prog_bar=True)
+        self.log("val_loss", self.val_loss.compute(), prog_bar=True)
+        self.log_dict(values)
         self.val_metrics.reset()
         self.val_loss.reset()
 
