@@ -49,6 +49,8 @@ class ExtractionBar:
 
     def __call__(self, report: ExtractionReport, total: int) -> None:
         """Shows a report; ``total`` videos in all."""
+        if not report.extracted:  # another extraction begins; one bar serves them all
+            self._started = self._logged = time.monotonic()
         seconds = max(1e-6, time.monotonic() - self._started)
         done = report.extracted + report.found + len(report.unreadable)
         rates = f"{report.extracted / seconds:.1f} clips/s  {report.features / seconds:.0f} frames/s"

@@ -112,6 +112,7 @@ def extract_features(
         unique,
         folder=store.folder,
         size=backbone.size,
+        views=backbone.views,
         fps=store.spec.fps,
         decoder=decoder,
         image_fps=store.spec.image_fps,

@@ -127,7 +127,9 @@ class ActionTask(LightningModule):
         values = self.val_metrics.compute()
         self.confusion_KK = values.pop("val_confusion").cpu()
         # They are the same in all processes already; sync_dist tells Lightning so.
-        self.log_dict({**values, "val_loss": self.val_loss.compute()}, prog_bar=True, sync_dist=True)
+        self.log("val_accuracy", values.pop("val_accuracy"), prog_bar=True, sync_dist=True)
+        self.log("val_loss", self.val_loss.compute(), prog_bar=True, sync_dist=True)
+        self.log_dict(values, sync_dist=True)
         self.val_metrics.reset()
         self.val_loss.reset()
 
