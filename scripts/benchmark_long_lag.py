@@ -64,9 +64,9 @@ class Run:
 
 @dataclass
 class Symbols:
-    """One-hot inputs ``(B, T, F)``, classes to predict ``(B, T)`` (-100 for none), lengths ``(B,)``."""
+    """Symbols read ``(B, T)``, classes to predict ``(B, T)`` (-100 for none), lengths ``(B,)``."""
 
-    x_BTF: Tensor
+    read_BT: Tensor
     target_BT: Tensor
     lengths_B: Tensor
 
@@ -76,8 +76,7 @@ def draw_2a(lag: int, first_B: Tensor) -> Symbols:
     between = torch.arange(lag - 1).expand(len(first_B), -1)
     ends = (lag - 1 + first_B)[:, None]
     symbols = torch.cat([ends, between, ends], dim=1)
-    x = F.one_hot(symbols[:, :-1], lag + 1).float()
-    return Symbols(x, symbols[:, 1:], torch.full((len(first_B),), lag))
+    return Symbols(symbols[:, :-1], symbols[:, 1:], torch.full((len(first_B),), lag))
 
 
 def draw_2c(lag: int, first_B: Tensor, generator: torch.Generator) -> Symbols:
@@ -91,17 +90,23 @@ def draw_2c(lag: int, first_B: Tensor, generator: torch.Generator) -> Symbols:
     symbols[torch.arange(batch), lengths_B - 1] = lag
     target = torch.full_like(symbols, -100)
     target[torch.arange(batch), lengths_B - 1] = first_B
-    return Symbols(F.one_hot(symbols, lag + 4).float(), target, lengths_B)
+    return Symbols(symbols, target, lengths_B)
 
 
 class Net(nn.Module):
-    """One recurrent layer and a linear read-out; in task 2a it reads the input too, as in the paper."""
+    """One recurrent layer and a linear read-out; in task 2a it reads the input too, as in the paper.
+
+    The input is one unit a symbol. Its product with U is one column of U, so the columns are looked up: U is
+    the table ``columns``, and the layer's own input weight is the identity and stays it.
+    """
 
     def __init__(self, task: str, cell: str, lag: int, options: argparse.Namespace) -> None:
         super().__init__()
         inputs, outputs = (lag + 1, lag + 1) if task == "2a" else (lag + 4, 2)
         bias = math.log(lag) if options.forget_bias is None else options.forget_bias
-        self.encoder = RecurrentEncoder(inputs, options.hidden, cell=cell)
+        rows = len(CELLS[cell].blocks) * options.hidden
+        self.columns = nn.Embedding(inputs, rows)
+        self.encoder = RecurrentEncoder(rows, options.hidden, cell=cell)
         self.head = nn.Linear(options.hidden + (inputs if task == "2a" else 0), outputs)
         self.reads_input = task == "2a"
         self.cells_joined = task != "2a"  # the paper's remedy for cells that are abused for the local part
@@ -115,21 +120,24 @@ class Net(nn.Module):
                 parameter.uniform_(-0.2, 0.2)
             elif "bias" in name:
                 parameter.zero_()
+        layer = self.encoder.stack.layers[0]
+        layer.U_GF.copy_(torch.eye(len(layer.U_GF))).requires_grad_(False)
         if CELLS[self.encoder.cell].keep_gate:
             start_keeping(self.encoder.stack.layers, bias)
 
     def forward(
-        self, x_BTF: Tensor, lengths_B: Tensor | None, state: State | None, wanted_BT: Tensor
+        self, read_BT: Tensor, lengths_B: Tensor | None, state: State | None, wanted_BT: Tensor
     ) -> tuple[Tensor, State]:
         """Scores of the wanted steps ``(N, K)`` and the last state."""
         if self.cells_joined:
-            y_BTD, state = self.encoder(x_BTF, lengths_B, state)
+            y_BTD, state = self.encoder(self.columns(read_BT), lengths_B, state)
         else:
-            y_BTD, state = x_BTF.new_zeros(*x_BTF.shape[:2], self.encoder.output_size), ()
-        read_NE = y_BTD[wanted_BT]
+            y_BTD, state = torch.zeros(*read_BT.shape, self.encoder.output_size), ()
+        seen_NE = y_BTD[wanted_BT]
         if self.reads_input:
-            read_NE = torch.cat([read_NE, x_BTF[wanted_BT]], dim=-1)
-        return self.head(read_NE), state
+            symbols_NF = F.one_hot(read_BT[wanted_BT], self.columns.num_embeddings)
+            seen_NE = torch.cat([seen_NE, symbols_NF.to(seen_NE)], dim=-1)
+        return self.head(seen_NE), state
 
 
 def draw(task: str, lag: int, batch: int, generator: torch.Generator) -> Symbols:
@@ -148,21 +156,21 @@ def worst_error(net: Net, batch: Symbols) -> float:
     """The largest |probability - truth| over all outputs and all steps that have a target."""
     with torch.no_grad():
         wanted = batch.target_BT >= 0
-        scores_NK, _ = net(batch.x_BTF, batch.lengths_B, None, wanted)
+        scores_NK, _ = net(batch.read_BT, batch.lengths_B, None, wanted)
         return error_of(scores_NK, batch.target_BT[wanted])
 
 
 def learn(net: Net, batch: Symbols, optimiser: torch.optim.Optimizer, options: argparse.Namespace) -> float:
     """One update: the summed error of each sequence, averaged over the batch; by pieces if truncated."""
     optimiser.zero_grad()
-    steps = batch.x_BTF.shape[1]
+    steps = batch.read_BT.shape[1]
     piece = options.truncate or steps
     state, worst = None, 0.0
     for start in range(0, steps, piece):
         part = slice(start, start + piece)
         wanted = batch.target_BT[:, part] >= 0
         lengths_B = batch.lengths_B if piece == steps else None
-        scores_NK, last = net(batch.x_BTF[:, part], lengths_B, state, wanted)
+        scores_NK, last = net(batch.read_BT[:, part], lengths_B, state, wanted)
         state = tuple(s.detach() for s in last)
         if wanted.any():
             truth_N = batch.target_BT[:, part][wanted]

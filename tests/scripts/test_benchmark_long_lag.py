@@ -30,17 +30,17 @@ def options(**changes) -> argparse.Namespace:
 
 def test_task_2a_begins_and_ends_alike_and_is_the_same_between(script) -> None:
     batch = script.draw_2a(5, torch.tensor([0, 1]))
-    symbols = torch.cat([batch.x_BTF.argmax(-1), batch.target_BT[:, -1:]], dim=1)
+    symbols = torch.cat([batch.read_BT, batch.target_BT[:, -1:]], dim=1)
     assert symbols.tolist() == [[4, 0, 1, 2, 3, 4], [5, 0, 1, 2, 3, 5]]
     assert torch.equal(batch.target_BT, symbols[:, 1:])
-    assert batch.x_BTF.shape == (2, 5, 6)  # p steps are read, p + 1 symbols are possible
+    assert batch.read_BT.shape == (2, 5)  # p steps are read
 
 
 def test_task_2c_hides_the_class_at_least_q_plus_1_steps_before_the_trigger(script) -> None:
     first = torch.randint(2, (2000,), generator=torch.Generator().manual_seed(0))
     batch = script.draw_2c(20, first, torch.Generator().manual_seed(1))
     e, b, x, y = 20, 21, 22, 23
-    symbols = batch.x_BTF.argmax(-1)
+    symbols = batch.read_BT
     for row, length, truth, target in zip(
         symbols.tolist(), batch.lengths_B.tolist(), first.tolist(), batch.target_BT.tolist(), strict=True
     ):
