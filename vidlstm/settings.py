@@ -95,6 +95,9 @@ class ActionModelSettings:
         input_dropout: on the features.
         frame_difference: append the change since the previous step to every feature.
         pooling: how the steps become one vector.
+        forget_bias: where the bias of the gate that keeps the old state starts; 1 or more lets gradients
+            through from the first step on. None leaves it to chance.
+        orthogonal: start the recurrent weights as orthogonal matrices.
     """
 
     cell: str = "lstm"
@@ -106,6 +109,8 @@ class ActionModelSettings:
     input_dropout: float = 0.2
     frame_difference: bool = False
     pooling: Literal["last", "mean", "max", "attention"] = "mean"
+    forget_bias: float | None = None
+    orthogonal: bool = False
 
 
 @dataclass
@@ -201,6 +206,9 @@ class TrajectoryModelSettings:
         social: how neighbours are seen: grid is that of Social LSTM, directional that of TrajNet++.
         social_size: width of the neighbourhood's embedding.
         neighbours: the nearest others that are seen, where social is on.
+        forget_bias: where the bias of the gate that keeps the old state starts; 1 or more lets gradients
+            through from the first step on. None leaves it to chance.
+        orthogonal: start the recurrent weights as orthogonal matrices.
     """
 
     modes: int = 20
@@ -212,6 +220,8 @@ class TrajectoryModelSettings:
     social: Literal["none", "grid", "directional"] = "none"
     social_size: int = 32
     neighbours: int = 8
+    forget_bias: float | None = None
+    orthogonal: bool = False
 
 
 @dataclass

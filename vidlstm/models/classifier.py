@@ -51,6 +51,7 @@ class SequenceClassifier(nn.Module):
         input_dropout: on the normalised features; a feature is dropped for the whole clip at once.
         frame_difference: append x_t - x_{t-1} to each step, zero at the first.
         pooling: a name in ``POOLINGS``.
+        forget_bias, orthogonal: how the encoder starts; see :class:`RecurrentEncoder`.
     """
 
     def __init__(
@@ -67,6 +68,8 @@ class SequenceClassifier(nn.Module):
         input_dropout: float = 0.2,
         frame_difference: bool = False,
         pooling: str = "mean",
+        forget_bias: float | None = None,
+        orthogonal: bool = False,
     ) -> None:
         super().__init__()
         self.norm = FeatureNorm(feature_dim)
@@ -87,6 +90,8 @@ class SequenceClassifier(nn.Module):
             cell=cell,
             bidirectional=bidirectional,
             dropout=dropout,
+            forget_bias=forget_bias,
+            orthogonal=orthogonal,
         )
         self.pooling = build_pooling(pooling, self.encoder.output_size, bidirectional=bidirectional)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.encoder.output_size, num_classes))
