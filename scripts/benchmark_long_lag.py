@@ -114,7 +114,12 @@ class Net(nn.Module):
 
     @torch.no_grad()
     def start_as_the_paper(self, bias: float) -> None:
-        """Weights in [-0.2, 0.2], no bias but in the forget gate: a bias would make the cell state drift."""
+        """Weights in [-0.2, 0.2], no bias but in the gates that let in and keep.
+
+        Those start as in Tallec and Ollivier 2018, "Can recurrent neural networks warp time?", section 3,
+        with one time constant for all units: b_f = ln(lag), b_i = -ln(lag). An input gate that starts half
+        open lets a thousand distractors in.
+        """
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:
                 parameter.uniform_(-0.2, 0.2)
@@ -124,6 +129,9 @@ class Net(nn.Module):
         layer.U_GF.copy_(torch.eye(len(layer.U_GF))).requires_grad_(False)
         if CELLS[self.encoder.cell].keep_gate:
             start_keeping(self.encoder.stack.layers, bias)
+        blocks = layer.cell.blocks
+        if "i" in blocks:
+            layer.b_G.chunk(len(blocks))[blocks.index("i")].fill_(-bias)
 
     def forward(
         self, read_BT: Tensor, lengths_B: Tensor | None, state: State | None, wanted_BT: Tensor
@@ -276,13 +284,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="lags 10 and 50, two seeds: a minute")
     parser.add_argument("--json", type=Path, help="kept up to date after every run; continued if it is there")
     parser.add_argument(
-        "--budget", type=int, default=20_000, help="training sequences before a run has failed"
+        "--budget", type=int, default=10_000, help="training sequences before a run has failed"
     )
     parser.add_argument("--hidden", type=int, default=8)
     parser.add_argument("--batch", type=int, default=20)
-    parser.add_argument("--learning-rate", type=float, default=3e-3)
+    parser.add_argument("--learning-rate", type=float, default=3e-2)
     parser.add_argument("--clip", type=float, default=1.0, help="largest gradient norm")
-    parser.add_argument("--forget-bias", type=float, help="of gates that keep; without it, ln(lag)")
+    parser.add_argument(
+        "--forget-bias", type=float, help="of gates that keep, minus that of input gates; without it, ln(lag)"
+    )
     parser.add_argument("--truncate", type=int, default=0, help="back-propagate through so many steps only")
     parser.add_argument("--test-sequences", type=int, default=1000, help="the paper takes 10,000")
     options = parser.parse_args()
