@@ -64,11 +64,10 @@ class Run:
 
 @dataclass
 class Symbols:
-    """Symbols read ``(B, T)``, classes to predict ``(B, T)`` (-100 for none), lengths ``(B,)``."""
+    """Symbols read and classes to predict, ``(B, T)`` both; -100 where nothing is to be predicted."""
 
     read_BT: Tensor
     target_BT: Tensor
-    lengths_B: Tensor
 
 
 def draw_2a(lag: int, first_B: Tensor) -> Symbols:
@@ -76,21 +75,19 @@ def draw_2a(lag: int, first_B: Tensor) -> Symbols:
     between = torch.arange(lag - 1).expand(len(first_B), -1)
     ends = (lag - 1 + first_B)[:, None]
     symbols = torch.cat([ends, between, ends], dim=1)
-    return Symbols(symbols[:, :-1], symbols[:, 1:], torch.full((len(first_B),), lag))
+    return Symbols(symbols[:, :-1], symbols[:, 1:])
 
 
 def draw_2c(lag: int, first_B: Tensor, generator: torch.Generator) -> Symbols:
-    """Distractors are 0 to p-1, then e, b, x, y."""
-    batch = len(first_B)
-    extra_B = torch.empty(batch).geometric_(0.1, generator=generator).long() - 1
-    lengths_B = lag + extra_B + 3
-    symbols = torch.randint(lag, (batch, int(lengths_B.max())), generator=generator)
+    """Distractors are 0 to p-1, then e, b, x, y. One k for the batch: kernels are fast on equal lengths."""
+    extra = int(torch.empty(1).geometric_(0.1, generator=generator)) - 1
+    symbols = torch.randint(lag, (len(first_B), lag + extra + 3), generator=generator)
     symbols[:, 0] = lag + 1
     symbols[:, 1] = lag + 2 + first_B
-    symbols[torch.arange(batch), lengths_B - 1] = lag
+    symbols[:, -1] = lag
     target = torch.full_like(symbols, -100)
-    target[torch.arange(batch), lengths_B - 1] = first_B
-    return Symbols(symbols, target, lengths_B)
+    target[:, -1] = first_B
+    return Symbols(symbols, target)
 
 
 class Net(nn.Module):
@@ -133,12 +130,10 @@ class Net(nn.Module):
         if "i" in blocks:
             layer.b_G.chunk(len(blocks))[blocks.index("i")].fill_(-bias)
 
-    def forward(
-        self, read_BT: Tensor, lengths_B: Tensor | None, state: State | None, wanted_BT: Tensor
-    ) -> tuple[Tensor, State]:
+    def forward(self, read_BT: Tensor, state: State | None, wanted_BT: Tensor) -> tuple[Tensor, State]:
         """Scores of the wanted steps ``(N, K)`` and the last state."""
         if self.cells_joined:
-            y_BTD, state = self.encoder(self.columns(read_BT), lengths_B, state)
+            y_BTD, state = self.encoder(self.columns(read_BT), None, state)
         else:
             y_BTD, state = torch.zeros(*read_BT.shape, self.encoder.output_size), ()
         seen_NE = y_BTD[wanted_BT]
@@ -164,7 +159,7 @@ def worst_error(net: Net, batch: Symbols) -> float:
     """The largest |probability - truth| over all outputs and all steps that have a target."""
     with torch.no_grad():
         wanted = batch.target_BT >= 0
-        scores_NK, _ = net(batch.read_BT, batch.lengths_B, None, wanted)
+        scores_NK, _ = net(batch.read_BT, None, wanted)
         return error_of(scores_NK, batch.target_BT[wanted])
 
 
@@ -177,8 +172,7 @@ def learn(net: Net, batch: Symbols, optimiser: torch.optim.Optimizer, options: a
     for start in range(0, steps, piece):
         part = slice(start, start + piece)
         wanted = batch.target_BT[:, part] >= 0
-        lengths_B = batch.lengths_B if piece == steps else None
-        scores_NK, last = net(batch.read_BT[:, part], lengths_B, state, wanted)
+        scores_NK, last = net(batch.read_BT[:, part], state, wanted)
         state = tuple(s.detach() for s in last)
         if wanted.any():
             truth_N = batch.target_BT[:, part][wanted]

@@ -98,6 +98,16 @@ class SequenceClassifier(nn.Module):
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
         """Class scores (logits) ``(B, K)`` of padded features ``(B, T, F)`` with ``lengths (B,)``."""
+        return self.scores_of(self.encoder_input(x_BTF, lengths_B), lengths_B)
+
+    def scores_of(self, read_BTE: Tensor, lengths_B: Tensor) -> Tensor:
+        """Class scores of what :meth:`encoder_input` gave."""
+        y_BTD, _ = self.encoder(read_BTE, lengths_B)
+        scores_BK: Tensor = self.head(self.pooling(y_BTD, lengths_B))
+        return scores_BK
+
+    def encoder_input(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
+        """What the encoder reads at every step, ``(B, T, E)``."""
         padded_BT1 = ~valid_steps(lengths_B, x_BTF.shape[1])[..., None]
         # Filled, not multiplied by zero: whatever lies in padded steps may be no number at all.
         x_BTF = self.norm(x_BTF.float().masked_fill(padded_BT1, 0.0))
@@ -106,6 +116,5 @@ class SequenceClassifier(nn.Module):
             change_BTF = torch.diff(x_BTF, dim=1, prepend=x_BTF[:, :1])
             x_BTF = torch.cat([x_BTF, change_BTF], dim=-1)
         x_BTF = x_BTF.masked_fill(padded_BT1, 0.0)
-        y_BTD, _ = self.encoder(self.project(x_BTF), lengths_B)
-        scores_BK: Tensor = self.head(self.pooling(y_BTD, lengths_B))
-        return scores_BK
+        read_BTE: Tensor = self.project(x_BTF)
+        return read_BTE
