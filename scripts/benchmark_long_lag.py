@@ -278,7 +278,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="lags 10 and 50, two seeds: a minute")
     parser.add_argument("--json", type=Path, help="kept up to date after every run; continued if it is there")
     parser.add_argument(
-        "--budget", type=int, default=10_000, help="training sequences before a run has failed"
+        "--budget", type=int, default=20_000, help="training sequences before a run has failed"
     )
     parser.add_argument("--hidden", type=int, default=8)
     parser.add_argument("--batch", type=int, default=20)
