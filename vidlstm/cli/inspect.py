@@ -82,4 +82,46 @@ def run_gates(argv: Sequence[str]) -> int:
     return 0
 
 
-SUBJECTS = {"gates": run_gates}
+def run_gradients(argv: Sequence[str]) -> int:
+    """``vidlstm inspect gradients``."""
+    parser = new_parser("inspect gradients", "How fast the gradient vanishes with the lag, cell by cell.")
+    parser.add_argument("checkpoint", type=Path | None, nargs="?", default=None, help="an action checkpoint")
+    parser.add_argument("--out", type=Path, required=True, help="takes gradients.png and gradients.csv")
+    parser.add_argument("--video", type=Path | None, default=None, help="what the checkpoint is to read")
+    parser.add_argument("--steps", type=int, default=200, help="the longest lag, and one")
+    parser.add_argument("--hidden_size", type=int, default=128, help="units of the fresh cells")
+    parser.add_argument("--forget_bias", type=float | None, default=None, help="of the fresh cells")
+    parser.add_argument("--orthogonal", type=bool, default=False, help="start the fresh cells so")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and noise")
+    parser.add_argument("--store", type=Path | None, default=None, help="keep the features here")
+    parser.add_class_arguments(BackboneSettings, "backbone")
+    parser.add_class_arguments(SamplingSettings, "sampling")
+    settings = parse(parser, argv)
+
+    from vidlstm.inference.lag_gradients import lag_of_fall
+    from vidlstm.workflows.inspect_gradients import inspect_gradients
+
+    with ExtractionBar() as bar:
+        report = inspect_gradients(
+            settings.checkpoint,
+            out=settings.out,
+            video=settings.video,
+            steps=settings.steps,
+            hidden_size=settings.hidden_size,
+            forget_bias=settings.forget_bias,
+            orthogonal=settings.orthogonal,
+            seed=settings.seed,
+            store=settings.store,
+            backbone=settings.backbone,
+            sampling=settings.sampling,
+            progress=bar,
+        )
+    for name, norms in {**report.fresh, **report.trained}.items():
+        lag = lag_of_fall(norms, 1e-3)
+        fall = f"falls below 1/1000 at lag {lag}" if lag else f"stays above 1/1000 for {len(norms)} steps"
+        print(f"{name:<32} {norms[0]:.2e} at lag 0, {norms[-1]:.2e} at lag {len(norms) - 1}; {fall}")
+    print(*map(str, report.files), sep="\n")
+    return 0
+
+
+SUBJECTS = {"gates": run_gates, "gradients": run_gradients}

@@ -160,7 +160,7 @@ def frame_count(height: int, width: int) -> int:
 
 
 def _attribution(axis: Axes, course: GateCourse, prediction: ActionPrediction) -> None:
-    """A bar a step: in the colour of the segment's label where it speaks for the class, grey where against."""
+    """A bar a step: in the colour of the segment's label where it speaks for it, grey where against."""
     assert course.attribution_T is not None
     times, colours = course.timestamps_seconds, colour_of(prediction.labels)
     starts = np.array([segment.start_seconds for segment in prediction.segments])
@@ -196,7 +196,7 @@ def _heat_map(
     )
     bar = figure.colorbar(picture, cax=axis.inset_axes((1.012, 0.0, 0.012, 1.0)))
     bar.ax.tick_params(labelsize=7)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     axis.set_yticks([])
     axis.tick_params(labelbottom=False)
 

@@ -22,6 +22,8 @@ from vidlstm.workflows.extract import backbone_of_card, fill_store
 from vidlstm.workflows.predict_action import build_predictor, feature_store
 
 if TYPE_CHECKING:
+    from vidlstm.backbones.base import Backbone
+    from vidlstm.features.store import FeatureStore
     from vidlstm.structures import ActionPrediction, FeatureSequence, Frame
     from vidlstm.workflows.extract import Progress
 
@@ -82,13 +84,9 @@ def inspect_gates(
     predictor = build_predictor(model, card, network, Path(checkpoint), window)
     Path(out).mkdir(parents=True, exist_ok=True)
     with feature_store(store, Path(out), network, card) as features:
-        extraction = fill_store(
-            [video], features, network, backbone_settings=backbone, sampling=sampling, progress=progress
+        sequence = video_features(
+            video, features, network, backbone=backbone, sampling=sampling, progress=progress
         )
-        if video not in extraction.hashes:
-            failure = extraction.failures[0]
-            raise VideoError(video, reason=failure.reason, detail=failure.detail)
-        sequence = features.get(extraction.hashes[video])
     rows = window_rows(sequence.timestamps_seconds, predictor.window_seconds, predictor.stride_seconds)
     recording = record_gates(model, sequence, rows)
     found = attribute(model, sequence, rows) if attribution else None
@@ -106,6 +104,29 @@ def inspect_gates(
         title = f"{video.name}: {layer} of {len(courses)}, {card['model']['cell']}"
         plot_gates(course, prediction, frames, files[-1], title=title, truth=segments)
     return GateReport(recording, found, deletion, prediction, files)
+
+
+def video_features(
+    video: Path,
+    store: FeatureStore,
+    network: Backbone,
+    *,
+    backbone: BackboneSettings,
+    sampling: SamplingSettings,
+    progress: Progress | None,
+) -> FeatureSequence:
+    """The features of one video, from the store or newly extracted into it.
+
+    Raises:
+        VideoError: the video gives none.
+    """
+    report = fill_store(
+        [video], store, network, backbone_settings=backbone, sampling=sampling, progress=progress
+    )
+    if video not in report.hashes:
+        failure = report.failures[0]
+        raise VideoError(video, reason=failure.reason, detail=failure.detail)
+    return store.get(report.hashes[video])
 
 
 def gate_arrays(
