@@ -124,6 +124,8 @@ class OptimiserSettings:
         label_smoothing: mixed into the targets.
         class_weights: balanced weighs each class by the inverse of its frequency.
         patience: epochs without a better validation score before stopping; 0 never stops early.
+        truncate_steps: cut the gradient through time at every so many steps, for clips too long to hold; the
+            state is carried on. Not with a bidirectional network. 0 never cuts.
     """
 
     learning_rate: float = 1e-3
@@ -132,6 +134,7 @@ class OptimiserSettings:
     label_smoothing: float = 0.1
     class_weights: Literal["none", "balanced"] = "balanced"
     patience: int = 0
+    truncate_steps: int = 0
 
 
 TRAINER_DEFAULTS: dict[str, Any] = {

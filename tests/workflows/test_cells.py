@@ -120,3 +120,19 @@ def test_the_start_of_the_recurrent_weights_is_a_setting(
 def test_a_forget_bias_that_does_nothing_is_said(clips: Path, tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="forget_bias has no effect"):
         train_action(clips, tmp_path, "--model.cell", "rnn_tanh", "--model.forget_bias", "1")
+
+
+def test_truncated_training_is_one_flag_and_needs_one_direction(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one_way = ["--model.bidirectional", "false", "--optimiser.truncate_steps"]
+    assert train_action(clips, tmp_path / "cut", *one_way, "2").is_file()
+    weights = []
+    for name, steps in (("whole", "0"), ("long", "1000"), ("short", "2")):
+        model, _ = load_action_model(train_action(clips, tmp_path / name, *one_way, steps))
+        weights.append(model.encoder.stack.layers[0].W_GD.detach())
+    torch.testing.assert_close(weights[0], weights[1], atol=1e-5, rtol=0)
+    assert not torch.allclose(weights[0], weights[2], atol=1e-5)
+    argv = ["train", "--data.root", str(clips / "data"), "--out", str(tmp_path / "both")]
+    assert main([*argv, "--optimiser.truncate_steps", "2"]) == 2
+    assert "--model.bidirectional false" in capsys.readouterr().err

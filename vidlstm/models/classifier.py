@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vidlstm.models.cells import valid_steps
 from vidlstm.models.pooling import build_pooling
 from vidlstm.models.recurrent import RecurrentEncoder
+from vidlstm.models.truncation import run_truncated
 
 
 class FeatureNorm(nn.Module):
@@ -96,13 +97,21 @@ class SequenceClassifier(nn.Module):
         self.pooling = build_pooling(pooling, self.encoder.output_size, bidirectional=bidirectional)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.encoder.output_size, num_classes))
 
-    def forward(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
-        """Class scores (logits) ``(B, K)`` of padded features ``(B, T, F)`` with ``lengths (B,)``."""
-        return self.scores_of(self.encoder_input(x_BTF, lengths_B), lengths_B)
+    def forward(self, x_BTF: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:
+        """Class scores (logits) ``(B, K)`` of padded features ``(B, T, F)`` with ``lengths (B,)``.
 
-    def scores_of(self, read_BTE: Tensor, lengths_B: Tensor) -> Tensor:
+        Args:
+            x_BTF, lengths_B: the clips.
+            truncate_steps: cut the gradient at every so many steps; see :func:`run_truncated`. 0 never does.
+        """
+        return self.scores_of(self.encoder_input(x_BTF, lengths_B), lengths_B, truncate_steps)
+
+    def scores_of(self, read_BTE: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:
         """Class scores of what :meth:`encoder_input` gave."""
-        y_BTD, _ = self.encoder(read_BTE, lengths_B)
+        if truncate_steps:
+            y_BTD = run_truncated(self.encoder, read_BTE, lengths_B, truncate_steps)
+        else:
+            y_BTD, _ = self.encoder(read_BTE, lengths_B)
         scores_BK: Tensor = self.head(self.pooling(y_BTD, lengths_B))
         return scores_BK
 

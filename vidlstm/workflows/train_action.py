@@ -11,6 +11,7 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
+from vidlstm.errors import SettingsError
 from vidlstm.features.extract import make_store
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.settings import (
@@ -69,6 +70,7 @@ def train_action(
     """
     backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
     model, optimiser = model or ActionModelSettings(), optimiser or OptimiserSettings()
+    check_truncation(model, optimiser)
     seed_everything(seed, workers=True, verbose=False)
     labels, split = read_split(data, seed=seed)
     network = backbone_from(backbone)
@@ -93,6 +95,21 @@ def train_action(
     checkpoint = Path(out) / "last.ckpt" if resume else None
     lightning.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
     return finish(lightning, task, datamodule, Path(out))
+
+
+def check_truncation(model: ActionModelSettings, optimiser: OptimiserSettings) -> None:
+    """Refuses what cannot be cut.
+
+    Raises:
+        SettingsError: the network is bidirectional, or the number of steps is negative.
+    """
+    if optimiser.truncate_steps < 0:
+        raise SettingsError(f"optimiser.truncate_steps must not be negative: {optimiser.truncate_steps}")
+    if optimiser.truncate_steps and model.bidirectional:
+        raise SettingsError(
+            "optimiser.truncate_steps needs a network that reads forwards alone, piece by piece; "
+            "add --model.bidirectional false"
+        )
 
 
 def make_card(
@@ -143,6 +160,7 @@ def build_task(
         label_smoothing=optimiser.label_smoothing,
         class_weights_K=weights,
         card=card,
+        truncate_steps=optimiser.truncate_steps,
     )
 
 
