@@ -39,6 +39,7 @@ class Network:
         mean, std: per channel, of images scaled to 0..1.
         weights_sha256: of the weights file, or ``random:`` and the hash of the drawn values.
         weights_source: where they came from, for people.
+        view: what it is shown of a frame, one of ``structures.VIEWS``.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Network:
     std: tuple[float, float, float]
     weights_sha256: str
     weights_source: str
+    view: str = "picture"
 
 
 class Backbone:
@@ -65,6 +67,8 @@ class Backbone:
         self, network: Network, *, dtype: str, device: torch.device | str = "cpu", compile: bool = False
     ) -> None:
         self.name, self.size = network.name, network.size
+        self.views = (network.view,)
+        self.channels = 3 * len(self.views)
         self.weights_source = network.weights_source
         self.device, self.dtype = torch.device(device), DTYPES[dtype]
         self._on_cpu = self.device.type == "cpu"
@@ -87,6 +91,7 @@ class Backbone:
             "backbone": network.name,
             "weights_sha256": network.weights_sha256,
             "dtype": dtype,
+            "view": network.view,
             "frame": [self.size.height, self.size.width, self.size.fit],
             "mean": list(network.mean),
             "std": list(network.std),

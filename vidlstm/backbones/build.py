@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +21,9 @@ BACKBONES: dict[str, Callable[..., Network]] = {
 }
 """Backbone name to the function that builds its network."""
 
+MOTION = ":motion"
+"""After a name: the network is shown not the pictures but how they change."""
+
 
 def build_backbone(
     name: str,
@@ -34,7 +38,7 @@ def build_backbone(
     """Builds a frozen backbone.
 
     Args:
-        name: one of ``BACKBONES``.
+        name: one of ``BACKBONES``; with ``:motion`` after it, it is shown the change from frame to frame.
         weights: a file, ``random``, or None to look in torch hub's cache and installed packages.
         download: whether to download weights found nowhere else.
         dtype: ``float32``, ``bfloat16``, or ``auto`` for what the processor is fastest at.
@@ -46,11 +50,14 @@ def build_backbone(
         SettingsError: the name or the dtype is unknown.
         WeightsError: the weights are nowhere, or do not fit.
     """
-    if name not in BACKBONES:
+    kind = name.removesuffix(MOTION)
+    if kind not in BACKBONES:
         raise SettingsError(f"no backbone is called {name!r}{nearest(name, BACKBONES)}")
     target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     chosen = best_dtype(target) if dtype == "auto" else dtype
     if chosen not in DTYPES:
         raise SettingsError(f"--backbone.dtype {dtype!r} is unknown{nearest(dtype, DTYPES)}")
-    network = BACKBONES[name](name, weights=weights, download=download, fit=fit)
+    network = BACKBONES[kind](kind, weights=weights, download=download, fit=fit)
+    if kind != name:
+        network = replace(network, name=name, view="motion")
     return Backbone(network, dtype=chosen, device=target, compile=compile)
