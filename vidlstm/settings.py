@@ -95,6 +95,9 @@ class ActionModelSettings:
         input_dropout: on the features.
         frame_difference: append the change since the previous step to every feature.
         pooling: how the steps become one vector.
+        forget_bias: where the bias of the gate that keeps the old state starts; 1 or more lets gradients
+            through from the first step on. None leaves it to chance.
+        orthogonal: start the recurrent weights as orthogonal matrices.
     """
 
     cell: str = "lstm"
@@ -106,6 +109,8 @@ class ActionModelSettings:
     input_dropout: float = 0.2
     frame_difference: bool = False
     pooling: Literal["last", "mean", "max", "attention"] = "mean"
+    forget_bias: float | None = None
+    orthogonal: bool = False
 
 
 @dataclass
@@ -119,6 +124,8 @@ class OptimiserSettings:
         label_smoothing: mixed into the targets.
         class_weights: balanced weighs each class by the inverse of its frequency.
         patience: epochs without a better validation score before stopping; 0 never stops early.
+        truncate_steps: cut the gradient through time at every so many steps, for clips too long to hold; the
+            state is carried on. Not with a bidirectional network. 0 never cuts.
     """
 
     learning_rate: float = 1e-3
@@ -127,6 +134,7 @@ class OptimiserSettings:
     label_smoothing: float = 0.1
     class_weights: Literal["none", "balanced"] = "balanced"
     patience: int = 0
+    truncate_steps: int = 0
 
 
 TRAINER_DEFAULTS: dict[str, Any] = {
@@ -201,6 +209,9 @@ class TrajectoryModelSettings:
         social: how neighbours are seen: grid is that of Social LSTM, directional that of TrajNet++.
         social_size: width of the neighbourhood's embedding.
         neighbours: the nearest others that are seen, where social is on.
+        forget_bias: where the bias of the gate that keeps the old state starts; 1 or more lets gradients
+            through from the first step on. None leaves it to chance.
+        orthogonal: start the recurrent weights as orthogonal matrices.
     """
 
     modes: int = 20
@@ -212,6 +223,8 @@ class TrajectoryModelSettings:
     social: Literal["none", "grid", "directional"] = "none"
     social_size: int = 32
     neighbours: int = 8
+    forget_bias: float | None = None
+    orthogonal: bool = False
 
 
 @dataclass

@@ -53,6 +53,7 @@ class ActionTask(LightningModule):
         class_weights_K: of the loss; None weighs all alike.
         seed: of dropout and of random cuts, with the epoch and the process.
         card: plain values that go into the checkpoint; see :func:`read_checkpoint`.
+        truncate_steps: in training, cut the gradient through time at every so many steps; 0 never does.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class ActionTask(LightningModule):
         class_weights_K: Tensor | None = None,
         seed: int = 0,
         card: dict[str, Any] | None = None,
+        truncate_steps: int = 0,
     ) -> None:
         super().__init__()
         self.model = model
         self.card = {"version": CARD_VERSION, "task": "action", **(card or {})}
         self._total_steps, self._warmup_fraction = total_steps, warmup_fraction
         self._learning_rate, self._weight_decay, self._seed = learning_rate, weight_decay, seed
+        self._truncate_steps = truncate_steps
         self.loss = nn.CrossEntropyLoss(weight=class_weights_K, label_smoothing=label_smoothing)
         self.val_metrics = action_metrics(num_classes, "val_")
         self.val_loss = MeanMetric()
@@ -91,7 +94,8 @@ class ActionTask(LightningModule):
 
     def training_step(self, batch: SequenceBatch, batch_index: int) -> Tensor:
         """The loss of one batch, in units that make the mean over processes that of the whole batch."""
-        loss: Tensor = self.loss(self(batch.x_BTF, batch.lengths_B), batch.targets)
+        scores_BK = self.model(batch.x_BTF, batch.lengths_B, self._truncate_steps)
+        loss: Tensor = self.loss(scores_BK, batch.targets)
         self.log(
             "train_loss",
             loss.detach(),

@@ -12,7 +12,7 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
-from vidlstm.errors import CheckpointError
+from vidlstm.errors import CheckpointError, SettingsError
 from vidlstm.features.extract import make_store
 from vidlstm.features.spec import side_by_side
 from vidlstm.models.classifier import SequenceClassifier
@@ -73,6 +73,7 @@ def train_action(
     """
     backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
     model, optimiser = model or ActionModelSettings(), optimiser or OptimiserSettings()
+    check_truncation(model, optimiser)
     seed_everything(seed, workers=True, verbose=False)
     lightning = build_trainer(
         Path(out), trainer or {}, monitor="val_loss", mode="min", patience=optimiser.patience
@@ -98,6 +99,21 @@ def train_action(
     checkpoint = resumable(Path(out) / "last.ckpt", card) if resume else None
     lightning.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
     return finish(lightning, task, datamodule, Path(out))
+
+
+def check_truncation(model: ActionModelSettings, optimiser: OptimiserSettings) -> None:
+    """Refuses what cannot be cut.
+
+    Raises:
+        SettingsError: the network is bidirectional, or the number of steps is negative.
+    """
+    if optimiser.truncate_steps < 0:
+        raise SettingsError(f"optimiser.truncate_steps must not be negative: {optimiser.truncate_steps}")
+    if optimiser.truncate_steps and model.bidirectional:
+        raise SettingsError(
+            "optimiser.truncate_steps needs a network that reads forwards alone, piece by piece; "
+            "add --model.bidirectional false"
+        )
 
 
 def make_card(
@@ -151,6 +167,7 @@ def build_task(
         class_weights_K=weights,
         seed=seed,
         card=card,
+        truncate_steps=optimiser.truncate_steps,
     )
 
 
