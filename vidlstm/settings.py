@@ -72,7 +72,7 @@ class ActionDataSettings:
         fold: which fold is held out for validation, where the annotations number them.
         validation_fraction: the share of groups held out where the annotations say nothing about it.
         skip_unreadable: train without clips that cannot be read, instead of stopping.
-        batch_size: sequences per training step.
+        batch_size: sequences per training step, in each process where several train together.
         max_seconds: longer clips are cut: at random in training, else in the middle; None keeps all.
     """
 

@@ -102,6 +102,17 @@ def test_the_spec_knows_what_changes_the_features(name: str) -> None:
 
 
 @PLAIN
+def test_one_that_is_shown_motion_is_another_backbone(name: str) -> None:
+    plain = untrained(name)
+    moved = build_backbone(f"{name}:motion", weights="random", dtype="float32", device="cpu")
+    assert (moved.views, moved.channels, plain.views) == (("motion",), 3, ("picture",))
+    assert moved.spec == {**plain.spec, "backbone": f"{name}:motion", "view": "motion"}
+    assert torch.equal(moved(drawn_frames(4)), plain(drawn_frames(4)))
+    with pytest.raises(SettingsError, match=f"no backbone is called '{name}:emotion'"):
+        build_backbone(f"{name}:emotion", weights="random")
+
+
+@PLAIN
 def test_untrained_weights_are_marked_and_drawn_apart_from_the_callers_seed(name: str) -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()

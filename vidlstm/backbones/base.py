@@ -21,6 +21,15 @@ class Backbone:
     Several see the same frames: decoded once, at the size of the largest, and brought to the size of the
     others here. Their features stand one after another.
 
+    Attributes:
+        name: those of the networks, joined by ``+``.
+        parts: the networks as they are run.
+        size: the frames it takes.
+        views: what it is shown of a frame, without repetition; see ``structures.VIEWS``.
+        channels: three for each view.
+        feature_dim: F.
+        spec: all that changes the features.
+
     Args:
         networks: what to run.
         dtype: a name in ``DTYPES``.
@@ -35,6 +44,9 @@ class Backbone:
         self._on_cpu = self.device.type == "cpu"
         self.parts = [FrozenNetwork(n, dtype=dtype, device=self.device, compile=compile) for n in networks]
         self.name = "+".join(n.name for n in networks)
+        self.views = tuple(dict.fromkeys(n.view for n in networks))
+        self.channels = 3 * len(self.views)
+        self._shown = [self.views.index(n.view) for n in networks]
         self.size = max((n.size for n in networks), key=lambda size: size.height * size.width)
         self.weights_source = "+".join(n.weights_source for n in networks)
         self.feature_dim = sum(part.feature_dim for part in self.parts)
@@ -57,7 +69,8 @@ class Backbone:
         return any(str(part.spec["weights_sha256"]).startswith("random:") for part in self.parts)
 
     def _features(self, frames_BHWC: Tensor) -> Tensor:
-        return torch.cat([part(frames_BHWC) for part in self.parts], dim=1)
+        shown = torch.split(frames_BHWC, 3, dim=-1)
+        return torch.cat([p(shown[i]) for p, i in zip(self.parts, self._shown, strict=True)], dim=1)
 
     @torch.inference_mode()
     def __call__(self, frames_BHWC: Tensor) -> Tensor:
@@ -68,7 +81,8 @@ class Backbone:
         through as they are, and agree with that but for the last bits.
 
         Args:
-            frames_BHWC: RGB uint8 ``(B, H, W, 3)`` of this backbone's ``size``, on any device.
+            frames_BHWC: RGB uint8 ``(B, H, W, channels)`` of this backbone's ``size``, on any device; its
+                ``views`` one after another.
 
         Returns:
             ``(B, F)`` float32 on the backbone's device.
@@ -76,10 +90,10 @@ class Backbone:
         Raises:
             ValueError: the frames have another size or type.
         """
-        expected = (self.size.height, self.size.width, 3)
+        expected = (self.size.height, self.size.width, self.channels)
         if frames_BHWC.dtype != torch.uint8 or tuple(frames_BHWC.shape[1:]) != expected:
             raise ValueError(
-                f"{self.name} takes uint8 frames (B, {expected[0]}, {expected[1]}, 3), "
+                f"{self.name} takes uint8 frames (B, {expected[0]}, {expected[1]}, {expected[2]}), "
                 f"not {frames_BHWC.dtype} {tuple(frames_BHWC.shape)}"
             )
         if self._on_cpu and len(frames_BHWC) > CPU_FRAMES:

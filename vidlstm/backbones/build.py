@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -24,6 +25,8 @@ BACKBONES: dict[str, Callable[..., Network]] = {
 """Backbone name to the function that builds its network."""
 
 JOINT = "+"
+MOTION = ":motion"
+"""After a name: the network is shown not the pictures but how they change."""
 
 
 def build_backbone(
@@ -41,7 +44,8 @@ def build_backbone(
     """Builds a frozen backbone.
 
     Args:
-        name: one of ``BACKBONES``, or several joined by ``+``.
+        name: one of ``BACKBONES``, or several joined by ``+``; with ``:motion`` after it, a network is shown
+            the change from frame to frame.
         weights: a file, ``random``, or None to look in torch hub's cache and installed packages. For joined
             networks as many, in their order, joined by ``+``; nothing between two is None.
         trust: read a YOLO file that may run code.
@@ -59,24 +63,30 @@ def build_backbone(
     """
     names = name.split(JOINT)
     for part in names:
-        if part not in BACKBONES:
+        kind = part.removesuffix(MOTION)
+        if kind not in BACKBONES or (kind != part and kind in YOLO_KINDS):
             raise SettingsError(f"no backbone is called {part!r}{nearest(part, BACKBONES)}")
     target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     chosen = best_dtype(target) if dtype == "auto" else dtype
     if chosen not in DTYPES:
         raise SettingsError(f"--backbone.dtype {dtype!r} is unknown{nearest(dtype, DTYPES)}")
-    yolo = {"trust": trust, "size": size}
     if size is not None and not any(part in YOLO_KINDS for part in names):
         raise SettingsError(f"--backbone.size is for YOLO networks; {name} has a size of its own")
     if fit == "auto":
         fit = "letterbox" if any(part in YOLO_KINDS for part in names) else "squash"
+    files = _weights_of_each(names, weights)
+    more = [{"trust": trust, "size": size} if part in YOLO_KINDS else {} for part in names]
     networks = [
-        BACKBONES[part](
-            part, weights=file, download=download, fit=fit, **(yolo if part in YOLO_KINDS else {})
-        )
-        for part, file in zip(names, _weights_of_each(names, weights), strict=True)
+        _network(part, weights=file, download=download, fit=fit, **options)
+        for part, file, options in zip(names, files, more, strict=True)
     ]
     return Backbone(*networks, dtype=chosen, device=target, compile=compile)
+
+
+def _network(name: str, **options: Any) -> Network:
+    kind = name.removesuffix(MOTION)
+    network = BACKBONES[kind](kind, **options)
+    return network if kind == name else replace(network, name=name, view="motion")
 
 
 def _weights_of_each(names: list[str], weights: str | None) -> list[str | None]:

@@ -35,6 +35,7 @@ class Network:
         mean, std: per channel, of images scaled to 0..1.
         weights_sha256: of the weights file, or ``random:`` and the hash of the drawn values.
         weights_source: where they came from, for people.
+        view: what it is shown of a frame, one of ``structures.VIEWS``.
         describe: what makes features ``(B, F)`` of the module's outputs, in float32, where those are not
             features yet.
         settings: whatever else changes the features, as JSON values; it goes into the spec.
@@ -47,6 +48,7 @@ class Network:
     std: tuple[float, float, float]
     weights_sha256: str
     weights_source: str
+    view: str = "picture"
     describe: nn.Module | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -90,6 +92,7 @@ class FrozenNetwork:
             "backbone": network.name,
             "weights_sha256": network.weights_sha256,
             "dtype": dtype,
+            "view": network.view,
             "frame": [self._size.height, self._size.width, self._size.fit],
             "mean": list(network.mean),
             "std": list(network.std),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -48,6 +49,8 @@ class ExtractionBar:
 
     def __call__(self, report: ExtractionReport, total: int) -> None:
         """Shows a report; ``total`` videos in all."""
+        if not report.extracted:  # another extraction begins; one bar serves them all
+            self._started = self._logged = time.monotonic()
         seconds = max(1e-6, time.monotonic() - self._started)
         done = report.extracted + report.found + len(report.unreadable)
         rates = f"{report.extracted / seconds:.1f} clips/s  {report.features / seconds:.0f} frames/s"
@@ -59,14 +62,24 @@ class ExtractionBar:
             and time.monotonic() - self._logged > LOG_SECONDS
         ):
             self._logged = time.monotonic()
-            left = (total - done) * seconds / max(1, done)
-            print(f"extracting {done}/{total} clips  {rates}  {left:.0f} s left", file=sys.stderr, flush=True)
+            left = f"  {(total - done) * seconds / done:.0f} s left" if done else ""
+            print(f"extracting {done}/{total} clips  {rates}{left}", file=sys.stderr, flush=True)
+
+
+def speaks() -> bool:
+    """Whether this process prints; of several that train together only the first does."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    return not getattr(rank_zero_only, "rank", 0)
 
 
 def quieten_lightning() -> None:
     """Leaves Lightning's warnings, without its remarks on hardware and on other products."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", r"`isinstance\(treespec", FutureWarning)  # Lightning's, of torch 2.15
+    if not speaks():
+        warnings.simplefilter("ignore")
 
 
 def show_failures(report: ExtractionReport | PredictionReport, *, limit: int = 20) -> None:
