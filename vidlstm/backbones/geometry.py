@@ -84,7 +84,6 @@ def pairs(relations_BNNR: Tensor, count: int) -> Tensor:
     return either[:, first, second].flatten(1)
 
 
-def strongest_and_mean(relations_BNNR: Tensor) -> Tensor:
-    """Each relation's largest value among all pairs, and its sum over them per detection, ``(B, 2 R)``."""
-    people = relations_BNNR.shape[1]
-    return torch.cat([relations_BNNR.amax((1, 2)), relations_BNNR.sum((1, 2)) / people], 1)
+def strongest_and_sum(relations_BNNR: Tensor) -> Tensor:
+    """Each relation's largest value among all pairs, and log(1 + its sum over them), ``(B, 2 R)``."""
+    return torch.cat([relations_BNNR.amax((1, 2)), (relations_BNNR.sum((1, 2)) / 2.0).log1p()], 1)

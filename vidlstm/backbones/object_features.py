@@ -16,7 +16,7 @@ from vidlstm.backbones.geometry import (
     pairs,
     placements,
     presence,
-    strongest_and_mean,
+    strongest_and_sum,
 )
 
 LAYOUT = 1
@@ -32,7 +32,7 @@ def describe_objects(found: Detections, side: int, classes: int) -> Tensor:
 
     Of each class, the logarithm of one more than its count and its largest confidence; how many there are in
     all; of the four largest, where they are and how every two of them lie to each other; of the eight
-    largest, the strongest and the mean of these relations.
+    largest, the strongest of these relations and their sums.
 
     Args:
         found: from ``detections.select``.
@@ -54,7 +54,7 @@ def describe_objects(found: Detections, side: int, classes: int) -> Tensor:
             counts_BN.sum(1, keepdim=True).log1p(),
             placements(largest(found, PLACED), side).flatten(1),
             pairs(relations, PLACED),
-            strongest_and_mean(relations),
+            strongest_and_sum(relations),
         ],
         1,
     )
