@@ -16,13 +16,16 @@ class BackboneSettings:
     """The frozen network that turns frames into features.
 
     Args:
-        name: a torchvision classification model (mobilenet_v2, resnet18, ...) or efficientnet_lite0.
+        name: a torchvision classification model (mobilenet_v2, resnet18, ...), efficientnet_lite0, or a YOLO
+            network's yolo:embed, yolo:objects or yolo:pose; several joined by + stand side by side.
         weights: a weights file, or the word 'random'. Without it: torch hub's cache, then the installed
-            package, then a download if that is allowed.
+            package, then a download if that is allowed. Joined networks take as many, joined by +.
+        trust: read a YOLO file that holds more than a plain network, and so may run any code.
+        size: of the square frames given to a YOLO network, in pixels; None is what it was trained on.
         download: allow torchvision to download its weights.
         dtype: the number format it computes in; auto takes bfloat16 where the processor has it.
         fit: how a frame is brought to the input size. squash keeps the whole view, crop cuts the middle out,
-            letterbox pads.
+            letterbox pads; auto is letterbox for YOLO and squash for the others.
         compile: run it through torch.compile; for GPUs, where it pays off after some thousands of frames. On
             a CPU what is built in is faster.
         batch_size: frames per forward pass; the last batch is padded to it.
@@ -30,9 +33,11 @@ class BackboneSettings:
 
     name: str = "mobilenet_v2"
     weights: str | None = None
+    trust: bool = False
+    size: int | None = None
     download: bool = False
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    fit: Literal["squash", "crop", "letterbox"] = "squash"
+    fit: Literal["auto", "squash", "crop", "letterbox"] = "auto"
     compile: bool = False
     batch_size: int = 32
 
