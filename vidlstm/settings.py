@@ -99,6 +99,7 @@ class ActionModelSettings:
         dropout: between layers and before the classifier.
         input_dropout: on the features.
         frame_difference: append the change since the previous step to every feature.
+        absolute_difference: append how much every feature has changed, whichever way.
         pooling: how the steps become one vector.
         forget_bias: where the bias of the gate that keeps the old state starts; 1 or more lets gradients
             through from the first step on. None leaves it to chance.
@@ -113,6 +114,7 @@ class ActionModelSettings:
     dropout: float = 0.5
     input_dropout: float = 0.2
     frame_difference: bool = False
+    absolute_difference: bool = False
     pooling: Literal["last", "mean", "max", "attention"] = "mean"
     forget_bias: float | None = None
     orthogonal: bool = False
