@@ -57,6 +57,42 @@ class SamplingSettings:
 
 
 @dataclass
+class TrackingSettings:
+    """What is found in each frame of a video, and how it is followed.
+
+    Args:
+        weights: the file of a YOLO detection, pose or segmentation network.
+        trust: run the code of a weights file that holds more than layers and numbers.
+        boxes: MOTChallenge text files in place of a network, one a video, in the same order; without
+            identities they are detections.
+        tracker: bytetrack, or botsort, which follows a moving camera.
+        classes: names of the classes to keep; none keeps all.
+        confidence: less certain detections are dropped; the trackers make use of uncertain ones.
+        image_size: longest side that frames are scaled to for the network, pixels.
+        lost_seconds: for how long an object that is not seen keeps its number.
+        fps: frames a second that are looked at; None takes all.
+        batch_size: frames that go through the network together; 0 takes what suits the device.
+        decoder: auto takes PyAV and falls back to OpenCV.
+        image_fps: the rate of a folder of frame images, which carries no clock of its own.
+        timeout_seconds: a video that gives no frame for this long is listed as failed.
+    """
+
+    weights: Path | None = None
+    trust: bool = False
+    boxes: list[Path] | None = None
+    tracker: Literal["bytetrack", "botsort"] = "bytetrack"
+    classes: list[str] | None = None
+    confidence: float = 0.1
+    image_size: int = 640
+    lost_seconds: float = 1.0
+    fps: float | None = None
+    batch_size: int = 0
+    decoder: Literal["auto", "pyav", "opencv"] = "auto"
+    image_fps: float = 25.0
+    timeout_seconds: float = 60.0
+
+
+@dataclass
 class ActionDataSettings:
     """Labelled clips.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars
@@ -14,7 +14,22 @@ from vidlstm.errors import DatasetError
 if TYPE_CHECKING:
     from pathlib import Path
 
-COLUMNS = ("video", "frame", "timestamp_seconds", "track_id", "class", "confidence", "x1", "y1", "x2", "y2")
+SCHEMA: dict[str, Any] = {
+    "video": polars.String,
+    "frame": polars.Int64,
+    "timestamp_seconds": polars.Float64,
+    "track_id": polars.Int64,
+    "class": polars.String,
+    "confidence": polars.Float32,
+    "x1": polars.Float32,
+    "y1": polars.Float32,
+    "x2": polars.Float32,
+    "y2": polars.Float32,
+}
+"""The columns every tracks table has. Frames count from 0 in the video; boxes are pixels of the upright frame."""
+KEYPOINTS = {"keypoints": polars.List(polars.Float32)}
+"""A further column where there are any: x, y, confidence of each keypoint, one after the other."""
+COLUMNS = tuple(SCHEMA)
 NUMBERS = ("frame", "track_id", "x1", "y1", "x2", "y2")
 
 
