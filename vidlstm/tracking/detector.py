@@ -87,9 +87,12 @@ class Detector:
             size: height and width of the frames before it, pixels.
         """
         batch = torch.from_numpy(prepared_BHWC).to(self.device).permute(0, 3, 1, 2).float().div_(255)
-        # Without the time limit a busy computer would lose detections.
+        predicted = self._module(batch)
+        while isinstance(predicted, tuple | list):  # further outputs: losses, prototypes of masks
+            predicted = predicted[0]
+        # A time limit that can be reached would lose detections on a busy computer.
         found = self._suppress(
-            self._module(batch),
+            predicted,
             self._confidence,
             OVERLAP,
             self._classes or None,
