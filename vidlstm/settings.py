@@ -184,11 +184,17 @@ class TrajectoryDataSettings:
 
     Args:
         format: the layout of the dataset.
-        root: its folder.
+        root: its folder; for tracks also one table, which is then cut by time (see train_until).
         scene: the scene held out (ethucy): one of eth, hotel, univ, zara1, zara2.
         observed: steps that are seen.
         horizon: steps to forecast.
         frame_step: keep every so many frames (mot, tracks).
+        step_seconds: resample by the timestamps to steps of this length instead (tracks).
+        max_gap_seconds: a track that is not seen for longer is split, a shorter gap is filled (step_seconds).
+        train_until: of a single table, this share of each video's time is for training,
+        validate_until: what follows up to here for validation, and the rest for testing.
+        normalise: height counts lengths in box heights, so that near and far objects are alike.
+        homography: a text file of three lines of three numbers, pixels to metres on the ground (tracks).
         fps: frames a second, where the format does not say (mot).
         gaps: error stops at a track that misses a frame, split lets no window span it; None takes the
             format's own rule.
@@ -210,6 +216,12 @@ class TrajectoryDataSettings:
     observed: int = 8
     horizon: int = 12
     frame_step: int = 1
+    step_seconds: float | None = None
+    max_gap_seconds: float = 1.0
+    train_until: float = 0.48
+    validate_until: float = 0.6
+    normalise: Literal["none", "height"] = "none"
+    homography: Path | None = None
     fps: float | None = None
     gaps: Literal["error", "split"] | None = None
     minimum_tracks: int = 1

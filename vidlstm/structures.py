@@ -257,6 +257,8 @@ class PathForecast:
         spread_KPC: standard deviations, the first two along and across ``heading_radians``.
         heading_radians: the direction of the last observed step.
         truth_PC: ``(P, C)``, what happened; NaN where it is not known.
+        straight_PC: ``(P, C)``, going on at constant velocity, for comparison.
+        moment_seconds: the time of ``frame``, where the recording has a clock.
     """
 
     recording: str
@@ -272,6 +274,8 @@ class PathForecast:
     spread_KPC: np.ndarray
     heading_radians: float
     truth_PC: np.ndarray
+    straight_PC: np.ndarray
+    moment_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.truth_PC.shape != self.path_PC.shape or self.modes_KPC.shape[1:] != self.path_PC.shape:

@@ -21,7 +21,9 @@ UNSURE = 1e-4
 """What a drawn network still finds something at."""
 
 
-@pytest.fixture(scope="module", params=[("detect", "11"), ("detect", "26"), ("pose", "11"), ("segment", "v8")], ids=str)
+@pytest.fixture(
+    scope="module", params=[("detect", "11"), ("detect", "26"), ("pose", "11"), ("segment", "v8")], ids=str
+)
 def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     task, generation = request.param
     return save_yolo(tmp_path_factory.mktemp("w") / "tiny.pt", tiny_yolo(task, generation))
@@ -69,7 +71,9 @@ def test_a_frame_does_not_depend_on_its_batch(tiny: Path) -> None:
 
 
 def test_frames_of_another_size_start_another_batch() -> None:
-    pairs = [(Frame(picture(i, h, 40), 0.0, i), np.zeros((h, 32, 3), np.uint8)) for i, h in enumerate([9, 9, 8, 9])]
+    pairs = [
+        (Frame(picture(i, h, 40), 0.0, i), np.zeros((h, 32, 3), np.uint8)) for i, h in enumerate([9, 9, 8, 9])
+    ]
     assert [[f.index for f, _ in batch] for batch in batches(pairs, 3)] == [[0, 1], [2], [3]]
     assert [len(b) for b in batches(pairs[:2] * 3, 4)] == [4, 2]
 

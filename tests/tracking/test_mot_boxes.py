@@ -18,7 +18,11 @@ from vidlstm.video.reader import open_video
 
 def det(path: Path, *, frames: int = 12, identity: int = -1) -> Path:
     """Two boxes that move right by 3 pixels a frame."""
-    rows = [f"{f},{identity},{10 + 3 * f},{20 + 40 * n},16,30,0.9,-1,-1,-1" for f in range(1, frames + 1) for n in (0, 1)]
+    rows = [
+        f"{f},{identity},{10 + 3 * f},{20 + 40 * n},16,30,0.9,-1,-1,-1"
+        for f in range(1, frames + 1)
+        for n in (0, 1)
+    ]
     path.write_text("\n".join(rows) + "\n")
     return path
 
@@ -26,7 +30,9 @@ def det(path: Path, *, frames: int = 12, identity: int = -1) -> Path:
 def test_detections_are_tracked_at_the_containers_times(tmp_path: Path) -> None:
     times = [2.0, 2.1, 2.2, 2.25, 2.5, 2.6, 2.7, 2.8, 2.9, 3.0, 3.1, 3.2]
     clip = make_clip(tmp_path / "a.mp4", times=times)
-    table, summary = track_video(partial(open_video, clip), "a.mp4", read_mot_boxes(det(tmp_path / "det.txt")))
+    table, summary = track_video(
+        partial(open_video, clip), "a.mp4", read_mot_boxes(det(tmp_path / "det.txt"))
+    )
     assert (summary.frames, summary.decoded_frames, summary.detections, summary.tracks) == (12, 12, 24, 2)
     one = table.filter(table["track_id"] == 1)
     assert one["frame"].to_list() == list(range(12))

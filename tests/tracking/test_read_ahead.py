@@ -25,7 +25,10 @@ def test_every_frame_once_in_order(tmp_path: Path) -> None:
 
 
 def test_errors_come_through_and_the_thread_ends(tmp_path: Path) -> None:
-    with pytest.raises(VideoError, match="no such file"), ReadAhead(partial(open_video, tmp_path / "x.mp4")) as frames:
+    with (
+        pytest.raises(VideoError, match="no such file"),
+        ReadAhead(partial(open_video, tmp_path / "x.mp4")) as frames,
+    ):
         list(frames)
     clip = make_clip(tmp_path / "a.mp4", frames=3 * DEPTH)
     with ReadAhead(partial(open_video, clip)) as frames:
@@ -39,6 +42,9 @@ def test_a_video_that_gives_no_frame_is_given_up() -> None:
     def never() -> Any:
         hangs.wait()
 
-    with pytest.raises(VideoError, match="longer than allowed"), ReadAhead(never, timeout_seconds=0.1) as frames:
+    with (
+        pytest.raises(VideoError, match="longer than allowed"),
+        ReadAhead(never, timeout_seconds=0.1) as frames,
+    ):
         list(frames)
     hangs.set()

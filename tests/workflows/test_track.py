@@ -15,7 +15,7 @@ from vidlstm.datasets.tracks_parquet import COLUMNS, read_tracks_parquet
 from vidlstm.errors import SettingsError, WeightsError
 from vidlstm.settings import TrackingSettings
 from vidlstm.video.reader import open_video
-from vidlstm.workflows import track as workflow
+from vidlstm.workflows import track_parts
 from vidlstm.workflows.track import TrackingReport, track
 
 
@@ -37,7 +37,11 @@ def test_the_table_and_the_ledger(tmp_path: Path, three: tuple[list[Path], Track
     assert table["video"].unique(maintain_order=True).to_list() == list(map(str, videos))
     assert [len(t) for t in read_tracks_parquet(out)] == [16, 18, 20]
     ledger = json.loads(out.with_suffix(".json").read_text())
-    assert [v["frames"] for v in ledger["videos"]] == [v["decoded_frames"] for v in ledger["videos"]] == [8, 9, 10]
+    assert (
+        [v["frames"] for v in ledger["videos"]]
+        == [v["decoded_frames"] for v in ledger["videos"]]
+        == [8, 9, 10]
+    )
     assert sorted(p.name for p in out.parent.iterdir()) == sorted(p.name for p in report.files)
     with open_video(out.parent / "1_tracks.mp4") as drawn:
         assert sum(1 for _ in drawn) == 9
@@ -61,12 +65,14 @@ def test_a_killed_run_goes_on_with_what_is_missing(
     whole = track(videos, out=tmp_path / "whole.parquet", settings=settings)
     assert whole.tracked == 3
     assert polars.read_parquet(out).equals(polars.read_parquet(tmp_path / "whole.parquet"))
-    monkeypatch.setattr(workflow, "track_video", None)  # nothing is left to track
+    monkeypatch.setattr(track_parts, "track_video", None)  # nothing is left to track
     assert track(videos, out=out, settings=settings).found == 3
     assert not list(tmp_path.glob(".*"))
 
 
-def test_other_settings_or_bytes_are_tracked_anew(tmp_path: Path, three: tuple[list[Path], TrackingSettings]) -> None:
+def test_other_settings_or_bytes_are_tracked_anew(
+    tmp_path: Path, three: tuple[list[Path], TrackingSettings]
+) -> None:
     videos, settings = three
     out = tmp_path / "tracks.parquet"
     track(videos, out=out, settings=settings)

@@ -78,7 +78,9 @@ class ExtractionBar(_Bar):
     def __call__(self, report: ExtractionReport, total: int) -> None:
         """Shows a report; ``total`` videos in all."""
         done = report.extracted + report.found + len(report.unreadable)
-        rates = f"{report.extracted / self._seconds:.1f} clips/s  {report.features / self._seconds:.0f} frames/s"
+        rates = (
+            f"{report.extracted / self._seconds:.1f} clips/s  {report.features / self._seconds:.0f} frames/s"
+        )
         working = report.features > 0
         self._show(done, total, rates, working=working, visible=working or report.found < total)
 
@@ -103,9 +105,7 @@ def quieten_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def show_failures(
-    report: ExtractionReport | PredictionReport | TrackingReport, *, limit: int = 20
-) -> None:
+def show_failures(report: ExtractionReport | PredictionReport | TrackingReport, *, limit: int = 20) -> None:
     """Lists what failed, on standard error."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for failure in report.failures[:limit]:

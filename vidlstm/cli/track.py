@@ -33,7 +33,9 @@ def run(argv: Sequence[str]) -> int:
     parser = new_parser("track", "Videos to one table of tracks. A killed run goes on where it stopped.")
     parser.add_argument("videos", nargs="+", type=Path, help="videos, and folders to search for them")
     parser.add_argument("--out", type=Path, default=Path("tracks.parquet"), help="the table (Parquet)")
-    parser.add_argument("--video", nargs="?", const=True, type=bool, default=False, help="draw an MP4 of each")
+    parser.add_argument(
+        "--video", nargs="?", const=True, type=bool, default=False, help="draw an MP4 of each"
+    )
     add_tracking(parser)
     parsed = parse(parser, argv)
 
@@ -41,7 +43,11 @@ def run(argv: Sequence[str]) -> int:
 
     with TrackingBar() as bar:
         report = track(
-            parsed.videos, out=parsed.out, settings=tracking_settings(parsed), video=parsed.video, progress=bar
+            parsed.videos,
+            out=parsed.out,
+            settings=tracking_settings(parsed),
+            video=parsed.video,
+            progress=bar,
         )
     show_failures(report)
     for record in report.videos:

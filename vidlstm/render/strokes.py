@@ -77,4 +77,5 @@ def draw_tag(image: np.ndarray, text: str, left: float, bottom: float, colour: C
 
 def _fixed(points_Q2: np.ndarray) -> np.ndarray:
     # Far outside the frame OpenCV's whole numbers would overflow.
-    return np.rint(np.clip(points_Q2, -1e5, 1e5) * (1 << _FINE)).astype(np.int32)
+    fixed: np.ndarray = np.rint(np.clip(points_Q2, -1e5, 1e5) * (1 << _FINE)).astype(np.int32)
+    return fixed

@@ -56,7 +56,9 @@ class TrackDrawer:
             draw_tag(image, f"{label} {track_id}", box[0], box[1], colour)
         return image
 
-    def _draw_trail(self, image: np.ndarray, seconds: float, track_id: int, box: np.ndarray, width: int) -> None:
+    def _draw_trail(
+        self, image: np.ndarray, seconds: float, track_id: int, box: np.ndarray, width: int
+    ) -> None:
         past = self._past[track_id]
         past.append((seconds, (box[0] + box[2]) / 2, box[3]))
         while seconds - past[0][0] > TRAIL_SECONDS:

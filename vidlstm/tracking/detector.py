@@ -57,7 +57,9 @@ class Detector:
         device: torch.device | str = "cpu",
     ) -> None:
         if yolo.task not in TASKS:
-            raise WeightsError(f"{yolo.path} is a network for {yolo.task!r}; tracking needs {', '.join(TASKS)}")
+            raise WeightsError(
+                f"{yolo.path} is a network for {yolo.task!r}; tracking needs {', '.join(TASKS)}"
+            )
         self.names, self.device = yolo.names, torch.device(device)
         self._confidence, self._points = confidence, yolo.keypoints
         self._classes = class_numbers(classes, yolo.names)

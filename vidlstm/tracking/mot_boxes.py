@@ -73,7 +73,9 @@ def read_mot_boxes(path: Path) -> MotBoxes:
         rows = rows[rows[:, 6] != 0]
     identities = rows[:, 1] != -1
     if identities.any() and not identities.all():
-        raise DatasetError(f"{path}: some rows have an identity and some have none (-1); give one or the other")
+        raise DatasetError(
+            f"{path}: some rows have an identity and some have none (-1); give one or the other"
+        )
     rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
     again = np.all(rows[1:, :2] == rows[:-1, :2], axis=1) & (rows[1:, 1] != -1)
     if again.any():
@@ -81,4 +83,6 @@ def read_mot_boxes(path: Path) -> MotBoxes:
         raise DatasetError(f"{path}: id {identity} stands twice in frame {frame}")
     boxes = np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1)
     confidence = np.clip(rows[:, 6], 0, 1).astype(np.float32)
-    return MotBoxes(rows[:, 0].astype(np.int64) - 1, rows[:, 1].astype(np.int64), boxes.astype(np.float32), confidence)
+    return MotBoxes(
+        rows[:, 0].astype(np.int64) - 1, rows[:, 1].astype(np.int64), boxes.astype(np.float32), confidence
+    )

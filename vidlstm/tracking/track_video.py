@@ -13,11 +13,14 @@ from vidlstm.tracking.table import TableBuilder
 from vidlstm.tracking.tracker import ObjectTracker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    import numpy as np
     import polars
 
+    from vidlstm.structures import Detections, Frame
     from vidlstm.tracking.detector import Detector
+    from vidlstm.tracking.tracker import Tracked
     from vidlstm.video.reader import VideoReader
 
 
@@ -48,6 +51,13 @@ class VideoSummary:
     first_seconds: float = 0.0
     last_seconds: float = 0.0
     truncated: str = ""
+
+    def count(self, frame: Frame, found: Detections, tracked: Tracked) -> None:
+        """Counts one more frame."""
+        self.frames += 1
+        self.detections += len(found)
+        self.with_objects += bool(len(tracked.track_id_N))
+        self.last_seconds = frame.timestamp_seconds
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -87,26 +97,17 @@ def track_video(
     """
     builder = TableBuilder(name, {0: LABEL} if isinstance(source, MotBoxes) else source.names)
     summary, follower = VideoSummary(), None
-    detector = None if isinstance(source, MotBoxes) else source
-    prepare = detector.prepare if detector else lambda image: image[:0]
+    prepare = _nothing if isinstance(source, MotBoxes) else source.prepare
     with ReadAhead(open_video, prepare=prepare, timeout_seconds=timeout_seconds) as frames:
-        pairs = detect_frames(frames, detector, batch_size=batch_size) if detector else frames
-        for frame, found in pairs:
-            tracked = None
-            if isinstance(source, MotBoxes):
-                found, tracked = source.in_frame(frame.index)
+        for frame, found, tracked in _found(frames, source, batch_size):
             if follower is None:
                 rate = fps or frames.info.claimed_fps or 25.0
                 follower = ObjectTracker(tracker, fps=rate, lost_seconds=lost_seconds)
                 summary.height, summary.width = frame.image.shape[:2]
                 summary.fps, summary.first_seconds = frames.info.claimed_fps, frame.timestamp_seconds
-            if tracked is None or not source.has_tracks:
-                tracked = follower.update(found, frame.image)
+            tracked = tracked or follower.update(found, frame.image)
             builder.add(frame, tracked, found)
-            summary.frames += 1
-            summary.detections += len(found)
-            summary.with_objects += bool(len(tracked.track_id_N))
-            summary.last_seconds = frame.timestamp_seconds
+            summary.count(frame, found, tracked)
             if progress:
                 progress(summary)
     if not summary.frames:
@@ -115,3 +116,19 @@ def track_video(
     summary.tracks, summary.rows = table["track_id"].n_unique(), len(table)
     summary.decoded_frames, summary.truncated = frames.decoded_frames, frames.truncated
     return table, summary
+
+
+def _nothing(image: np.ndarray) -> np.ndarray:
+    return image[:0]
+
+
+def _found(
+    frames: ReadAhead, source: Detector | MotBoxes, batch_size: int
+) -> Iterator[tuple[Frame, Detections, Tracked | None]]:
+    if isinstance(source, MotBoxes):
+        for frame, _ in frames:
+            found, tracked = source.in_frame(frame.index)
+            yield frame, found, tracked if source.has_tracks else None
+    else:
+        for frame, found in detect_frames(frames, source, batch_size=batch_size):
+            yield frame, found, None

@@ -97,4 +97,5 @@ class ObjectTracker:
 
 
 def _inside(boxes_N4: np.ndarray, height: int, width: int) -> np.ndarray:
-    return np.clip(boxes_N4, 0, np.array([width, height, width, height], np.float32))
+    clipped: np.ndarray = np.clip(boxes_N4, 0, np.array([width, height, width, height], np.float32))
+    return clipped
