@@ -218,7 +218,7 @@ class TrajectoryDataSettings:
     frame_step: int = 1
     step_seconds: float | None = None
     max_gap_seconds: float = 1.0
-    train_until: float = 0.48
+    train_until: float = 0.4
     validate_until: float = 0.6
     normalise: Literal["none", "height"] = "none"
     homography: Path | None = None

@@ -35,7 +35,7 @@ class Reading:
     gaps: Gaps | None = None
     step_seconds: float | None = None
     max_gap_seconds: float = 1.0
-    train_until: float = 0.48
+    train_until: float = 0.4
     validate_until: float = 0.6
     homography: Path | None = None
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from vidlstm.datasets.tracks import TrackTable
 
 TOLERANCE_SECONDS = 0.002
-"""How far from a row a step may lie and still take it as it is: containers round times."""
+"""How far outside a stretch of rows a step may lie and still take the nearest: containers round times."""
+LOOK_AHEAD = 0.25
+"""A forecast may start from a position that rests on a row so much of a step later, and no more: it would know the
+future."""
 FRAMES_APART = 1.5
 """Rows at most so many frames apart have no frame missing between them."""
 
@@ -54,8 +57,8 @@ def resample(
         max_gap_seconds: rows of a track that lie further apart are not joined.
 
     Returns:
-        Frames are step numbers; ``start_seconds`` is the time of step 0. ``measured_R`` is false where a step lies
-        in a filled gap, so that its position is known only from what came after.
+        Frames are step numbers; ``start_seconds`` is the time of step 0. ``measured_R`` is false where a position
+        rests on a row more than ``LOOK_AHEAD`` of a step later, as in a filled gap.
 
     Raises:
         ValueError: a length of time is not positive.
@@ -68,7 +71,8 @@ def resample(
     apart_R = _seconds_to_next(table, seconds_R)
     joined_R = apart_R <= max_gap_seconds + TOLERANCE_SECONDS
     # A row gives the steps from itself up to the next row of its track; the last of a stretch only its own.
-    first_R = np.ceil(place_R - slack).astype(np.int64)
+    opens_R = np.append(True, ~joined_R[:-1])[: len(table)]
+    first_R = np.ceil(place_R - np.where(opens_R, slack, 1e-9)).astype(np.int64)
     after_R = np.floor(place_R + slack).astype(np.int64) + 1
     after_R[joined_R] = np.append(first_R[1:], 0)[joined_R]
     count_R = np.maximum(after_R - first_R, 0)
@@ -79,8 +83,8 @@ def resample(
     next_S = np.where(joined_R, np.arange(len(table)) + 1, np.arange(len(table)))[row_S]
     span_S = np.where(next_S > row_S, place_R[next_S] - place_R[row_S], 1.0)
     share_S = np.clip((step_S - place_R[row_S]) / span_S, 0, 1)
-    near_S = np.minimum(share_S, 1 - share_S) * span_S <= slack
-    seen_S = (apart_R <= FRAMES_APART * seconds_per_frame(table, seconds_R))[row_S]
+    on_a_row_S = share_S * span_S <= slack
+    soon_S = (1 - share_S) * span_S <= LOOK_AHEAD + slack
     return replace(
         table,
         frames_R=step_S,
@@ -90,7 +94,7 @@ def resample(
         frame_step=1,
         seconds_per_step=step_seconds,
         start_seconds=start,
-        measured_R=near_S | seen_S,
+        measured_R=on_a_row_S | soon_S,
     )
 
 

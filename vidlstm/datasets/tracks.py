@@ -36,7 +36,7 @@ class TrackTable:
         frame_step: frame numbers from one step to the next.
         seconds_per_step: time from one step to the next.
         start_seconds: the time of frame 0, where the source has a clock.
-        measured_R: ``(R,)`` bool, false where a position was filled in from what came after; None where all
+        measured_R: ``(R,)`` bool, false where a position was filled in from what came later; None where all
             were seen.
     """
 

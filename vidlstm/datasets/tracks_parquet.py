@@ -32,6 +32,8 @@ SCHEMA: dict[str, Any] = {
 KEYPOINTS = {"keypoints": polars.List(polars.Float32)}
 """A further column where there are any: x, y, confidence of each keypoint, one after the other."""
 COLUMNS = tuple(SCHEMA)
+SLOWEST = 1.15
+"""Frames may be so many steps apart; a slower video cannot be resampled."""
 NUMBERS = ("frame", "track_id", "x1", "y1", "x2", "y2")
 
 
@@ -70,6 +72,11 @@ def read_tracks_parquet(
         clock = Clock(path, part)
         table = _boxes(path, part, clock, frame_step if step_seconds is None else 1, gaps)
         if step_seconds is not None:
+            if clock.seconds_per_frame > SLOWEST * step_seconds:
+                raise DatasetError(
+                    f"{path}: {video} has {1 / clock.seconds_per_frame:.3g} frames a second, too few for steps of "
+                    f"{step_seconds:g} s"
+                )
             seconds_R = clock.seconds_at(table.frames_R)
             table = resample(table, seconds_R, step_seconds=step_seconds, max_gap_seconds=max_gap_seconds)
         tables.append(table if homography is None else on_the_ground(table, homography))
