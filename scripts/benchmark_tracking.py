@@ -3,9 +3,10 @@
     python scripts/benchmark_tracking.py VIDEO --weights FILE --json FILE
 
 Timed in turn on the same first frames, round after round, so that whatever else the machine does meets all
-alike: the bare network in its fastest arrangement here (frames scaled and in memory already; one thread a core,
-and all cores on one batch), ``vidlstm track`` from the file to the table, and ``YOLO.track`` from the file.
-``ratio_to_network`` is what decoding, scaling, suppression and the tracker leave of the bare network's rate.
+alike: the bare network in its fastest arrangement here (frames scaled and in memory already; one thread a
+core, and all cores on one batch), ``vidlstm track`` from the file to the table, and ``YOLO.track`` from the
+file. ``ratio_to_network`` is what decoding, scaling, suppression and the tracker leave of the bare
+network's rate.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Steps are lengths of time; short gaps are filled, long ones split a track; nobody gets another's positions."""
+"""Steps are lengths of time; short gaps are filled, long ones split; nobody gets another's positions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from vidlstm.datasets.tracks_parquet import gaps_in_tracks, read_clocks, read_tr
 from vidlstm.errors import DatasetError, SettingsError
 
 
-def walk(frames: list[int], fps: float, *, track: int = 1, start: float = 8.0) -> tuple[TrackTable, np.ndarray]:
+def walk(
+    frames: list[int], fps: float, *, track: int = 1, start: float = 8.0
+) -> tuple[TrackTable, np.ndarray]:
     """A box that moves by 60 pixels a second and grows by 6, seen in some frames."""
     seconds = start + np.array(frames) / fps
     moved = seconds - start
@@ -41,7 +43,11 @@ def test_every_rate_means_the_same_seconds() -> None:
 
 
 def test_a_gap_is_filled_up_to_the_stated_length_and_split_beyond_it() -> None:
-    seen = [*range(11), *range(19, 31), *range(42, 60)]  # 0.9 s and 1.2 s without the object at 10 frames a second
+    seen = [
+        *range(11),
+        *range(19, 31),
+        *range(42, 60),
+    ]  # 0.9 s and 1.2 s without the object at 10 frames a second
     table, seconds = walk(seen, 10)
     steps = resample(table, seconds, step_seconds=0.2, max_gap_seconds=1.0)
     missing = sorted(set(range(30)) - set(steps.frames_R.tolist()))
@@ -81,7 +87,9 @@ def test_positions_lie_between_the_tracks_own_rows(data: st.DataObject) -> None:
     # The position tells whose it is and when.
     positions = np.stack([1000.0 * ids + seconds, seconds], 1)
     table = TrackTable("v", frames, ids, positions, "pixels", 1, 0.1)
-    steps = resample(table, seconds, step_seconds=data.draw(st.sampled_from([0.1, 0.25, 0.4])), max_gap_seconds=0.5)
+    steps = resample(
+        table, seconds, step_seconds=data.draw(st.sampled_from([0.1, 0.25, 0.4])), max_gap_seconds=0.5
+    )
     times = steps.start_seconds + steps.frames_R * steps.seconds_per_step
     np.testing.assert_allclose(steps.positions_RC[:, 1], times, atol=2.1e-3)
     np.testing.assert_array_equal(steps.positions_RC[:, 0] // 1000, steps.track_ids_R)
@@ -99,7 +107,7 @@ def test_tables_are_resampled_as_they_are_read(tmp_path: Path) -> None:
     assert slow.start_seconds == fast.start_seconds == 1.5
     np.testing.assert_allclose(np.diff(slow.positions_RC[:5, 0]), 12.0)
     np.testing.assert_allclose(np.diff(fast.positions_RC[:5, 0]), 24.0)
-    with pytest.raises(DatasetError, match="10 frames a second, too few for steps of 0.05 s"):
+    with pytest.raises(DatasetError, match=r"10 frames a second, too few for steps of 0\.05 s"):
         read_tracks_parquet(tmp_path / "a.parquet", step_seconds=0.05)
     with pytest.raises(ValueError, match="positive"):
         read_tracks_parquet(tmp_path / "a.parquet", step_seconds=0.4, max_gap_seconds=0)
@@ -115,7 +123,9 @@ def test_frames_and_times(tmp_path: Path) -> None:
 def test_a_single_table_is_cut_by_time(tmp_path: Path) -> None:
     path = write_tracks(tmp_path / "t.parquet", videos=2, frames=101, fps=10)
     how = Reading(step_seconds=0.2, train_until=0.5, validate_until=0.7)
-    sides = {side: read_track_tables("tracks", path, split=side, how=how) for side in ("train", "val", "test")}
+    sides = {
+        side: read_track_tables("tracks", path, split=side, how=how) for side in ("train", "val", "test")
+    }
     times = {side: np.unique(tables[0].frames_R) for side, tables in sides.items()}
     assert [len(tables) for tables in sides.values()] == [2, 2, 2]
     assert times["train"].max() < times["val"].min() <= times["val"].max() < times["test"].min()

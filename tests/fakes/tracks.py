@@ -92,8 +92,10 @@ def write_tracks(
     return path
 
 
-def write_crossing(path: Path, *, tracks: int = 12, frames: int = 80, fps: float = 10.0, seed: int = 0) -> Path:
-    """Our own table: boxes of several sizes that cross each other's ways, come, go, and are not seen for a while."""
+def write_crossing(
+    path: Path, *, tracks: int = 12, frames: int = 80, fps: float = 10.0, seed: int = 0
+) -> Path:
+    """Our own table: boxes that cross each other's ways, come, go, and are not seen for a while."""
     rng = np.random.default_rng(seed)
     rows = []
     for track in range(1, tracks + 1):

@@ -1,4 +1,4 @@
-"""No forecast ever lands on another object's number: shuffling the numbers shuffles the forecasts, and nothing else."""
+"""No forecast lands on another object's number: shuffled numbers shuffle the forecasts, and nothing else."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def test_predict_says_why_not(trained: Path, tmp_path: Path) -> None:
     with pytest.warns(UserWarning), pytest.raises(DatasetError, match="no track lasts 8 steps"):
         predict_trajectory(trained / "best.ckpt", short, out=tmp_path)
     slow = write_tracks(tmp_path / "slow.parquet", frames=20, fps=1.0)
-    with pytest.raises(DatasetError, match="too few for steps of 0.4 s"):
+    with pytest.raises(DatasetError, match=r"too few for steps of 0\.4 s"):
         predict_trajectory(trained / "best.ckpt", slow, out=tmp_path)
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         predict_trajectory(tmp_path / "none.ckpt", short, out=tmp_path)

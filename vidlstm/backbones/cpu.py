@@ -15,8 +15,8 @@ def available_cores() -> int:
 def keep_freed_memory() -> None:
     """Stops glibc from giving the memory of every layer's activations back to the system.
 
-    The system clears it anew for the next layer, which took 5 to 20 % of a network's time with several threads at
-    work. Elsewhere than on glibc, nothing is changed.
+    The system clears it anew for the next layer, which took 5 to 20 % of a network's time with several
+    threads at work. Elsewhere than on glibc, nothing is changed.
     """
     trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
     with contextlib.suppress(OSError, AttributeError, TypeError):

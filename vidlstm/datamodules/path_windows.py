@@ -66,8 +66,8 @@ def cut_windows(
         stride: start a window every so many steps, counted from the recording's first frame.
         minimum_tracks: keep windows that begin together only where there are at least so many complete ones.
             1 is the rule of the trajectory-only papers, 2 that of Social GAN's published loader.
-        seen_at: the step that forecasts start from; windows are left out where it was not seen but filled in from
-            what came after, which would tell the forecaster of the future.
+        seen_at: the step that forecasts start from; windows are left out where it was not seen but filled
+            in from what came after, which would tell the forecaster of the future.
 
     Raises:
         ValueError: fewer than one step, stride or track asked for.

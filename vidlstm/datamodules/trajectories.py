@@ -36,8 +36,8 @@ class WindowDataset(Dataset[SequenceBatch]):
         windows: N windows.
         observed: steps that are seen; the rest are targets.
         neighbours: how many of the nearest others to give with each window; 0 for none.
-        by_height: count lengths in the window's own box height (the median of the observed steps), so that near and
-            far objects are alike.
+        by_height: count lengths in the window's own box height (the median of the observed steps), so that
+            near and far objects are alike.
 
     Raises:
         DatasetError: heights are asked of points.

@@ -1,6 +1,6 @@
 """From pixels to metres on the ground, by a 3 x 3 matrix that somebody has measured for the camera.
 
-Hartley and Zisserman 2004, "Multiple view geometry in computer vision", section 2.3: a plane seen by a camera.
+Hartley and Zisserman 2004, "Multiple view geometry in computer vision", section 2.3.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def _share(table: TrackTable, split: str, how: Reading) -> TrackTable:
     }[split]
     if not 0 < how.train_until < how.validate_until <= 1:
         raise SettingsError(
-            f"train_until {how.train_until:g} and validate_until {how.validate_until:g} must rise between 0 and 1"
+            f"train_until {how.train_until:g} and validate_until {how.validate_until:g} must rise from 0 to 1"
         )
     first, last = table.frames_R.min(), table.frames_R.max() + 1
     low, high = (first + share * (last - first) for share in bounds)

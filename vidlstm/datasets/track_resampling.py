@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 TOLERANCE_SECONDS = 0.002
 """How far outside a stretch of rows a step may lie and still take the nearest: containers round times."""
 LOOK_AHEAD = 0.25
-"""A forecast may start from a position that rests on a row so much of a step later, and no more: it would know the
-future."""
+"""A forecast may start from a position that rests on a row so much of a step later, and no more: it would
+know the future."""
 FRAMES_APART = 1.5
 """Rows at most so many frames apart have no frame missing between them."""
 
@@ -57,8 +57,8 @@ def resample(
         max_gap_seconds: rows of a track that lie further apart are not joined.
 
     Returns:
-        Frames are step numbers; ``start_seconds`` is the time of step 0. ``measured_R`` is false where a position
-        rests on a row more than ``LOOK_AHEAD`` of a step later, as in a filled gap.
+        Frames are step numbers; ``start_seconds`` is the time of step 0. ``measured_R`` is false where a
+        position rests on a row more than ``LOOK_AHEAD`` of a step later, as in a filled gap.
 
     Raises:
         ValueError: a length of time is not positive.

@@ -28,7 +28,7 @@ SCHEMA: dict[str, Any] = {
     "x2": polars.Float32,
     "y2": polars.Float32,
 }
-"""The columns every tracks table has. Frames count from 0 in the video; boxes are pixels of the upright frame."""
+"""The columns every tracks table has. Frames count from 0; boxes are pixels of the upright frame."""
 KEYPOINTS = {"keypoints": polars.List(polars.Float32)}
 """A further column where there are any: x, y, confidence of each keypoint, one after the other."""
 COLUMNS = tuple(SCHEMA)
@@ -58,9 +58,9 @@ def read_tracks_parquet(
         homography: pixels to metres; see :func:`read_homography`.
 
     Returns:
-        Boxes as (centre x, centre y, width, height) in pixels; with a homography points (x, y) in metres. Seconds
-        per step are the median time between frames that follow each other, times ``frame_step``. "Lines" in
-        messages are rows, from 1.
+        Boxes as (centre x, centre y, width, height) in pixels; with a homography points (x, y) in metres.
+        Seconds per step are the median time between frames that follow each other, times ``frame_step``.
+        "Lines" in messages are rows, from 1.
 
     Raises:
         DatasetError: the file is missing, is no Parquet, misses a column, or has a bad row.
@@ -74,8 +74,8 @@ def read_tracks_parquet(
         if step_seconds is not None:
             if clock.seconds_per_frame > SLOWEST * step_seconds:
                 raise DatasetError(
-                    f"{path}: {video} has {1 / clock.seconds_per_frame:.3g} frames a second, too few for steps of "
-                    f"{step_seconds:g} s"
+                    f"{path}: {video} has {1 / clock.seconds_per_frame:.3g} frames a second, too few for "
+                    f"steps of {step_seconds:g} s"
                 )
             seconds_R = clock.seconds_at(table.frames_R)
             table = resample(table, seconds_R, step_seconds=step_seconds, max_gap_seconds=max_gap_seconds)
@@ -156,7 +156,7 @@ class Clock:
         after = int(np.clip(np.searchsorted(self._seconds, seconds), 1, max(last, 1)))
         nearest = after if self._seconds[after] - seconds < seconds - self._seconds[after - 1] else after - 1
         beyond = round((seconds - self._seconds[nearest]) / self.seconds_per_frame)
-        return int(self._frames[nearest]) + beyond
+        return int(self._frames[nearest] + beyond)
 
 
 def read_tracks_frame(path: Path) -> polars.DataFrame:

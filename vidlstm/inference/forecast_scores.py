@@ -1,4 +1,4 @@
-"""How right forecasts were, where their future is known: the network's beside going on at constant velocity."""
+"""How right forecasts were, where their future is known, beside going on at constant velocity."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def score_forecasts(forecasts: Sequence[PathForecast]) -> dict[str, object]:
     """Mean errors over the forecasts whose whole future is known.
 
     Returns:
-        ``forecasts``, how many; ``unit``; ``network`` and ``constant_velocity``, each with ``ade`` and ``fde``, the
-        network also with ``min_ade`` and ``min_fde`` of its K futures; and, for boxes, the same in ``box_heights``
-        (the height of the last observed box).
+        ``forecasts``, how many; ``unit``; ``network`` and ``constant_velocity``, each with ``ade`` and
+        ``fde``, the network also with ``min_ade`` and ``min_fde`` of its K futures; and, for boxes, the
+        same in ``box_heights`` (the height of the last observed box).
     """
     known = [f for f in forecasts if np.isfinite(f.truth_PC).all()]
     if not known:

@@ -1,4 +1,4 @@
-"""The video with forecasts drawn on it: past, K futures with their spread, one path, and constant velocity."""
+"""The video with forecasts drawn on it: past, K futures, their spread, one path, and constant velocity."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ LEGEND = (
 )
 NINETY = float(np.sqrt(-2 * np.log(0.1)))
 """Radius, in standard deviations, of the circle that holds 90 % of a Gaussian in the plane."""
-LIKELY = 5
+LIKELY = 3
 """Regions are drawn for so many of the likeliest futures."""
+LEVELS = ((-1.0, 0.2, 0.35), (0.2, 0.5, 0.6), (0.5, 1.0, 1.0))
+"""Futures by their probability beside the likeliest (above, up to), and how strongly they are drawn."""
 _TURN = np.linspace(0, 2 * np.pi, 25)[:-1]
 
 
@@ -46,8 +48,8 @@ class ForecastDrawer:
 
     Args:
         table: the tracks of one video.
-        forecasts: of that video. One is shown from its moment until the next one of its track, for as long as a
-            forecast lasts at most, and only where its track has a box.
+        forecasts: of that video. One is shown from its moment until the next one of its track, for as long
+            as a forecast lasts at most, and only where its track has a box.
         place: positions ``(..., 2)`` to pixels, where forecasts are in another unit.
     """
 
@@ -71,36 +73,43 @@ class ForecastDrawer:
 
     def draw(self, frame: Frame) -> np.ndarray:
         """A copy of the frame with boxes, numbers and forecasts."""
-        image = self._tracks.draw(frame)
+        image = frame.image.copy()
         shown = [self.shown(track, frame.timestamp_seconds) for track in self._tracks.boxes(frame)]
         current = [f for f in shown if f is not None]
         self._draw_modes(image, current)
+        self._tracks.draw_on(image, frame)
         width = stroke_width(image.shape[0])
         for forecast in current:
             here = forecast.observed_TC[-1:]
-            draw_line(image, self._pixels(forecast.observed_TC), PAST, 2 * width)
+            draw_line(image, self._pixels(forecast.observed_TC), PAST, width)
             draw_dashes(image, self._pixels(np.concatenate([here, forecast.straight_PC])), STRAIGHT, width)
             draw_line(image, self._pixels(np.concatenate([here, forecast.path_PC])), ONE, 2 * width)
         _draw_legend(image)
         return image
 
     def _draw_modes(self, image: np.ndarray, forecasts: Sequence[PathForecast]) -> None:
-        width, faint = stroke_width(image.shape[0]), image.copy()
         for forecast in forecasts:
             for k in range(min(LIKELY, len(forecast.modes_KPC))):
-                strength = 0.35 * float(forecast.probabilities_K[k] / forecast.probabilities_K.max())
                 outline = self._place(_region(forecast, k))
                 if np.isfinite(outline).all():
-                    fill(image, outline, MODES, strength)
-        faint[:] = image
-        for forecast in forecasts:
-            for mode in forecast.modes_KPC:
-                path = np.concatenate([forecast.observed_TC[-1:], mode])
-                draw_line(faint, self._pixels(path), MODES, width)
-        image[:] = cv2.addWeighted(faint, 0.6, image, 0.4, 0)
+                    fill(image, outline, MODES, 0.2 * _relative(forecast)[k])
+        for low, high, strength in LEVELS:
+            layer = image.copy()
+            for forecast in forecasts:
+                share_K = _relative(forecast)
+                for mode in forecast.modes_KPC[(share_K > low) & (share_K <= high)]:
+                    path = np.concatenate([forecast.observed_TC[-1:], mode])
+                    draw_line(layer, self._pixels(path), MODES, 1)
+            image[:] = cv2.addWeighted(layer, strength, image, 1 - strength, 0)
 
     def _pixels(self, path_PC: np.ndarray) -> np.ndarray:
         return self._place(_feet(path_PC))
+
+
+def _relative(forecast: PathForecast) -> np.ndarray:
+    """The probability ``(K,)`` of each future beside that of the likeliest."""
+    share_K: np.ndarray = forecast.probabilities_K / max(forecast.probabilities_K.max(initial=0.0), 1e-12)
+    return share_K
 
 
 def _feet(path_PC: np.ndarray) -> np.ndarray:

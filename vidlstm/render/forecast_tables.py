@@ -23,10 +23,10 @@ def forecast_frame(forecasts: Sequence[PathForecast]) -> polars.DataFrame:
     """All forecasts as one table.
 
     Columns: ``recording, track_id, frame`` (the last observed), ``step`` (from 1), ``frame_ahead``,
-    ``moment_seconds`` (the time of ``frame``), ``seconds_ahead``, ``mode`` (-2 constant velocity, -1 the one path,
-    0 the likeliest mode), ``probability`` (null at constant velocity), ``x, y`` and for
-    boxes ``width, height``, ``spread_along, spread_across`` (null for the modes below 0), ``heading_radians``,
-    ``true_x, true_y`` (null where not known).
+    ``moment_seconds`` (the time of ``frame``), ``seconds_ahead``, ``mode`` (-2 constant velocity, -1 the
+    one path, 0 the likeliest mode), ``probability`` (null at constant velocity), ``x, y`` and for
+    boxes ``width, height``, ``spread_along, spread_across`` (null for the modes below 0),
+    ``heading_radians``, ``true_x, true_y`` (null where not known).
     """
     parts = [_rows(f) for f in forecasts]
     return polars.concat(parts) if parts else polars.DataFrame(schema=COLUMNS)
@@ -92,7 +92,8 @@ def write_forecasts(
     Args:
         forecasts: what to write.
         stem: folder and name without an ending.
-        modes_in_text: give CSV and JSON the K modes, too; of a whole video they would be hundreds of megabytes.
+        modes_in_text: give CSV and JSON the K modes, too; of a whole video they would be hundreds of
+            megabytes.
 
     Raises:
         OutputError: a file cannot be written.

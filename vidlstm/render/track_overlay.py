@@ -46,6 +46,11 @@ class TrackDrawer:
     def draw(self, frame: Frame) -> np.ndarray:
         """A copy of the frame with boxes, numbers and trails."""
         image = frame.image.copy()
+        self.draw_on(image, frame)
+        return image
+
+    def draw_on(self, image: np.ndarray, frame: Frame) -> None:
+        """The same onto a picture of this frame, in place."""
         width = stroke_width(image.shape[0])
         rows = self._rows.get(frame.index, ())
         for track_id, _, box in rows if self._trails else ():
@@ -54,7 +59,6 @@ class TrackDrawer:
             colour = colour_of_track(track_id)
             draw_box(image, box, colour, width)
             draw_tag(image, f"{label} {track_id}", box[0], box[1], colour)
-        return image
 
     def _draw_trail(
         self, image: np.ndarray, seconds: float, track_id: int, box: np.ndarray, width: int

@@ -1,7 +1,7 @@
 """Frames to detections, through the bare YOLO network in batches. Knows no video and no tracker.
 
-The scaling of frames and the clean-up of what the network says are the library's own, so that boxes agree with
-those of its ``predict``.
+The scaling of frames and the clean-up of what the network says are the library's own, so that boxes agree
+with those of its ``predict``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Batches of frames through a detector, several at once, results in order.
 
-On a CPU a lane has two threads, and there is one lane more than pairs of cores, so that cores have work while a
-lane waits for Python or for the core that the decoder has taken. Measured on two cores, 160 frames, network alone
-44 frames/s: 2 lanes of 2 threads 38, 1 of 2: 33, 2 of 1: 33, 3 of 1: 33. On a GPU there is one lane.
+On a CPU a lane has two threads, and there is one lane more than pairs of cores, so that cores have work
+while a lane waits for Python or for the core that the decoder has taken. Measured on two cores, 160 frames,
+network alone 44 frames/s: 2 lanes of 2 threads 38, 1 of 2: 33, 2 of 1: 33, 3 of 1: 33. On a GPU there is
+one lane.
 """
 
 from __future__ import annotations

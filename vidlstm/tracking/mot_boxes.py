@@ -67,7 +67,7 @@ def read_mot_boxes(path: Path) -> MotBoxes:
     bad = ~np.isfinite(rows).all(1) | (rows[:, 4:6] <= 0).any(1) | (rows[:, 0] < 1) | (rows[:, :2] % 1).any(1)
     if bad.any():
         raise DatasetError(
-            f"{path}:{lines[bad][0]}: a box needs a whole frame number from 1, a whole id, and a positive size"
+            f"{path}:{lines[bad][0]}: a box needs a whole frame number from 1, a whole id, a positive size"
         )
     if path.name.startswith("gt"):
         rows = rows[rows[:, 6] != 0]

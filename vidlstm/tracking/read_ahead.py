@@ -24,8 +24,8 @@ DEPTH = 16
 class ReadAhead:
     """Iterates over (frame, prepared frame) while the next ones are decoded and prepared.
 
-    The thread opens, reads and closes the video by itself, so that nothing is closed under a decoder's feet; one
-    that hangs is left behind.
+    The thread opens, reads and closes the video by itself, so that nothing is closed under a decoder's
+    feet; one that hangs is left behind.
 
     Args:
         open_video: opens the video.

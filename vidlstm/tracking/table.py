@@ -1,4 +1,5 @@
-"""The tracks table of one video, gathered frame by frame. Its columns are those of ``datasets/tracks_parquet.py``."""
+"""The tracks table of one video, gathered frame by frame, in the columns of
+``datasets/tracks_parquet.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Detections of one frame after the other to objects that keep a number: the library's ByteTrack and BoT-SORT.
+"""Detections of frame after frame to objects that keep a number: the library's ByteTrack and BoT-SORT.
 
 Zhang et al. 2022, "ByteTrack: multi-object tracking by associating every detection box"; Aharon et al. 2022,
 "BoT-SORT: robust associations multi-pedestrian tracking", which also follows the camera's own movement.

@@ -33,7 +33,8 @@ class ForecastReport:
 
     Attributes:
         forecasts: all of them.
-        short_tracks: those that were too short for any: recording, track, its longest run of steps, steps needed.
+        short_tracks: those that were too short for any: recording, track, its longest run of steps, steps
+            needed.
         scores: of the forecasts whose whole future is known, and of constant velocity on the same.
         files: what was written.
     """
@@ -57,8 +58,8 @@ def predict_trajectory(
     Args:
         checkpoint: what ``train --task trajectory`` wrote; it holds all other settings.
         tracks: a tracks table (Parquet), resampled by its timestamps to the checkpoint's steps.
-        out: takes ``<stem>.parquet``, ``.csv``, ``.json``, ``_scores.json``, ``_short_tracks.csv`` and ``.png``
-            (one picture a video).
+        out: takes ``<stem>.parquet``, ``.csv``, ``.json``, ``_scores.json``, ``_short_tracks.csv`` and
+            ``.png`` (one picture a video).
         every: forecast from every so many steps; None takes the horizon. Each track's end is always one.
         homography: pixels to metres; see :func:`read_homography`.
 

@@ -67,7 +67,8 @@ def track(
         progress: told of the report so far, after each frame and each video, and of the videos in all.
 
     Raises:
-        VidlstmError: see its subclasses. A video that fails is listed in the report, and does not stop the others.
+        VidlstmError: see its subclasses. A video that fails is listed in the report, and does not stop the
+            others.
     """
     paths = list(dict.fromkeys(find_videos([Path(v) for v in videos])))
     started, run = time.monotonic(), TrackingRun(Path(out), settings, device)

@@ -40,8 +40,8 @@ def score_model(model: PathForecaster, windows: WindowDataset) -> dict[str, Any]
     Returns:
         ``ade``, ``fde``, ``collision``, ``error_by_step``, ``by_speed``, ``by_curvature``; with a mixture
         also ``min_ade``, ``min_fde`` (independent minima), ``joint_*``, ``endpoint_ade``, ``miss``, ``nll``,
-        ``kde_nll``, ``coverage_50``, ``coverage_90``; with boxes ``iou``, ``iou_final``; where lengths are counted
-        in box heights, distances in pixels too (``ade_pixels`` and so on).
+        ``kde_nll``, ``coverage_50``, ``coverage_90``; with boxes ``iou``, ``iou_final``; where lengths are
+        counted in box heights, distances in pixels too (``ade_pixels`` and so on).
     """
     forecast, truth = forecast_windows(model, windows), truth_of(windows)
     report = score_path(forecast.path_BPC, windows)
