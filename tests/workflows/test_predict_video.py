@@ -1,4 +1,4 @@
-"""A forecaster and a video to forecasts drawn on it; boxes come from MOT text, so that no weights are needed."""
+"""A forecaster and a video to forecasts drawn on it; boxes come from MOT text, so no weights are needed."""
 
 from __future__ import annotations
 
