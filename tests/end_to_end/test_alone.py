@@ -38,7 +38,8 @@ def run(allowed: Path, *argv: str | Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"TMPDIR": str(temporary.resolve())}
     command = [sys.executable, "-c", WATCHED, str(allowed), *map(str, argv)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert not list(temporary.iterdir()), "temporary files are taken away again"
+    # torch makes an empty folder for its compiler; ours are taken away again.
+    assert not [p for p in temporary.rglob("*") if not p.name.startswith("torchinductor")]
     return done
 
 
