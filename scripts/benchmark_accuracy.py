@@ -1,7 +1,9 @@
 """Accuracy on labelled clips with groups and folds: every fold held out once, baselines beside.
 
-No epoch is chosen on the held-out fold: the last one counts. For the Surveillance Camera Fight clips:
-``python scripts/benchmark_accuracy.py --root DIR --weights FILE --json FILE``.
+    python scripts/benchmark_accuracy.py --root DIR --weights FILE --json FILE
+
+No epoch is chosen on the held-out fold: the last one counts. Each config is a row; the figures at the top of
+the JSON file are those of the last one given. Made for the Surveillance Camera Fight clips.
 """
 
 from __future__ import annotations
@@ -10,22 +12,30 @@ import argparse
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from vidlstm.cli.progress import quieten_lightning
+from vidlstm.cli.parsing import parse, trainer_arguments
+from vidlstm.cli.progress import ExtractionBar, quieten_lightning
+from vidlstm.cli.train import action_parser
 from vidlstm.datasets import load_dataset
 from vidlstm.features.extract import make_store
 from vidlstm.features.spec import hash_video
-from vidlstm.settings import ActionDataSettings, ActionModelSettings, BackboneSettings, SamplingSettings
+from vidlstm.render.report import results_table
 from vidlstm.workflows.extract import backbone_from, extract
 from vidlstm.workflows.train_action import train_action
 
-LOGISTIC_C = 0.003
+if TYPE_CHECKING:
+    from jsonargparse import Namespace
+
+CONFIGS = Path(__file__).parents[1] / "configs" / "action"
+LOGISTIC_C = 0.01
 
 
 def statistics(features_TF: np.ndarray) -> np.ndarray:
@@ -35,11 +45,11 @@ def statistics(features_TF: np.ndarray) -> np.ndarray:
     return np.concatenate([x.mean(0), x.std(0), change])
 
 
-def baselines(arguments: argparse.Namespace, backbone: BackboneSettings) -> dict[str, list[float]]:
+def baselines(settings: Namespace) -> dict[str, list[float]]:
     """Per fold: the majority class, and logistic regression on means and on order-blind statistics."""
-    dataset = load_dataset("csv", arguments.root, arguments.annotations)
-    network = backbone_from(backbone)
-    store = make_store(arguments.store, network, fps=SamplingSettings().fps)
+    dataset = load_dataset("csv", settings.data.root, settings.data.annotations)
+    network = backbone_from(settings.backbone)
+    store = make_store(settings.store, network, fps=settings.sampling.fps)
     clips = [statistics(store.get(hash_video(r.path)).features) for r in dataset.records]
     x, width = np.stack(clips), network.feature_dim
     truth = np.array([dataset.labels.index(r.label) for r in dataset.records])
@@ -55,58 +65,90 @@ def baselines(arguments: argparse.Namespace, backbone: BackboneSettings) -> dict
     return rows
 
 
-def main() -> None:
-    """Parses arguments, trains fold by fold, prints a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="the folder of the clips")
-    parser.add_argument("--annotations", type=Path, help="CSV with path,label,group,fold; ROOT/clips.csv")
-    parser.add_argument("--weights", required=True, help="mobilenet_v2's weights file")
-    parser.add_argument("--store", type=Path, help="keep the features here")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    quieten_lightning()
-    arguments.annotations = arguments.annotations or arguments.root / "clips.csv"
-    with tempfile.TemporaryDirectory() as folder:
-        arguments.store = arguments.store or Path(folder) / "features"
-        result = run(arguments, Path(folder))
-    print(json.dumps({k: v for k, v in result.items() if k != "folds"}, indent=1))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+def settings_of(config: Path, arguments: argparse.Namespace, out: Path) -> Namespace:
+    """A config, on the clips that were asked for."""
+    settings = parse(action_parser(), ["--config", str(config), "--out", str(out), *arguments.set])
+    settings.data.format, settings.data.root = "csv", arguments.root
+    settings.data.annotations = arguments.annotations or arguments.root / "clips.csv"
+    settings.backbone.weights = arguments.weights or settings.backbone.weights
+    settings.store = arguments.store or out / "features"
+    return settings
 
 
-def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """All folds and seeds; returns the figures."""
-    backbone = BackboneSettings(name="mobilenet_v2", weights=arguments.weights)
-    extract([arguments.root], store=arguments.store, backbone=backbone)
-    rows = baselines(arguments, backbone)
-    folds = range(len(rows["majority"]))
-    scores = np.zeros((arguments.seeds, len(folds)))
-    for seed in range(arguments.seeds):
-        for fold in folds:
-            data = ActionDataSettings(
-                format="csv", root=arguments.root, annotations=arguments.annotations, fold=fold
-            )
-            metrics = train_action(
-                data=data,
-                out=folder / "run",
-                store=arguments.store,
-                backbone=backbone,
-                model=ActionModelSettings(),
-                trainer={"max_epochs": arguments.epochs, "enable_progress_bar": False},
-                seed=seed,
-            )
-            scores[seed, fold] = metrics["last_epoch"]["val_accuracy"]
-            print(f"seed {seed} fold {fold}: {scores[seed, fold]:.3f}", flush=True)
+def run(config: Path, arguments: argparse.Namespace, out: Path) -> dict[str, Any]:
+    """All folds and seeds of one config; returns the figures."""
+    settings = settings_of(config, arguments, out)
+    with ExtractionBar() as bar:
+        extract(
+            [settings.data.root],
+            store=settings.store,
+            backbone=settings.backbone,
+            sampling=settings.sampling,
+            progress=bar,
+        )
+    rows = baselines(settings)
+    folds = len(rows["majority"])
+    scores = np.zeros((arguments.seeds, folds))
+    trainer = {**trainer_arguments(settings), "enable_progress_bar": False}
+    cases = [(seed, fold) for seed in range(arguments.seeds) for fold in range(folds)]
+    for seed, settings.data.fold in track(cases, f"training {config.stem}", console=Console(stderr=True)):
+        metrics = train_action(
+            data=settings.data,
+            out=out / f"{config.stem}-{seed}-{settings.data.fold}",
+            store=settings.store,
+            backbone=settings.backbone,
+            sampling=settings.sampling,
+            model=settings.model,
+            optimiser=settings.optimiser,
+            trainer=trainer,
+            seed=seed,
+        )
+        scores[seed, settings.data.fold] = metrics["last_epoch"]["val_accuracy"]
     return {
         "mean": float(scores.mean()),
         "sd": float(scores.mean(1).std(ddof=1)) if arguments.seeds > 1 else 0.0,
         "sd_over_folds": float(scores.mean(0).std(ddof=1)),
         **{name: float(np.mean(values)) for name, values in rows.items()},
         "folds": {"lstm": scores.tolist(), **rows},
-        "epochs": arguments.epochs,
+        "backbone": settings.backbone.name,
+        "epochs": settings.trainer.max_epochs,
     }
+
+
+def main() -> None:
+    """Parses arguments, trains fold by fold, prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True, help="the folder of the clips")
+    parser.add_argument("--annotations", type=Path, help="CSV with path,label,group,fold; ROOT/clips.csv")
+    parser.add_argument("--weights", help="the backbone's weights file")
+    parser.add_argument("--store", type=Path, help="keep the features here")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--config",
+        type=Path,
+        nargs="+",
+        default=[CONFIGS / "mobilenet_v2_lstm.yaml", CONFIGS / "motion_lstm.yaml"],
+        help="what to train; one row each, the last one counts",
+    )
+    parser.add_argument("--set", nargs="+", default=[], help="flags of vidlstm train over the configs'")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    arguments = parser.parse_args()
+    quieten_lightning()
+    with tempfile.TemporaryDirectory() as folder:
+        results = {config.stem: run(config, arguments, Path(folder)) for config in arguments.config}
+    rows = {
+        "LSTM": "mean",
+        "± over seeds": "sd",
+        "± over folds": "sd_over_folds",
+        "logistic regression on mean features": "logistic_mean",
+        "... on mean, spread and |difference|": "logistic_statistics",
+        "majority class": "majority",
+    }
+    table = {row: {name: result[key] for name, result in results.items()} for row, key in rows.items()}
+    Console().print(results_table(table, title=f"accuracy, {arguments.seeds} seeds, every fold held out"))
+    if arguments.json:
+        report = {**results[arguments.config[-1].stem], "configs": results}
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ from vidlstm.workflows.extract import find_videos
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vidlstm.backbones.base import Network
+    from vidlstm.backbones.network import Network
 
 FPS = 10.0
 

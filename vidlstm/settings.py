@@ -16,13 +16,16 @@ class BackboneSettings:
     """The frozen network that turns frames into features.
 
     Args:
-        name: a torchvision classification model (mobilenet_v2, resnet18, ...) or efficientnet_lite0.
+        name: a torchvision classification model (mobilenet_v2, resnet18, ...), efficientnet_lite0, or a YOLO
+            network's yolo:embed, yolo:objects or yolo:pose; several joined by + stand side by side.
         weights: a weights file, or the word 'random'. Without it: torch hub's cache, then the installed
-            package, then a download if that is allowed.
+            package, then a download if that is allowed. Joined networks take as many, joined by +.
+        trust: read a YOLO file that holds more than a plain network, and so may run any code.
+        size: of the square frames given to a YOLO network, in pixels; None is what it was trained on.
         download: allow torchvision to download its weights.
         dtype: the number format it computes in; auto takes bfloat16 where the processor has it.
         fit: how a frame is brought to the input size. squash keeps the whole view, crop cuts the middle out,
-            letterbox pads.
+            letterbox pads; auto is letterbox for YOLO and squash for the others.
         compile: run it through torch.compile; for GPUs, where it pays off after some thousands of frames. On
             a CPU what is built in is faster.
         batch_size: frames per forward pass; the last batch is padded to it.
@@ -30,9 +33,11 @@ class BackboneSettings:
 
     name: str = "mobilenet_v2"
     weights: str | None = None
+    trust: bool = False
+    size: int | None = None
     download: bool = False
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    fit: Literal["squash", "crop", "letterbox"] = "squash"
+    fit: Literal["auto", "squash", "crop", "letterbox"] = "auto"
     compile: bool = False
     batch_size: int = 32
 
@@ -103,7 +108,7 @@ class ActionDataSettings:
         fold: which fold is held out for validation, where the annotations number them.
         validation_fraction: the share of groups held out where the annotations say nothing about it.
         skip_unreadable: train without clips that cannot be read, instead of stopping.
-        batch_size: sequences per training step.
+        batch_size: sequences per training step, in each process where several train together.
         max_seconds: longer clips are cut: at random in training, else in the middle; None keeps all.
     """
 
@@ -131,6 +136,9 @@ class ActionModelSettings:
         input_dropout: on the features.
         frame_difference: append the change since the previous step to every feature.
         pooling: how the steps become one vector.
+        forget_bias: where the bias of the gate that keeps the old state starts; 1 or more lets gradients
+            through from the first step on. None leaves it to chance.
+        orthogonal: start the recurrent weights as orthogonal matrices.
     """
 
     cell: str = "lstm"
@@ -142,6 +150,8 @@ class ActionModelSettings:
     input_dropout: float = 0.2
     frame_difference: bool = False
     pooling: Literal["last", "mean", "max", "attention"] = "mean"
+    forget_bias: float | None = None
+    orthogonal: bool = False
 
 
 @dataclass
@@ -155,6 +165,8 @@ class OptimiserSettings:
         label_smoothing: mixed into the targets.
         class_weights: balanced weighs each class by the inverse of its frequency.
         patience: epochs without a better validation score before stopping; 0 never stops early.
+        truncate_steps: cut the gradient through time at every so many steps, for clips too long to hold; the
+            state is carried on. Not with a bidirectional network. 0 never cuts.
     """
 
     learning_rate: float = 1e-3
@@ -163,6 +175,7 @@ class OptimiserSettings:
     label_smoothing: float = 0.1
     class_weights: Literal["none", "balanced"] = "balanced"
     patience: int = 0
+    truncate_steps: int = 0
 
 
 TRAINER_DEFAULTS: dict[str, Any] = {
@@ -249,6 +262,9 @@ class TrajectoryModelSettings:
         social: how neighbours are seen: grid is that of Social LSTM, directional that of TrajNet++.
         social_size: width of the neighbourhood's embedding.
         neighbours: the nearest others that are seen, where social is on.
+        forget_bias: where the bias of the gate that keeps the old state starts; 1 or more lets gradients
+            through from the first step on. None leaves it to chance.
+        orthogonal: start the recurrent weights as orthogonal matrices.
     """
 
     modes: int = 20
@@ -260,6 +276,8 @@ class TrajectoryModelSettings:
     social: Literal["none", "grid", "directional"] = "none"
     social_size: int = 32
     neighbours: int = 8
+    forget_bias: float | None = None
+    orthogonal: bool = False
 
 
 @dataclass

@@ -24,6 +24,10 @@ middle out, ``letterbox`` scales the long side and pads with grey (114).
 """
 
 
+VIEWS = ("picture", "motion")
+"""What a network is shown of a frame: the picture itself, or its change since the sampled frame before."""
+
+
 @dataclass(frozen=True)
 class FrameSize:
     """The size at which frames are wanted: pixels, and how other aspect ratios are made to fit."""

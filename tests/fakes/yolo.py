@@ -17,6 +17,8 @@ NETWORKS = {
 }
 SUFFIXES = {"detect": "", "pose": "-pose", "segment": "-seg", "classify": "-cls"}
 TINY = {"t": [0.33, 0.125, 128]}
+WIDER = {"t": [0.33, 0.25, 512]}
+"""The area attention of generation 12 comes in heads of 32 channels."""
 
 
 def tiny_yolo(task: str = "detect", generation: str = "11", *, seed: int = 0) -> torch.nn.Module:
@@ -24,7 +26,7 @@ def tiny_yolo(task: str = "detect", generation: str = "11", *, seed: int = 0) ->
     root = Path(ultralytics_module("ultralytics").__file__).parent
     name = f"yolo{generation}{SUFFIXES[task]}.yaml"
     plan = ultralytics_module("ultralytics.utils").YAML.load(root / "cfg" / "models" / generation / name)
-    plan.update(scales=TINY, scale="t", yaml_file=name)
+    plan.update(scales=WIDER if generation == "12" else TINY, scale="t", yaml_file=name)
     tasks: Any = ultralytics_module("ultralytics.nn.tasks")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -28,6 +28,7 @@ def job(path: Path, folder: Path) -> dict[str, Any]:
         "path": str(path),
         "folder": str(folder),
         "size": size,
+        "views": ["picture"],
         "fps": 5,
         "decoder": "auto",
         "image_fps": 25,

@@ -13,7 +13,7 @@ import torch
 
 from tests.features import tiny
 from vidlstm.errors import StoreError
-from vidlstm.features.extract import ExtractionReport
+from vidlstm.features.extract import ExtractionReport, look_up
 from vidlstm.structures import FrameSize
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
@@ -71,6 +71,18 @@ def test_a_second_run_finds_everything(clips: list[Path], tmp_path: Path) -> Non
     assert (report.found, report.extracted) == (5, 1)
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     assert before.items() < after.items()
+
+
+def test_another_process_finds_what_was_extracted_and_misses_what_was_not(
+    clips: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"not a video")
+    videos = [*clips[:3], tmp_path / "bad.mp4"]
+    done = tiny.extract(videos, tmp_path / "store")
+    found = look_up([*videos, clips[0], tmp_path / "none.mp4"], tiny.store_of(tmp_path / "store"))
+    assert found.hashes == done.hashes
+    assert (found.found, found.extracted, found.features) == (3, 0, 0)
+    assert [failure.path.name for failure in found.failures] == ["bad.mp4", "none.mp4"]
 
 
 def test_a_renamed_video_is_found_and_a_changed_one_is_not(clips: list[Path], tmp_path: Path) -> None:

@@ -30,28 +30,48 @@ def options(**changes) -> argparse.Namespace:
 
 def test_task_2a_begins_and_ends_alike_and_is_the_same_between(script) -> None:
     batch = script.draw_2a(5, torch.tensor([0, 1]))
-    symbols = torch.cat([batch.x_BTF.argmax(-1), batch.target_BT[:, -1:]], dim=1)
+    symbols = torch.cat([batch.read_BT, batch.target_BT[:, -1:]], dim=1)
     assert symbols.tolist() == [[4, 0, 1, 2, 3, 4], [5, 0, 1, 2, 3, 5]]
     assert torch.equal(batch.target_BT, symbols[:, 1:])
-    assert batch.x_BTF.shape == (2, 5, 6)  # p steps are read, p + 1 symbols are possible
+    assert batch.read_BT.shape == (2, 5)  # p steps are read
 
 
 def test_task_2c_hides_the_class_at_least_q_plus_1_steps_before_the_trigger(script) -> None:
-    first = torch.randint(2, (2000,), generator=torch.Generator().manual_seed(0))
-    batch = script.draw_2c(20, first, torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(1)
     e, b, x, y = 20, 21, 22, 23
-    symbols = batch.x_BTF.argmax(-1)
-    for row, length, truth, target in zip(
-        symbols.tolist(), batch.lengths_B.tolist(), first.tolist(), batch.target_BT.tolist(), strict=True
-    ):
-        assert row[:2] == [b, (x, y)[truth]]
-        assert row[length - 1] == e
-        assert all(symbol < 20 for symbol in row[2 : length - 1])
-        assert length - 1 - 1 >= 20 + 1  # from the class to the trigger
-        assert [t for t, value in enumerate(target) if value >= 0] == [length - 1]
-        assert target[length - 1] == truth
+    lengths = []
+    for _ in range(1000):
+        first = torch.randint(2, (3,), generator=generator)
+        batch = script.draw_2c(20, first, generator)
+        lengths.append(batch.read_BT.shape[1])
+        for row, truth, target in zip(
+            batch.read_BT.tolist(), first.tolist(), batch.target_BT.tolist(), strict=True
+        ):
+            assert row[:2] == [b, (x, y)[truth]]
+            assert row[-1] == e
+            assert all(symbol < 20 for symbol in row[2:-1])
+            assert len(row) - 1 - 1 >= 20 + 1  # from the class to the trigger
+            assert target == [-100] * (len(row) - 1) + [truth]
     # k is 9 on average, which makes q + 13 symbols (the paper prints q + 14); the last one is not read.
-    assert batch.lengths_B.double().mean() == pytest.approx(20 + 13 - 1, abs=0.6)
+    assert sum(lengths) / len(lengths) == pytest.approx(20 + 13 - 1, abs=0.9)
+
+
+@pytest.mark.parametrize("cell", ["lstm_1997", "gru", "lstm_layernorm"])
+def test_looking_a_column_up_is_multiplying_by_one_unit_a_symbol(script, cell) -> None:
+    torch.manual_seed(0)
+    net = script.Net("2c", cell, 5, options())
+    batch = script.draw_2c(5, torch.tensor([0, 1]), torch.Generator().manual_seed(0))
+    plain = script.RecurrentEncoder(9, 4, cell=cell)
+    with torch.no_grad():
+        for layer, looked_up in zip(plain.stack.layers, net.encoder.stack.layers, strict=True):
+            layer.W_GD.copy_(looked_up.W_GD)
+            layer.b_G.copy_(looked_up.b_G)
+            if layer.b_recurrent_G is not None:
+                layer.b_recurrent_G.copy_(looked_up.b_recurrent_G)
+            layer.U_GF.copy_(net.columns.weight.T)
+        y_BTD, _ = plain(torch.nn.functional.one_hot(batch.read_BT, 9).float())
+        scores, _ = net(batch.read_BT, None, batch.target_BT >= 0)
+    torch.testing.assert_close(scores, net.head(y_BTD[:, -1]), atol=1e-5, rtol=0)
 
 
 def test_truncation_cuts_the_gradient_and_nothing_else(script) -> None:

@@ -17,7 +17,7 @@ from torch import nn
 
 from vidlstm.backbones.ultralytics_quiet import ultralytics_module
 from vidlstm.backbones.weights import sha256_of
-from vidlstm.backbones.yolo_pickle import NETWORKS, Shells
+from vidlstm.backbones.yolo_pickle import NETWORKS, Shells, names_in
 from vidlstm.errors import WeightsError
 
 KNOWN_FILES = {
@@ -86,7 +86,7 @@ def _read(path: Path, *, trust: bool) -> Any:
     for name in NETWORK_MODULES:
         ultralytics_module(name)
     try:
-        shells = Shells(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+        shells = Shells(names_in(path))
     except Exception as error:  # a damaged file makes torch's reader stumble in many ways
         raise WeightsError(f"{path} is not a file of torch.save, or is damaged: {error}") from error
     if shells.refused and not trust:

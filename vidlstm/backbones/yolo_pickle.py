@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -38,6 +38,27 @@ LOSS_MODULES = ("ultralytics.utils.loss", "ultralytics.utils.tal")
 """A checkpoint from the middle of a training carries its loss along."""
 
 _lock = threading.Lock()
+
+
+def names_in(path: Path) -> list[str]:
+    """What a file of ``torch.save`` names beyond tensors and plain containers; nothing of it is loaded."""
+    with _nothing_allowed():
+        return torch.serialization.get_unsafe_globals_in_checkpoint(path)
+
+
+@contextlib.contextmanager
+def _nothing_allowed() -> Iterator[None]:
+    """Puts aside what this process has allowed elsewhere, as Ultralytics' own loader does for good.
+
+    The list is one for the whole process, so one file is read at a time.
+    """
+    with _lock:
+        before = torch.serialization.get_safe_globals()
+        torch.serialization.clear_safe_globals()
+        try:
+            yield
+        finally:
+            torch.serialization.add_safe_globals(before)
 
 
 class Shells:
@@ -92,14 +113,9 @@ class Shells:
     @contextlib.contextmanager
     def allowed(self) -> Iterator[None]:
         """Lets torch's restricted unpickler use the stand-ins, and turns what came of them into layers."""
-        before = torch.serialization.get_safe_globals()
-        with _lock:
-            torch.serialization.clear_safe_globals()
-            try:
-                with torch.serialization.safe_globals([(v, name) for name, v in self._allowed.items()]):
-                    yield
-            finally:
-                torch.serialization.add_safe_globals(before)
+        stand_ins: list[Any] = [(value, name) for name, value in self._allowed.items()]
+        with _nothing_allowed(), torch.serialization.safe_globals(stand_ins):
+            yield
         for made, real in self._made:
             made.__class__ = real
 

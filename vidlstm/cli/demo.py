@@ -20,7 +20,7 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--out", type=Path, default=Path("vidlstm-demo"), help="takes everything")
     parser.add_argument("--seed", type=int, default=0, help="of the drawings and of the training")
-    parser.add_argument("--figures", type=int, default=20, help="how many people are drawn")
+    parser.add_argument("--figures", type=int, default=36, help="how many people are drawn")
     settings = parse(parser, argv)
     quieten_lightning()
 

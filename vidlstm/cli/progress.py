@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import warnings
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -61,12 +62,8 @@ class _Bar:
         self._progress.update(self._task, completed=done, total=total, rates=rates, visible=visible)
         if not self._console.is_terminal and working and time.monotonic() - self._logged > LOG_SECONDS:
             self._logged = time.monotonic()
-            left = (total - done) * self._seconds / max(1, done)
-            print(
-                f"{self._verb} {done}/{total} {self._unit}  {rates}  {left:.0f} s left",
-                file=sys.stderr,
-                flush=True,
-            )
+            left = f"  {(total - done) * self._seconds / done:.0f} s left" if done else ""
+            print(f"{self._verb} {done}/{total} {self._unit}  {rates}{left}", file=sys.stderr, flush=True)
 
 
 class ExtractionBar(_Bar):
@@ -77,6 +74,8 @@ class ExtractionBar(_Bar):
 
     def __call__(self, report: ExtractionReport, total: int) -> None:
         """Shows a report; ``total`` videos in all."""
+        if not report.extracted:  # another extraction begins; one bar serves them all
+            self._started = self._logged = time.monotonic()
         done = report.extracted + report.found + len(report.unreadable)
         rates = (
             f"{report.extracted / self._seconds:.1f} clips/s  {report.features / self._seconds:.0f} frames/s"
@@ -99,10 +98,20 @@ class TrackingBar(_Bar):
         self._show(done, total, rates, working=report.frames > 0, visible=True)
 
 
+def speaks() -> bool:
+    """Whether this process prints; of several that train together only the first does."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    return not getattr(rank_zero_only, "rank", 0)
+
+
 def quieten_lightning() -> None:
     """Leaves Lightning's warnings, without its remarks on hardware and on other products."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", r"`isinstance\(treespec", FutureWarning)  # Lightning's, of torch 2.15
+    if not speaks():
+        warnings.simplefilter("ignore")
 
 
 def show_failures(report: ExtractionReport | PredictionReport | TrackingReport, *, limit: int = 20) -> None:

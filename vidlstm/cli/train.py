@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lightning import Trainer
 
 from vidlstm.cli.parsing import new_parser, parse, trainer_arguments
-from vidlstm.cli.progress import ExtractionBar, quieten_lightning
+from vidlstm.cli.progress import ExtractionBar, quieten_lightning, speaks
 from vidlstm.settings import (
     TRAINER_DEFAULTS,
     ActionDataSettings,
@@ -71,9 +71,14 @@ def run(argv: Sequence[str]) -> int:
             resume=settings.resume,
             progress=bar,
         )
-    print(
+    if speaks():
+        print(_summary(metrics, settings.out))
+    return 0
+
+
+def _summary(metrics: dict[str, Any], out: Path) -> str:
+    return (
         f"validation accuracy {metrics['val_accuracy']:.3f} in epoch {metrics['best_epoch']} "
         f"({metrics['validation_clips']} clips; always the commonest class: "
-        f"{metrics['majority_class_accuracy']:.3f}). {settings.out / 'best.ckpt'}"
+        f"{metrics['majority_class_accuracy']:.3f}). {out / 'best.ckpt'}"
     )
-    return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vidlstm.cli.parsing import new_parser, parse, trainer_arguments
-from vidlstm.cli.progress import TrackingBar, quieten_lightning, show_failures
+from vidlstm.cli.progress import TrackingBar, quieten_lightning, show_failures, speaks
 from vidlstm.errors import SettingsError
 from vidlstm.settings import (
     TRAINER_DEFAULTS,
@@ -92,8 +92,9 @@ def run_train(argv: Sequence[str]) -> int:
         seed=settings.seed,
         resume=settings.resume,
     )
-    print(_rows(metrics))
-    print(settings.out / "best.ckpt")
+    if speaks():
+        print(_rows(metrics))
+        print(settings.out / "best.ckpt")
     return 0
 
 

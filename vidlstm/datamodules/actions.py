@@ -131,5 +131,11 @@ class ActionData(LightningDataModule):
             len(dataset), self._batch_size, shuffle=shuffle, seed=self._seed, rank=rank, world_size=world_size
         )
         # An item is a batch already, so the loader must not collate; the features are in memory, so worker
-        # processes would only copy them.
-        return DataLoader(dataset, batch_size=None, sampler=order, pin_memory=torch.cuda.is_available())
+        # processes would only copy them. Its own generator leaves the global one to dropout and cuts.
+        return DataLoader(
+            dataset,
+            batch_size=None,
+            sampler=order,
+            generator=torch.Generator(),
+            pin_memory=torch.cuda.is_available(),
+        )

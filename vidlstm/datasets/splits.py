@@ -87,7 +87,10 @@ def _given_sides(
     for record in records:
         sides[record.split or "train"].append(record)
     if not sides["train"]:
-        raise DatasetError("no clip is marked train; the column 'split' must name training clips too")
+        raise DatasetError(
+            "no clip is marked train; the column 'split' must name training clips too (evaluate takes test "
+            "clips alone with --side all)"
+        )
     return sides
 
 

@@ -73,6 +73,7 @@ class DecodePool:
         paths: the videos; ``job`` in an event is the index here.
         folder: the store's folder for this fingerprint, to skip what is there.
         size: frames wanted.
+        views: what is shown of each, see ``video/views.py``; three channels each.
         fps: features per second.
         decoder, image_fps: see ``SamplingSettings``.
         workers: processes.
@@ -86,6 +87,7 @@ class DecodePool:
         *,
         folder: Path,
         size: FrameSize,
+        views: Sequence[str],
         fps: float,
         decoder: str,
         image_fps: float,
@@ -96,11 +98,12 @@ class DecodePool:
         self._settings = {
             "folder": str(folder.absolute()),
             "size": [size.height, size.width, size.fit],
+            "views": list(views),
             "fps": fps,
             "decoder": decoder,
             "image_fps": image_fps,
         }
-        self._shape = (size.height, size.width, 3)
+        self._shape = (size.height, size.width, 3 * len(views))
         self._paths = list(paths)
         self._jobs = iter(range(len(self._paths)))
         self._lock = threading.Lock()

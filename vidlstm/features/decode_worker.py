@@ -26,6 +26,7 @@ from vidlstm.structures import FrameSize
 from vidlstm.video.container import check_is_file
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
+from vidlstm.video.views import with_views
 
 HEAD = struct.Struct("<BII")
 HASH, FRAME, END, FAILED, BEAT = range(5)
@@ -82,8 +83,8 @@ def decode(job: dict[str, Any], outlet: Outlet) -> None:
     with open_video(
         path, decoder=job["decoder"], size=size, wanted=wanted, image_fps=job["image_fps"]
     ) as reader:
-        for frame in reader:
-            outlet.send(FRAME, {"t": frame.timestamp_seconds}, frame.image.reshape(-1))
+        for frame, shown in with_views(reader, job["views"]):
+            outlet.send(FRAME, {"t": frame.timestamp_seconds}, shown.reshape(-1))
         outlet.send(END, {"frames": reader.decoded_frames, "truncated": reader.truncated})
 
 

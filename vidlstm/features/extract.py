@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from vidlstm.backbones.cpu import available_cores
 from vidlstm.errors import VIDEO_FAILURES
 from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Failed, Hashed
 from vidlstm.features.lanes import Lanes
-from vidlstm.features.spec import FeatureSpec
+from vidlstm.features.spec import FeatureSpec, hash_video
 from vidlstm.features.store import FeatureStore
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def extract_features(
         unique,
         folder=store.folder,
         size=backbone.size,
+        views=backbone.views,
         fps=store.spec.fps,
         decoder=decoder,
         image_fps=store.spec.image_fps,
@@ -252,6 +254,32 @@ class _Run:
         detail = f"{event.detail} (after {event.frame} frames)" if event.frame else event.detail
         self.report.failures.append(Failure(self._paths[event.job], event.reason, detail))
         self._progress(self.report)
+
+
+def look_up(paths: Sequence[Path], store: FeatureStore) -> ExtractionReport:
+    """What an extraction that another process has ended left in the store; nothing is decoded.
+
+    Args:
+        paths: the videos.
+        store: where their features are, but for those that could not be read.
+    """
+
+    def hash_of(path: Path) -> str | None:
+        try:
+            video_hash = hash_video(path)
+        except OSError:
+            return None
+        return video_hash if store.has(video_hash) else None
+
+    report, unique = ExtractionReport(), list(dict.fromkeys(Path(p) for p in paths))
+    with ThreadPoolExecutor(available_cores()) as pool:
+        for path, video_hash in zip(unique, pool.map(hash_of, unique), strict=True):
+            if video_hash is None:
+                report.failures.append(Failure(path, "unreadable", "it has no features in the store"))
+            else:
+                report.hashes[path] = video_hash
+    report.found = len(report.hashes)
+    return report
 
 
 def make_store(root: Path, backbone: Backbone, *, fps: float, image_fps: float = 25.0) -> FeatureStore:

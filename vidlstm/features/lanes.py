@@ -31,7 +31,7 @@ class Lanes:
     def __init__(self, backbone: Backbone, batch_size: int) -> None:
         self._backbone = backbone
         self._on_cpu = backbone.device.type == "cpu"
-        self._shape = (batch_size, backbone.size.height, backbone.size.width, 3)
+        self._shape = (batch_size, backbone.size.height, backbone.size.width, backbone.channels)
         threads = available_cores() if self._on_cpu else 1
         self.most_under_way = threads + 1 + threads // 2
         self._executor = ThreadPoolExecutor(threads, "backbone", initializer=self._start)
@@ -43,7 +43,7 @@ class Lanes:
             torch.set_num_threads(1)  # of this thread; those that exist already keep theirs
 
     def new_batch(self) -> np.ndarray:
-        """An empty batch ``(B, H, W, 3)`` uint8, for frames to be copied into.
+        """An empty batch ``(B, H, W, C)`` uint8, for frames to be copied into.
 
         An array: torch would call up all its threads for every copy, and they would spin for a while after.
         """

@@ -12,8 +12,10 @@ from vidlstm.inference.segments import merge_segments, step_probabilities, windo
 from vidlstm.structures import ActionPrediction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vidlstm.models.classifier import SequenceClassifier
-    from vidlstm.structures import FeatureSequence
+    from vidlstm.structures import FeatureSequence, SequenceBatch
 
 STRIDES_PER_WINDOW = 4
 BATCH_SIZE = 64
@@ -85,13 +87,22 @@ class ActionPredictor:
     def probabilities(self, sequence: FeatureSequence, rows: list[tuple[int, int]]) -> np.ndarray:
         """Class probabilities ``(W, K)`` float64 of row ranges of one sequence."""
         device = next(self._model.parameters()).device
-        table = torch.from_numpy(sequence.features)
-        windows = SequenceDataset(
-            table, torch.tensor(rows).reshape(-1, 2), torch.zeros(len(rows), dtype=torch.int64)
-        )
         parts = [np.zeros((0, len(self._labels)))]
-        for first in range(0, len(rows), BATCH_SIZE):
-            batch = windows[list(range(first, min(first + BATCH_SIZE, len(rows))))].to(device)
-            scores = self._model(batch.x_BTF, batch.lengths_B)
+        for batch in window_batches(sequence, rows):
+            scores = self._model(batch.x_BTF.to(device), batch.lengths_B.to(device))
             parts.append(scores.double().softmax(-1).cpu().numpy())
         return np.concatenate(parts)
+
+
+def window_batches(sequence: FeatureSequence, rows: list[tuple[int, int]]) -> Iterator[SequenceBatch]:
+    """Batches of windows, in order; their targets mean nothing.
+
+    Args:
+        sequence: of one video.
+        rows: of each window, ``[first, last)``.
+    """
+    nothing_W = torch.zeros(len(rows), dtype=torch.int64)
+    bounds_W2 = torch.tensor(rows).reshape(-1, 2)
+    windows = SequenceDataset(torch.from_numpy(sequence.features), bounds_W2, nothing_W)
+    for first in range(0, len(rows), BATCH_SIZE):
+        yield windows[list(range(first, min(first + BATCH_SIZE, len(rows))))]

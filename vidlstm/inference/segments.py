@@ -45,16 +45,27 @@ def window_rows(
 def step_probabilities(
     rows: list[tuple[int, int]], window_probabilities_WK: np.ndarray, steps: int
 ) -> np.ndarray:
-    """Probabilities of every step, ``(T, K)``: the windows over it, each weighing most at its middle.
+    """Probabilities of every step, ``(T, K)``; see :func:`merge_windows`."""
+    return merge_windows(rows, window_probabilities_WK[:, None], steps)
+
+
+def merge_windows(rows: list[tuple[int, int]], values_WLK: np.ndarray, steps: int) -> np.ndarray:
+    """One value for every step, ``(T, K)``: the windows over it, each weighing most at its middle.
 
     The triangular weight puts a change of label where the windows centred on either side differ.
+
+    Args:
+        rows: of each window, ``[first, last)``.
+        values_WLK: of each window, by its own steps (what is beyond its length is not read); L = 1 where a
+            window has one value for all its steps.
+        steps: T.
     """
-    total_TK = np.zeros((steps, window_probabilities_WK.shape[1]))
+    total_TK = np.zeros((steps, values_WLK.shape[2]))
     weight_T1 = np.zeros((steps, 1))
-    for (first, last), probabilities_K in zip(rows, window_probabilities_WK, strict=True):
+    for (first, last), values_LK in zip(rows, values_WLK, strict=True):
         length = last - first
         triangle = 1.0 - np.abs(np.arange(length) - (length - 1) / 2) / ((length + 1) / 2)
-        total_TK[first:last] += triangle[:, None] * probabilities_K
+        total_TK[first:last] += triangle[:, None] * values_LK[:length]
         weight_T1[first:last, 0] += triangle
     # A stride longer than the window leaves steps that no window saw: they take their nearest neighbour's.
     seen = np.flatnonzero(weight_T1[:, 0] > 0)

@@ -30,9 +30,9 @@ State: TypeAlias = tuple[Tensor, ...]
 Gates: TypeAlias = dict[str, Tensor]
 """Every gate of one step by its letter, ``(B, D)`` each, after its squashing function."""
 
-Gradients: TypeAlias = tuple[Tensor, Tensor, tuple[Tensor | None, ...], Sequence[Tensor]]
+Gradients: TypeAlias = tuple[Tensor, Tensor, tuple[Tensor | None, ...], Sequence[Tensor] | None]
 """Of a loss with respect to what a step read: the input's part, the recurrent part, the state (None for an h
-that is read through the recurrent part only), own parameters."""
+that is read through the recurrent part only), own parameters (None where ``own_gradients`` gives them)."""
 
 Pullback: TypeAlias = Callable[[State], Gradients]
 """Turns gradients with respect to the state a step gave into those with respect to what it read."""
@@ -93,6 +93,15 @@ class Cell(ABC):
             return d_x, d_r, tuple(rest[:carried]), rest[carried:]
 
         return tuple(part.detach() for part in after), pullback
+
+    def own_gradients(self, d_x_NG: Tensor, before: State, after: State) -> Sequence[Tensor]:
+        """Gradients of own parameters from all steps at once, for cells whose pullback leaves them out.
+
+        Args:
+            d_x_NG: gradients of the input's part at every step.
+            before, after: the state at every step, ``(N, D)`` each, rows as in ``d_x_NG``.
+        """
+        raise NotImplementedError
 
 
 class TanhRNN(Cell):
@@ -241,43 +250,48 @@ class PeepholeLSTM(Cell):
         self, x_BG: Tensor, r_BG: Tensor, state: State, own: Mapping[str, Tensor]
     ) -> tuple[State, Gates]:
         """Four blocks, two states."""
-        h, c, gates, _ = self._step(x_BG, r_BG, state[1], own["peephole"])
-        return (h, c), gates
+        h, c, i_f, g, o, _ = self._step(x_BG, r_BG, state[1], own["peephole"])
+        return (h, c), {"i": i_f[:, 0], "f": i_f[:, 1], "g": g, "o": o}
 
     @staticmethod
-    def _step(
-        x_BG: Tensor, r_BG: Tensor, c_before: Tensor, p: Tensor
-    ) -> tuple[Tensor, Tensor, Gates, Tensor]:
-        i, f, g, o = (x_BG + r_BG).chunk(4, dim=1)
-        i = torch.sigmoid(torch.addcmul(i, c_before, p[0]))
-        f = torch.sigmoid(torch.addcmul(f, c_before, p[1]))
-        g = torch.tanh(g)
-        c = torch.addcmul(f * c_before, i, g)
-        o = torch.sigmoid(torch.addcmul(o, c, p[2]))
+    def _step(x_BG: Tensor, r_BG: Tensor, c_before: Tensor, p: Tensor) -> tuple[Tensor, ...]:
+        """h, C, both gates that see C_{t-1} as ``(B, 2, D)``, g, o and tanh(C): few passes over memory."""
+        z_B4D = (x_BG + r_BG).view(len(x_BG), 4, -1)
+        i_f = torch.sigmoid(torch.addcmul(z_B4D[:, :2], c_before[:, None], p[:2]))
+        g = torch.tanh(z_B4D[:, 2])
+        c = torch.addcmul(i_f[:, 1] * c_before, i_f[:, 0], g)
+        o = torch.sigmoid(torch.addcmul(z_B4D[:, 3], c, p[2]))
         tanh_c = torch.tanh(c)
-        return o * tanh_c, c, {"i": i, "f": f, "g": g, "o": o}, tanh_c
+        return o * tanh_c, c, i_f, g, o, tanh_c
 
     def step_with_pullback(
         self, x_BG: Tensor, r_BG: Tensor, state: State, own: Mapping[str, Tensor]
     ) -> tuple[State, Pullback]:
-        """The derivative in closed form."""
+        """The derivative in closed form, each gate's written straight to its place."""
         c_before, p = state[1], own["peephole"]
-        h, c, gates, tanh_c = self._step(x_BG, r_BG, c_before, p)
-        i, f, g, o = gates.values()
+        h, c, i_f, g, o, tanh_c = self._step(x_BG, r_BG, c_before, p)
 
         def pullback(d_after: State) -> Gradients:
             d_h, d_c = d_after
-            d_o = _through_sigmoid(d_h * tanh_c, o)
+            d_z = h.new_empty(len(h), 4, h.shape[1])
+            d_i_f, d_o = d_z[:, :2], d_z[:, 3]
+            _through_sigmoid(d_h * tanh_c, o, out=d_o)
             d_c = (d_c + _through_tanh(d_h * o, tanh_c)).addcmul_(d_o, p[2])
-            d_i = _through_sigmoid(d_c * g, i)
-            d_f = _through_sigmoid(d_c * c_before, f)
-            d_g = _through_tanh(d_c * i, g)
-            d_p = torch.stack([(d_i * c_before).sum(0), (d_f * c_before).sum(0), (d_o * c).sum(0)])
-            d_c = (d_c * f).addcmul_(d_i, p[0]).addcmul_(d_f, p[1])
-            d_z = torch.cat([d_i, d_f, d_g, d_o], dim=1)
-            return d_z, d_z, (None, d_c), (d_p,)
+            torch.mul(d_c, g, out=d_z[:, 0])
+            torch.mul(d_c, c_before, out=d_z[:, 1])
+            _through_sigmoid(d_i_f, i_f, out=d_i_f)
+            _through_tanh(d_c * i_f[:, 0], g, out=d_z[:, 2])
+            d_c = (d_c * i_f[:, 1]).addcmul_(d_i_f[:, 0], p[0]).addcmul_(d_i_f[:, 1], p[1])
+            d_z = d_z.flatten(1)
+            return d_z, d_z, (None, d_c), None
 
         return (h, c), pullback
+
+    def own_gradients(self, d_x_NG: Tensor, before: State, after: State) -> Sequence[Tensor]:
+        """Each gate's gradient times the C that it saw, summed over all steps in one go."""
+        d_i, d_f, _, d_o = d_x_NG.chunk(4, dim=1)
+        seen = ((d_i, before[1]), (d_f, before[1]), (d_o, after[1]))
+        return (torch.stack([torch.linalg.vecdot(d, c, dim=0) for d, c in seen]),)
 
 
 class GRU(Cell):
@@ -366,13 +380,19 @@ def valid_steps(lengths_B: Tensor, steps: int) -> Tensor:
     return torch.arange(steps, device=lengths_B.device)[None, :] < lengths_B[:, None]
 
 
-def _through_sigmoid(d_out: Tensor, out: Tensor) -> Tensor:
-    """d_out ∘ out ∘ (1 - out), in one pass over memory."""
-    d_in: Tensor = torch.ops.aten.sigmoid_backward(d_out, out)
+def _through_sigmoid(d_y: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
+    """d_y ∘ y ∘ (1 - y), in one pass over memory; into ``out`` where that is given."""
+    if out is None:
+        d_in: Tensor = torch.ops.aten.sigmoid_backward(d_y, y)
+    else:
+        d_in = torch.ops.aten.sigmoid_backward.grad_input(d_y, y, grad_input=out)
     return d_in
 
 
-def _through_tanh(d_out: Tensor, out: Tensor) -> Tensor:
-    """d_out ∘ (1 - out²), in one pass over memory."""
-    d_in: Tensor = torch.ops.aten.tanh_backward(d_out, out)
+def _through_tanh(d_y: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
+    """d_y ∘ (1 - y²), in one pass over memory; into ``out`` where that is given."""
+    if out is None:
+        d_in: Tensor = torch.ops.aten.tanh_backward(d_y, y)
+    else:
+        d_in = torch.ops.aten.tanh_backward.grad_input(d_y, y, grad_input=out)
     return d_in

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vidlstm.models.cells import valid_steps
 from vidlstm.models.pooling import build_pooling
 from vidlstm.models.recurrent import RecurrentEncoder
+from vidlstm.models.truncation import run_truncated
 
 
 class FeatureNorm(nn.Module):
@@ -51,6 +52,7 @@ class SequenceClassifier(nn.Module):
         input_dropout: on the normalised features; a feature is dropped for the whole clip at once.
         frame_difference: append x_t - x_{t-1} to each step, zero at the first.
         pooling: a name in ``POOLINGS``.
+        forget_bias, orthogonal: how the encoder starts; see :class:`RecurrentEncoder`.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class SequenceClassifier(nn.Module):
         input_dropout: float = 0.2,
         frame_difference: bool = False,
         pooling: str = "mean",
+        forget_bias: float | None = None,
+        orthogonal: bool = False,
     ) -> None:
         super().__init__()
         self.norm = FeatureNorm(feature_dim)
@@ -87,12 +91,32 @@ class SequenceClassifier(nn.Module):
             cell=cell,
             bidirectional=bidirectional,
             dropout=dropout,
+            forget_bias=forget_bias,
+            orthogonal=orthogonal,
         )
         self.pooling = build_pooling(pooling, self.encoder.output_size, bidirectional=bidirectional)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.encoder.output_size, num_classes))
 
-    def forward(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
-        """Class scores (logits) ``(B, K)`` of padded features ``(B, T, F)`` with ``lengths (B,)``."""
+    def forward(self, x_BTF: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:
+        """Class scores (logits) ``(B, K)`` of padded features ``(B, T, F)`` with ``lengths (B,)``.
+
+        Args:
+            x_BTF, lengths_B: the clips.
+            truncate_steps: cut the gradient at every so many steps; see :func:`run_truncated`. 0 never does.
+        """
+        return self.scores_of(self.encoder_input(x_BTF, lengths_B), lengths_B, truncate_steps)
+
+    def scores_of(self, read_BTE: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:
+        """Class scores of what :meth:`encoder_input` gave."""
+        if truncate_steps:
+            y_BTD = run_truncated(self.encoder, read_BTE, lengths_B, truncate_steps)
+        else:
+            y_BTD, _ = self.encoder(read_BTE, lengths_B)
+        scores_BK: Tensor = self.head(self.pooling(y_BTD, lengths_B))
+        return scores_BK
+
+    def encoder_input(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
+        """What the encoder reads at every step, ``(B, T, E)``."""
         padded_BT1 = ~valid_steps(lengths_B, x_BTF.shape[1])[..., None]
         # Filled, not multiplied by zero: whatever lies in padded steps may be no number at all.
         x_BTF = self.norm(x_BTF.float().masked_fill(padded_BT1, 0.0))
@@ -101,6 +125,5 @@ class SequenceClassifier(nn.Module):
             change_BTF = torch.diff(x_BTF, dim=1, prepend=x_BTF[:, :1])
             x_BTF = torch.cat([x_BTF, change_BTF], dim=-1)
         x_BTF = x_BTF.masked_fill(padded_BT1, 0.0)
-        y_BTD, _ = self.encoder(self.project(x_BTF), lengths_B)
-        scores_BK: Tensor = self.head(self.pooling(y_BTD, lengths_B))
-        return scores_BK
+        read_BTE: Tensor = self.project(x_BTF)
+        return read_BTE

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from vidlstm.models.recurrent import RecurrentEncoder
+from vidlstm.models.recurrent import RecurrentEncoder, Start
 
 if TYPE_CHECKING:
     from vidlstm.models.cells import State
@@ -63,6 +63,7 @@ class AutoregressiveDecoder(nn.Module):
         horizon: P.
         coordinates: C.
         code: width of the learned code of each path.
+        start: how the recurrent weights start.
     """
 
     def __init__(
@@ -75,11 +76,14 @@ class AutoregressiveDecoder(nn.Module):
         horizon: int,
         coordinates: int,
         code: int = 16,
+        start: Start | None = None,
     ) -> None:
         super().__init__()
         self.slots, self.horizon = slots, horizon
         self.codes = nn.Parameter(torch.randn(slots, code))
-        self.cell = RecurrentEncoder(2 * coordinates + code, hidden_size, num_layers=num_layers, cell=cell)
+        self.cell = RecurrentEncoder(
+            2 * coordinates + code, hidden_size, num_layers=num_layers, cell=cell, **(start or {})
+        )
         self.correct = nn.Linear(hidden_size, coordinates)
         with torch.no_grad():
             self.correct.weight.mul_(FIRST_CORRECTION)

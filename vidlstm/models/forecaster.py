@@ -14,7 +14,7 @@ from vidlstm.errors import nearest
 from vidlstm.models.cells import valid_steps
 from vidlstm.models.decoding import AutoregressiveDecoder, DirectDecoder
 from vidlstm.models.ego_frame import EgoFrame, ego_frame
-from vidlstm.models.recurrent import RecurrentEncoder
+from vidlstm.models.recurrent import RecurrentEncoder, Start
 from vidlstm.models.social import build_social
 
 DECODINGS = ("direct", "autoregressive")
@@ -63,6 +63,7 @@ class PathForecaster(nn.Module):
         decoder_size: units of the direct decoder's hidden layer.
         social: one of ``SOCIAL``.
         social_size: width of the neighbourhood's embedding.
+        forget_bias, orthogonal: how encoder and autoregressive decoder start; see :class:`RecurrentEncoder`.
 
     Raises:
         ValueError: a name is unknown or a size makes no sense.
@@ -84,6 +85,8 @@ class PathForecaster(nn.Module):
         decoder_size: int = 128,
         social: str = "none",
         social_size: int = 32,
+        forget_bias: float | None = None,
+        orthogonal: bool = False,
     ) -> None:
         super().__init__()
         if decoding not in DECODINGS:
@@ -95,14 +98,17 @@ class PathForecaster(nn.Module):
         self.register_buffer("spread_scale_P", torch.ones(horizon))
         self.social = build_social(social, social_size, cell=cell)
         width = 2 * coordinates + 2 + (social_size if self.social is not None else 0)
-        self.encoder = RecurrentEncoder(width, hidden_size, num_layers=num_layers, cell=cell)
+        start: Start = {"forget_bias": forget_bias, "orthogonal": orthogonal}
+        self.encoder = RecurrentEncoder(width, hidden_size, num_layers=num_layers, cell=cell, **start)
         context = hidden_size + 2
         slots = {"slots": 1 + modes, "horizon": horizon, "coordinates": coordinates}
         self.decoder: nn.Module
         if decoding == "direct":
             self.decoder = DirectDecoder(context, hidden=decoder_size, **slots)
         else:
-            self.decoder = AutoregressiveDecoder(hidden_size, num_layers=num_layers, cell=cell, **slots)
+            self.decoder = AutoregressiveDecoder(
+                hidden_size, num_layers=num_layers, cell=cell, start=start, **slots
+            )
         self.certainty = nn.Sequential(
             nn.Linear(context, decoder_size),
             nn.ReLU(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,13 @@ from vidlstm.models.stacks import FusedStack, ScanStack
 if TYPE_CHECKING:
     from vidlstm.models.cells import State
     from vidlstm.models.stacks import Layer
+
+
+class Start(TypedDict, total=False):
+    """How recurrent weights start; see :class:`RecurrentEncoder`."""
+
+    forget_bias: float | None
+    orthogonal: bool
 
 
 class RecurrentEncoder(nn.Module):

@@ -81,9 +81,9 @@ def _run(
     W_GD: Tensor,
     state: State,
     own: Mapping[str, Tensor],
-    tape: list[tuple[Tensor, Pullback]] | None = None,
+    tape: list[tuple[State, State, Pullback]] | None = None,
 ) -> tuple[Tensor, State]:
-    """The loop. With a ``tape`` it notes each step's h_{t-1} and pullback."""
+    """The loop. With a ``tape`` it notes the state before and after each step, and its pullback."""
     recur = product_with(W_GD, schedule.rows[0], low)
     outputs = []
     for rows in schedule.slices():
@@ -94,7 +94,7 @@ def _run(
             after, _ = cell.step(x_NG[rows], r_BG, before, own)
         else:
             after, pullback = cell.step_with_pullback(x_NG[rows], r_BG, before, own)
-            tape.append((before[0], pullback))
+            tape.append((before, after, pullback))
         outputs.append(after[0])
         state = tuple(_replace_head(old, new) for old, new in zip(state, after, strict=True))
     return schedule.packed(outputs), state
@@ -119,7 +119,7 @@ class _Scan(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         carried = len(cell.state_names)
         state, own = state_and_own[:carried], dict(zip(names, state_and_own[carried:], strict=True))
-        ctx.schedule, ctx.low, ctx.carried, ctx.tape = schedule, low, carried, []
+        ctx.cell, ctx.schedule, ctx.low, ctx.tape = cell, schedule, low, []
         ctx.save_for_backward(W_GD, *own.values())
         h_ND, last = _run(cell, schedule, low, x_NG, W_GD, state, own, ctx.tape)
         # The last state may be the very tensor that the tape holds; an output must be its own.
@@ -133,7 +133,7 @@ class _Scan(torch.autograd.Function):
         recur_back = product_with(W_GD.t(), schedule.rows[0], ctx.low)
         d_state, d_own = tuple(d_last), [torch.zeros_like(weight) for weight in own]
         d_x_steps, d_r_steps = [], []
-        for rows, (_, pullback) in zip(reversed(schedule.slices()), reversed(ctx.tape), strict=True):
+        for rows, (_, _, pullback) in zip(reversed(schedule.slices()), reversed(ctx.tape), strict=True):
             alive = rows.stop - rows.start
             d_after = (d_state[0][:alive] + d_h_ND[rows], *(part[:alive] for part in d_state[1:]))
             d_x, d_r, d_before, d_weights = pullback(d_after)
@@ -141,12 +141,16 @@ class _Scan(torch.autograd.Function):
             d_h = d_through_W if d_before[0] is None else d_through_W.add_(d_before[0])
             d_before = (d_h, *d_before[1:])
             d_state = tuple(_replace_head(old, new) for old, new in zip(d_state, d_before, strict=True))
-            for total, part in zip(d_own, d_weights, strict=True):
-                total += part
+            if d_weights is not None:
+                for total, part in zip(d_own, d_weights, strict=True):
+                    total += part
             d_x_steps.append(d_x)
             d_r_steps.append(d_r)
         d_x_NG = schedule.packed(d_x_steps[::-1])
         d_r_NG = d_x_NG if d_r_steps[0] is d_x_steps[0] else schedule.packed(d_r_steps[::-1])
-        h_before_ND = schedule.packed([h for h, _ in ctx.tape])
-        d_W_GD = weight_gradient(d_r_NG, h_before_ND, ctx.low)
+        before, after, _ = zip(*ctx.tape, strict=True)
+        d_W_GD = weight_gradient(d_r_NG, schedule.packed([state[0] for state in before]), ctx.low)
+        if d_weights is None:
+            packed = [tuple(map(schedule.packed, zip(*states, strict=True))) for states in (before, after)]
+            d_own = ctx.cell.own_gradients(d_x_NG, *packed)
         return (None, None, None, None, d_x_NG, d_W_GD, *d_state, *d_own)

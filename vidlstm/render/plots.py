@@ -36,7 +36,7 @@ _LINES = 8  # as many curves as can be told apart; the other classes share one g
 
 
 @contextmanager
-def _figure(
+def picture_file(
     path: str | Path, width: float, height: float, dpi: int, *, tight: bool = False
 ) -> Iterator[Figure]:
     """A figure that is saved to ``path`` at the end. Its style does not depend on the user's matplotlibrc."""
@@ -52,12 +52,14 @@ def _figure(
             )
 
 
-def _short(text: str, letters: int = 24) -> str:
+def short(text: str, letters: int = 24) -> str:
+    """One line of at most so many letters."""
     line = one_line(text)
     return line if len(line) <= letters else line[: letters - 1].rstrip() + ELLIPSIS
 
 
-def _rgb(colour: tuple[int, int, int]) -> tuple[float, float, float]:
+def rgb(colour: tuple[int, int, int]) -> tuple[float, float, float]:
+    """The colour as matplotlib takes it."""
     return colour[0] / 255, colour[1] / 255, colour[2] / 255
 
 
@@ -76,16 +78,17 @@ def plot_timeline(
     """
     strips = 2 if truth is not None else 1
     span = time_span(prediction, truth)
-    with _figure(path, 11.0, 3.6 + 0.55 * strips, 110) as figure:
+    with picture_file(path, 11.0, 3.6 + 0.55 * strips, 110) as figure:
         curves, bars = figure.subplots(2, 1, sharex=True, height_ratios=[3.2, 0.6 * strips])
-        _curves(curves, prediction)
+        draw_curves(curves, prediction)
         rows = [("predicted", prediction.segments)] + ([("truth", tuple(truth))] if truth is not None else [])
-        _strips(bars, prediction, rows, span)
+        draw_strips(bars, prediction, rows, span)
         bars.set_xlim(*span)
-        curves.set_title(_short(Path(prediction.video).name or prediction.video, 90), loc="left", fontsize=11)
+        curves.set_title(short(Path(prediction.video).name or prediction.video, 90), loc="left", fontsize=11)
 
 
-def _curves(axes: Axes, prediction: ActionPrediction) -> None:
+def draw_curves(axes: Axes, prediction: ActionPrediction) -> None:
+    """Draws the probabilities of the likeliest classes at the middles of the windows."""
     middles = (prediction.window_start_seconds + prediction.window_end_seconds) / 2
     probabilities, colours = prediction.window_probabilities, colour_of(prediction.labels)
     peaks = probabilities.max(axis=0) if len(middles) else np.zeros(len(prediction.labels))
@@ -98,7 +101,7 @@ def _curves(axes: Axes, prediction: ActionPrediction) -> None:
     marker = "o" if len(middles) == 1 else ""
     for index in chosen:
         label = prediction.labels[index]
-        axes.plot(middles, probabilities[:, index], color=_rgb(colours[label]), lw=1.9, marker=marker)
+        axes.plot(middles, probabilities[:, index], color=rgb(colours[label]), lw=1.9, marker=marker)
         axes.lines[-1].set_label(_legend_name(label))
     axes.set(ylim=(0, 1.02), ylabel="probability")
     axes.grid(axis="y", color="0.92")
@@ -109,23 +112,24 @@ def _curves(axes: Axes, prediction: ActionPrediction) -> None:
 
 def _legend_name(label: str) -> str:
     # matplotlib leaves names out of a legend that begin with an underscore; a zero-width space keeps them in.
-    short = _short(label) or "(empty)"
-    return f"\u200b{short}" if short.startswith("_") else short
+    name = short(label) or "(empty)"
+    return f"\u200b{name}" if name.startswith("_") else name
 
 
-def _strips(
+def draw_strips(
     axes: Axes,
     prediction: ActionPrediction,
     rows: Sequence[tuple[str, Sequence[Segment]]],
     span: tuple[float, float],
 ) -> None:
+    """Draws rows of segments, each with its name beside it."""
     colours = colour_of(prediction.labels)
     for row, (_, segments) in enumerate(rows):
         for segment in segments:
             length = segment.end_seconds - segment.start_seconds
             colour = colours.get(segment.label, UNKNOWN)
             axes.broken_barh(
-                [(segment.start_seconds, length)], (row - 0.4, 0.8), facecolor=_rgb(colour), edgecolor="white"
+                [(segment.start_seconds, length)], (row - 0.4, 0.8), facecolor=rgb(colour), edgecolor="white"
             )
             letters = int(
                 length / (span[1] - span[0]) * 100
@@ -133,7 +137,7 @@ def _strips(
             if letters >= 3:
                 ink = "black" if is_bright(colour) else "white"
                 middle = segment.start_seconds + length / 2
-                text = axes.text(middle, row, _short(segment.label, letters), fontsize=8, color=ink)
+                text = axes.text(middle, row, short(segment.label, letters), fontsize=8, color=ink)
                 text.set(ha="center", va="center", clip_on=True)
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="seconds")
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
@@ -163,10 +167,10 @@ def plot_confusion(
         )
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    names = [_short(label, 28) or "(empty)" for label in labels]
+    names = [short(label, 28) or "(empty)" for label in labels]
     side = min(max(3.2, 0.62 * size), 8.0 + 0.1 * size, 18.0)
     # The matrix fills the figure, and saving it "tight" adds what the names need, however long they are.
-    with _figure(path, side, side, 120 if size <= 60 else 150, tight=True) as figure:
+    with picture_file(path, side, side, 120 if size <= 60 else 150, tight=True) as figure:
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
         beside = figure.add_axes((1.0 + 0.25 / side, 0.15, 0.2 / side, 0.7))
@@ -178,7 +182,7 @@ def plot_confusion(
             _write_counts(axes, counts, shares, min(10.0, side / size * 72 * 0.34))
         accuracy = float(np.trace(counts)) / max(float(counts.sum()), 1.0)
         right = f"accuracy {accuracy:.3f} ({int(np.trace(counts))} of {int(counts.sum())})"
-        axes.set_title(_short(title, 120) if title else right, fontsize=max(11.0, side), loc="left")
+        axes.set_title(short(title, 120) if title else right, fontsize=max(11.0, side), loc="left")
 
 
 def _name_cells(axes: Axes, names: Sequence[str], side: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from lightning import LightningModule
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torchmetrics.classification import (
     MulticlassF1Score,
 )
 
+from vidlstm.errors import CheckpointError
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.tasks.checkpoint import CARD, CARD_VERSION, read_checkpoint
 from vidlstm.tasks.optimisation import adamw_with_cosine
@@ -49,7 +51,9 @@ class ActionTask(LightningModule):
         learning_rate, weight_decay, warmup_fraction: see :func:`adamw_with_cosine`.
         label_smoothing: mixed into the targets.
         class_weights_K: of the loss; None weighs all alike.
+        seed: of dropout and of random cuts, with the epoch and the process.
         card: plain values that go into the checkpoint; see :func:`read_checkpoint`.
+        truncate_steps: in training, cut the gradient through time at every so many steps; 0 never does.
     """
 
     def __init__(
@@ -63,13 +67,16 @@ class ActionTask(LightningModule):
         warmup_fraction: float = 0.1,
         label_smoothing: float = 0.0,
         class_weights_K: Tensor | None = None,
+        seed: int = 0,
         card: dict[str, Any] | None = None,
+        truncate_steps: int = 0,
     ) -> None:
         super().__init__()
         self.model = model
         self.card = {"version": CARD_VERSION, "task": "action", **(card or {})}
         self._total_steps, self._warmup_fraction = total_steps, warmup_fraction
-        self._learning_rate, self._weight_decay = learning_rate, weight_decay
+        self._learning_rate, self._weight_decay, self._seed = learning_rate, weight_decay, seed
+        self._truncate_steps = truncate_steps
         self.loss = nn.CrossEntropyLoss(weight=class_weights_K, label_smoothing=label_smoothing)
         self.val_metrics = action_metrics(num_classes, "val_")
         self.val_loss = MeanMetric()
@@ -80,11 +87,38 @@ class ActionTask(LightningModule):
         scores_BK: Tensor = self.model(x_BTF, lengths_B)
         return scores_BK
 
+    def on_train_epoch_start(self) -> None:
+        """Seeds dropout and cuts, so that a resumed run repeats the one it goes on from."""
+        mixed = np.random.SeedSequence([self._seed, self.current_epoch, self.global_rank])
+        torch.manual_seed(int(mixed.generate_state(1)[0]))
+
     def training_step(self, batch: SequenceBatch, batch_index: int) -> Tensor:
-        """The loss of one batch."""
-        loss: Tensor = self.loss(self(batch.x_BTF, batch.lengths_B), batch.targets)
-        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(batch))
-        return loss
+        """The loss of one batch, in units that make the mean over processes that of the whole batch."""
+        scores_BK = self.model(batch.x_BTF, batch.lengths_B, self._truncate_steps)
+        loss: Tensor = self.loss(scores_BK, batch.targets)
+        self.log(
+            "train_loss",
+            loss.detach(),
+            prog_bar=True,
+            on_step=False,
+            on_epoch=True,
+            batch_size=len(batch),
+            sync_dist=True,
+        )
+        return loss * self._share(batch.targets)
+
+    def _share(self, targets_B: Tensor) -> Tensor | float:
+        """The weight of this process's clips over the mean weight of all processes' clips.
+
+        Gradients are averaged over processes, but each process's loss is divided by the class weights of its
+        own clips; without this, two processes would learn something else than one with twice the batch.
+        """
+        if self._trainer is None or self._trainer.world_size == 1:
+            return 1.0
+        weight_K = self.loss.weight
+        weights_B = torch.ones_like(targets_B).float() if weight_K is None else weight_K[targets_B]
+        weight = weights_B.sum()
+        return weight / self.trainer.strategy.reduce(weight.clone(), reduce_op="mean")
 
     def validation_step(self, batch: SequenceBatch, batch_index: int) -> None:
         """Gathers one batch's scores."""
@@ -96,7 +130,10 @@ class ActionTask(LightningModule):
         """Logs the metrics over all processes; keeps the confusion matrix, rows the truth."""
         values = self.val_metrics.compute()
         self.confusion_KK = values.pop("val_confusion").cpu()
-        self.log_dict({**values, "val_loss": self.val_loss.compute()}, prog_bar=True)
+        # They are the same in all processes already; sync_dist tells Lightning so.
+        self.log("val_accuracy", values.pop("val_accuracy"), prog_bar=True, sync_dist=True)
+        self.log("val_loss", self.val_loss.compute(), prog_bar=True, sync_dist=True)
+        self.log_dict(values, sync_dist=True)
         self.val_metrics.reset()
         self.val_loss.reset()
 
@@ -119,12 +156,17 @@ def load_action_model(path: Path) -> tuple[SequenceClassifier, dict[str, Any]]:
     """The trained classifier of a checkpoint, in eval mode, and its card.
 
     Raises:
-        CheckpointError: see :func:`read_checkpoint`.
+        CheckpointError: see :func:`read_checkpoint`; or its card does not describe its weights.
     """
     state, card = read_checkpoint(path, task="action")
-    model = SequenceClassifier(int(card["feature_dim"]), len(card["labels"]), **card["model"])
-    weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
-    model.load_state_dict(weights)
+    try:
+        model = SequenceClassifier(int(card["feature_dim"]), len(card["labels"]), **card["model"])
+        weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+        model.load_state_dict(weights)
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} is damaged: its card does not describe its weights: {error}"
+        ) from error
     return model.eval(), card
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vidlstm.datamodules.actions import ActionData
 from vidlstm.datasets import load_dataset, split_records
 from vidlstm.errors import DatasetError
+from vidlstm.features.extract import look_up
 from vidlstm.workflows.extract import fill_store
 
 if TYPE_CHECKING:
@@ -61,16 +62,20 @@ def prepare_data(
     sampling: SamplingSettings,
     seed: int,
     progress: Progress | None = None,
+    extracted_elsewhere: bool = False,
 ) -> ActionData:
-    """Extracts what is missing and gathers all features into one data module.
+    """Extracts what is missing, unless another process did, and gathers all features into a data module.
 
     Raises:
         DatasetError: videos cannot be read, or a side has no clip left.
     """
     paths = [Path(r.path) for r in (*train, *validation)]
-    report = fill_store(
-        paths, store, backbone, backbone_settings=backbone_settings, sampling=sampling, progress=progress
-    )
+    if extracted_elsewhere:
+        report = look_up(paths, store)
+    else:
+        report = fill_store(
+            paths, store, backbone, backbone_settings=backbone_settings, sampling=sampling, progress=progress
+        )
     for failure in report.failures:
         if failure.reason == "truncated":
             warnings.warn(str(failure), stacklevel=2)

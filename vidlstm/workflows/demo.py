@@ -15,7 +15,7 @@ from vidlstm.demo.clips import draw_dataset
 from vidlstm.demo.story import draw_story
 from vidlstm.inference.segments import mean_iou
 from vidlstm.render.report import write_report_json
-from vidlstm.settings import ActionDataSettings, BackboneSettings
+from vidlstm.settings import ActionDataSettings, ActionModelSettings, BackboneSettings, OptimiserSettings
 from vidlstm.workflows.evaluate_action import evaluate_action
 from vidlstm.workflows.predict_action import predict_action
 from vidlstm.workflows.train_action import train_action
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from vidlstm.workflows.extract import Progress
 
-EPOCHS = 40
+FIGURES, EPOCHS = 36, 30
+MODEL = ActionModelSettings(num_layers=1, dropout=0.3, input_dropout=0.3, frame_difference=True)
+OPTIMISER = OptimiserSettings(learning_rate=2e-3)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def demo(
     out: Path,
     *,
     seed: int = 0,
-    figures: int = 20,
+    figures: int = FIGURES,
     epochs: int = EPOCHS,
     backbone: BackboneSettings | None = None,
     trainer: dict[str, Any] | None = None,
@@ -72,7 +74,8 @@ def demo(
     started = time.monotonic()
     out = Path(out)
     backbone = backbone or BackboneSettings(name="efficientnet_lite0")
-    data = ActionDataSettings(format="csv", root=out / "data", annotations=out / "data" / "clips.csv")
+    annotations = out / "data" / "clips.csv"
+    data = ActionDataSettings(format="csv", root=out / "data", annotations=annotations, batch_size=16)
     step(f"drawing clips of {figures} figures, and one longer video of a figure that is in none of them")
     draw_dataset(out / "data", seed=seed, figures=figures)
     story, truth = draw_story(out / "data", seed=seed)
@@ -82,6 +85,8 @@ def demo(
         out=out / "run",
         store=out / "features",
         backbone=backbone,
+        model=MODEL,
+        optimiser=OPTIMISER,
         trainer={"max_epochs": epochs, **(trainer or {})},
         seed=seed,
         progress=progress,

@@ -10,6 +10,7 @@ import numpy as np
 import polars
 import torch
 
+from vidlstm.datasets import load_dataset
 from vidlstm.errors import CheckpointError, DatasetError
 from vidlstm.features.extract import make_store
 from vidlstm.render.plots import plot_confusion
@@ -22,7 +23,7 @@ from vidlstm.workflows.extract import backbone_of_card
 
 if TYPE_CHECKING:
     from vidlstm.datamodules.actions import ActionData
-    from vidlstm.datasets import ClipRecord, Split
+    from vidlstm.datasets import ClipRecord
     from vidlstm.models.classifier import SequenceClassifier
     from vidlstm.workflows.extract import Progress
 
@@ -43,7 +44,7 @@ def evaluate_action(
     """Scores a checkpoint on clips it was not trained on, beside its baselines.
 
     The clips are split as in training (same fold, fraction and seed, from the checkpoint) unless ``data``
-    says otherwise.
+    says otherwise. They need not show every class that the checkpoint knows.
 
     Args:
         checkpoint: what ``train`` wrote.
@@ -51,7 +52,8 @@ def evaluate_action(
         out: takes ``report.json``, ``confusion.png`` and ``predictions.csv``.
         store: the feature store's root folder.
         side: which clips; auto takes the test clips where there are any, else the validation clips. ``all``
-            is for a dataset that the checkpoint has never seen; the baselines are then left out.
+            is for a dataset that the checkpoint has never seen: nothing is split, and the baselines, which
+            need training clips, are left out.
         backbone: where the backbone's weights are.
         sampling: how videos are decoded; the rate is the checkpoint's.
         progress: told of the extraction.
@@ -64,13 +66,14 @@ def evaluate_action(
     """
     backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
     model, card = load_action_model(Path(checkpoint))
-    data = _like_training(data, card)
-    labels, split = read_split(data, seed=int(card["seed"]))
-    if list(labels) != card["labels"]:
+    labels: list[str] = card["labels"]
+    data = _like_training(data, card, side)
+    name, train, chosen = _choose(data, side, seed=int(card["seed"]))
+    if unknown := sorted({r.label for r in (*train, *chosen)} - set(labels)):
         raise CheckpointError(
-            f"{checkpoint} was trained on the classes {card['labels']}, these clips have {list(labels)}"
+            f"{checkpoint} was trained on the classes {', '.join(labels)}; it cannot know "
+            f"{', '.join(unknown)}. Leave those clips out, or train on them"
         )
-    name, train, chosen = _choose(split, side)
     network = backbone_of_card(card, backbone)
     feature_store = make_store(Path(store), network, fps=card["fps"], image_fps=card["image_fps"])
     datamodule = prepare_data(
@@ -91,7 +94,7 @@ def evaluate_action(
         "checkpoint": str(checkpoint),
         "side": name,
         "clips": len(datamodule.validation_records),
-        "labels": list(labels),
+        "labels": labels,
         "backbone": card["backbone"],
         "data": plain(data),
     }
@@ -99,19 +102,35 @@ def evaluate_action(
     return report
 
 
-def _like_training(data: ActionDataSettings, card: dict[str, Any]) -> ActionDataSettings:
+def _like_training(data: ActionDataSettings, card: dict[str, Any], side: Side) -> ActionDataSettings:
     trained = card["data"]
     return dataclasses.replace(
         data,
-        fold=trained["fold"] if data.fold is None and data.format == trained["format"] else data.fold,
+        fold=_fold(data, trained, side),
         validation_fraction=trained["validation_fraction"],
         max_seconds=trained["max_seconds"],
     )
 
 
-def _choose(split: Split, side: Side) -> tuple[str, list[ClipRecord], list[ClipRecord]]:
+def _fold(data: ActionDataSettings, trained: dict[str, Any], side: Side) -> int | None:
+    """The fold that was given, else that of the training where these annotations have folds at all."""
+    if data.fold is not None or data.format != trained["format"]:
+        return data.fold
+    if data.format == "csv":  # the one format whose files may leave folds out
+        records = load_dataset("csv", data.root, data.annotations).records
+        if side == "all" or all(record.fold is None for record in records):
+            return None
+    fold: int | None = trained["fold"]
+    return fold
+
+
+def _choose(
+    data: ActionDataSettings, side: Side, *, seed: int
+) -> tuple[str, list[ClipRecord], list[ClipRecord]]:
+    """The side's name, the clips that the baselines learn from, and the clips to score."""
     if side == "all":
-        return "all", [], [*split.train, *split.validation, *split.test]
+        return "all", [], list(load_dataset(data.format, data.root, data.annotations, data.fold).records)
+    _, split = read_split(data, seed=seed)
     if side == "auto":
         side = "test" if split.test else "validation"
     chosen = split.test if side == "test" else split.validation

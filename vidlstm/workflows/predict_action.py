@@ -84,7 +84,7 @@ def predict_action(
     report = PredictionReport()
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    with _store(store, out, network, card) as features:
+    with feature_store(store, out, network, card) as features:
         extraction = fill_store(
             paths, features, network, backbone_settings=backbone, sampling=sampling, progress=progress
         )
@@ -145,7 +145,10 @@ def build_predictor(
 
 
 @contextlib.contextmanager
-def _store(root: Path | None, out: Path, backbone: Backbone, card: dict[str, Any]) -> Iterator[FeatureStore]:
+def feature_store(
+    root: Path | None, out: Path, backbone: Backbone, card: dict[str, Any]
+) -> Iterator[FeatureStore]:
+    """The store at ``root``, or where that is None one in ``out`` that is gone afterwards."""
     if root is not None:
         yield make_store(Path(root), backbone, fps=card["fps"], image_fps=card["image_fps"])
         return

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning import Trainer, seed_everything
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
+from vidlstm.errors import CheckpointError, SettingsError
 from vidlstm.features.extract import make_store
+from vidlstm.features.spec import side_by_side
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.settings import (
     TRAINER_DEFAULTS,
@@ -23,6 +26,7 @@ from vidlstm.settings import (
     plain,
 )
 from vidlstm.tasks.action import ActionTask, balanced_weights
+from vidlstm.tasks.checkpoint import read_checkpoint
 from vidlstm.workflows.action_data import prepare_data, read_split
 from vidlstm.workflows.extract import backbone_from
 
@@ -69,7 +73,11 @@ def train_action(
     """
     backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
     model, optimiser = model or ActionModelSettings(), optimiser or OptimiserSettings()
+    check_truncation(model, optimiser)
     seed_everything(seed, workers=True, verbose=False)
+    lightning = build_trainer(
+        Path(out), trainer or {}, monitor="val_loss", mode="min", patience=optimiser.patience
+    )
     labels, split = read_split(data, seed=seed)
     network = backbone_from(backbone)
     feature_store = make_store(Path(store), network, fps=sampling.fps, image_fps=sampling.image_fps)
@@ -84,15 +92,28 @@ def train_action(
         sampling=sampling,
         seed=seed,
         progress=progress,
-    )
-    lightning = build_trainer(
-        Path(out), trainer or {}, monitor="val_loss", mode="min", patience=optimiser.patience
+        extracted_elsewhere=not extracts(lightning),
     )
     card = make_card(datamodule, network, sampling, data, model, seed=seed)
-    task = build_task(datamodule, network.feature_dim, model, optimiser, lightning, card)
-    checkpoint = Path(out) / "last.ckpt" if resume else None
+    task = build_task(datamodule, network.feature_dim, model, optimiser, lightning, card, seed=seed)
+    checkpoint = resumable(Path(out) / "last.ckpt", card) if resume else None
     lightning.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
     return finish(lightning, task, datamodule, Path(out))
+
+
+def check_truncation(model: ActionModelSettings, optimiser: OptimiserSettings) -> None:
+    """Refuses what cannot be cut.
+
+    Raises:
+        SettingsError: the network is bidirectional, or the number of steps is negative.
+    """
+    if optimiser.truncate_steps < 0:
+        raise SettingsError(f"optimiser.truncate_steps must not be negative: {optimiser.truncate_steps}")
+    if optimiser.truncate_steps and model.bidirectional:
+        raise SettingsError(
+            "optimiser.truncate_steps needs a network that reads forwards alone, piece by piece; "
+            "add --model.bidirectional false"
+        )
 
 
 def make_card(
@@ -126,6 +147,8 @@ def build_task(
     optimiser: OptimiserSettings,
     trainer: Trainer,
     card: dict[str, Any],
+    *,
+    seed: int,
 ) -> ActionTask:
     """The classifier, its normalisation fitted to the training features, and its task."""
     classifier = SequenceClassifier(feature_dim, len(data.labels), **plain(model))
@@ -142,8 +165,37 @@ def build_task(
         warmup_fraction=optimiser.warmup_fraction,
         label_smoothing=optimiser.label_smoothing,
         class_weights_K=weights,
+        seed=seed,
         card=card,
+        truncate_steps=optimiser.truncate_steps,
     )
+
+
+def resumable(path: Path, card: dict[str, Any]) -> Path:
+    """The checkpoint itself, where it comes from a training like the one described by ``card``.
+
+    Raises:
+        CheckpointError: it does not, or :func:`read_checkpoint` refuses it.
+    """
+    _, earlier = read_checkpoint(path, task="action")
+    keys = ("labels", "backbone", "fps", "image_fps", "model", "seed")
+    if other := [key for key in keys if earlier.get(key) != card[key]]:
+        raise CheckpointError(
+            f"{path} cannot be resumed, it was trained with other settings; give the same again or another "
+            f"--out:\n{side_by_side({k: card[k] for k in other}, {k: earlier.get(k) for k in other})}"
+        )
+    return path
+
+
+def extracts(trainer: Trainer) -> bool:
+    """Whether this process extracts what is missing.
+
+    Lightning starts the other processes of a machine only when the first comes to ``fit``, so they find all
+    features there. Other launchers (torchrun, SLURM) start all at once; then each extracts, which one store
+    takes, but it is quicker to run ``vidlstm extract`` first.
+    """
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    return trainer.local_rank == 0 or not isinstance(environment, LightningEnvironment)
 
 
 def build_trainer(
@@ -153,18 +205,11 @@ def build_trainer(
     arguments = {**TRAINER_DEFAULTS, **arguments}
     arguments["default_root_dir"] = arguments.get("default_root_dir") or out
     callbacks = list(arguments.pop("callbacks", None) or [])
-    callbacks.append(
-        ModelCheckpoint(
-            dirpath=out,
-            filename="best",
-            monitor=monitor,
-            mode=mode,
-            save_last=True,
-            enable_version_counter=False,
-        )
-    )
     if patience:
         callbacks.append(EarlyStopping(monitor, mode=mode, patience=patience))
+    callbacks.append(ModelCheckpoint(out, "best", monitor, mode=mode, enable_version_counter=False))
+    # Not the first one's save_last, which writes where there is a new best alone. After it: holds its state.
+    callbacks.append(ModelCheckpoint(out, "last", enable_version_counter=False))
     if arguments.get("logger") in (None, True):
         arguments["logger"] = CSVLogger(out, name="", version="")
     return Trainer(callbacks=callbacks, **arguments)

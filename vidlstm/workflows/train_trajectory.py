@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning import Trainer, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
+from lightning import seed_everything
+from lightning.pytorch.callbacks import EMAWeightAveraging
 
 from vidlstm.inference.forecast import forecast_windows, truth_of
 from vidlstm.models.forecaster import PathForecaster
 from vidlstm.settings import (
-    TRAINER_DEFAULTS,
     TrajectoryDataSettings,
     TrajectoryModelSettings,
     TrajectoryOptimiserSettings,
@@ -23,10 +21,13 @@ from vidlstm.settings import (
 from vidlstm.tasks.path_augmentation import PathAugmentation
 from vidlstm.tasks.trajectory import TrajectoryTask, load_trajectory_model
 from vidlstm.tasks.trajectory_calibration import fit_spread_scale
+from vidlstm.workflows.train_action import build_trainer
 from vidlstm.workflows.trajectory_data import prepare_trajectories
 from vidlstm.workflows.trajectory_scores import score_baselines, score_model
 
 if TYPE_CHECKING:
+    from lightning import Trainer
+
     from vidlstm.datamodules.trajectories import TrajectoryData
 
 SPREAD_SCALE = "model.spread_scale_P"
@@ -65,7 +66,10 @@ def train_trajectory(
     out = Path(out)
     seed_everything(seed, workers=True, verbose=False)
     datamodule = prepare_trajectories(data, model, seed=seed)
-    lightning = _trainer(out, trainer or {}, optimiser)
+    arguments = {"log_every_n_steps": 50, **(trainer or {})}
+    averaging = EMAWeightAveraging(decay=optimiser.average_decay)
+    arguments["callbacks"] = [*(arguments.get("callbacks") or []), averaging]
+    lightning = build_trainer(out, arguments, monitor="val_error", mode="min", patience=optimiser.patience)
     task = _task(datamodule, data, model, optimiser, lightning, seed=seed)
     checkpoint = out / "last.ckpt" if resume else None
     lightning.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
@@ -75,21 +79,6 @@ def train_trajectory(
         metrics = _measure(out / "best.ckpt", datamodule)
         (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     return metrics
-
-
-def _trainer(out: Path, arguments: dict[str, Any], optimiser: TrajectoryOptimiserSettings) -> Trainer:
-    arguments = {**TRAINER_DEFAULTS, "log_every_n_steps": 50, **arguments}
-    arguments["default_root_dir"] = arguments.get("default_root_dir") or out
-    callbacks = list(arguments.pop("callbacks", None) or [])
-    callbacks.append(EMAWeightAveraging(decay=optimiser.average_decay))
-    callbacks.append(
-        ModelCheckpoint(out, "best", "val_error", mode="min", save_last=True, enable_version_counter=False)
-    )
-    if optimiser.patience:
-        callbacks.append(EarlyStopping("val_error", mode="min", patience=optimiser.patience))
-    if arguments.get("logger") in (None, True):
-        arguments["logger"] = CSVLogger(out, name="", version="")
-    return Trainer(callbacks=callbacks, **arguments)
 
 
 def _task(

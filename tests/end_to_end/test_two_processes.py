@@ -1,0 +1,131 @@
+"""``--trainer.devices 2 --trainer.strategy ddp``: two processes give what one gives with twice the batch."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.fakes.videos import write_video
+from vidlstm.cli.main import main
+
+TRAIN_CLIPS, VALIDATION_CLIPS = 14, 7
+TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
+FAILING = """
+import os, sys
+from vidlstm.cli.main import main
+from vidlstm.errors import SettingsError
+from vidlstm.tasks.action import ActionTask
+
+def fail(task, batch, batch_index):
+    raise SettingsError("one process fails")
+
+if os.environ.get("LOCAL_RANK", "0") == os.environ["FAILING_RANK"]:
+    ActionTask.training_step = fail
+sys.exit(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips of which a third are of one class, an odd number to validate on, and a video that is none."""
+    root = tmp_path_factory.mktemp("clips")
+    rows = []
+    for i in range(TRAIN_CLIPS + VALIDATION_CLIPS):
+        write_video(root / f"{i}.mp4", frames=6 + i, seed=i)
+        rows.append((f"{i}.mp4", "few" if i % 3 == 0 else "many", int(i >= VALIDATION_CLIPS)))
+    (root / "broken.mp4").write_bytes(b"not a video")
+    with (root / "clips.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "label", "fold"), *rows, ("broken.mp4", "many", 1)])
+    return root
+
+
+def arguments(root: Path, out: Path, *, batch_size: int) -> list[str]:
+    """Without dropout, which no two processes draw alike, training is the same arithmetic."""
+    settings = {
+        "data.format": "csv",
+        "data.root": root,
+        "data.annotations": root / "clips.csv",
+        "data.fold": 0,
+        "data.skip_unreadable": "true",
+        "data.batch_size": batch_size,
+        "backbone.name": "squeezenet1_1",
+        "backbone.weights": "random",
+        "model.hidden_size": 16,
+        "model.dropout": 0,
+        "model.input_dropout": 0,
+        "trainer.accelerator": "cpu",
+        "trainer.max_epochs": 3,
+        "trainer.enable_progress_bar": "false",
+        "store": out.parent / f"{out.name}-store",
+        "out": out,
+    }
+    return ["train", *(str(word) for name, value in settings.items() for word in (f"--{name}", value))]
+
+
+def run(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "WORLD_SIZE", "PL_GLOBAL_SEED")}
+    return subprocess.run(
+        [sys.executable, *command],
+        capture_output=True,
+        text=True,
+        timeout=300,  # far beyond what it takes: a run that hangs must fail the test, not stop it
+        env={**clean, **environment},
+        check=False,
+    )
+
+
+def test_two_processes_give_what_one_gives(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(root, tmp_path / "one", batch_size=8)) == 0
+    capsys.readouterr()
+    done = run(["-m", "vidlstm", *arguments(root, tmp_path / "two", batch_size=4), *TWO])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("validation accuracy") == 1, "the first process speaks for both"
+    assert done.stderr.count("broken.mp4") == 1
+    assert "sync_dist" not in done.stderr
+
+    one, two = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two"))
+    assert two["validation_clips"] == VALIDATION_CLIPS
+    assert two["train_clips"] == TRAIN_CLIPS
+    for key in ("val_accuracy", "val_mean_class_accuracy", "val_macro_f1", "best_epoch"):
+        assert two[key] == one[key]
+    # A clip left out or counted twice would show in the mean of the losses, at every epoch.
+    assert two["val_loss"] == pytest.approx(one["val_loss"], rel=1e-5)
+    assert two["last_epoch"] == pytest.approx(one["last_epoch"], rel=1e-5)
+    weights, others = (
+        torch.load(tmp_path / name / "last.ckpt", weights_only=True)["state_dict"] for name in ("one", "two")
+    )
+    for name, weight in weights.items():
+        torch.testing.assert_close(others[name], weight, rtol=1e-3, atol=1e-5)
+
+    # The same weights, validated by two processes and by one, on logits of their own batches.
+    report = tmp_path / "report"
+    data = ["--data.format", "csv", "--data.root", str(root), "--data.annotations", str(root / "clips.csv")]
+    data += ["--data.skip_unreadable", "true", "--store", str(tmp_path / "two-store")]
+    assert main(["evaluate", str(tmp_path / "two" / "best.ckpt"), *data, "--out", str(report)]) == 0
+    evaluated = json.loads((report / "report.json").read_text())
+    assert evaluated["accuracy"] == pytest.approx(two["val_accuracy"], abs=1e-6)
+    assert sum(map(sum, evaluated["confusion"])) == VALIDATION_CLIPS
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_failure_of_one_process_ends_both(rank: int, root: Path, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(FAILING)
+    done = run(
+        [str(script), *arguments(root, tmp_path / "run", batch_size=4), *TWO],
+        FAILING_RANK=str(rank),
+        PYTHONPATH=os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
+    )
+    assert done.returncode != 0
+    assert "one process fails" in done.stderr
+    assert "validation accuracy" not in done.stdout
+    assert not (tmp_path / "run" / "metrics.json").exists()

@@ -1,0 +1,127 @@
+"""``vidlstm inspect gates`` and ``vidlstm inspect gradients``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidlstm.cli.parsing import new_parser, parse
+from vidlstm.cli.progress import ExtractionBar
+from vidlstm.errors import nearest
+from vidlstm.settings import BackboneSettings, SamplingSettings, WindowSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USAGE = """usage: vidlstm inspect <what> [--config FILE] [--section.key value ...]
+
+  gates CHECKPOINT VIDEO --out DIR     every gate, cell and hidden state while a network reads a video
+  gradients [CHECKPOINT] --out DIR     how fast the gradient vanishes with the lag, cell by cell
+
+vidlstm inspect gates --help lists the settings; --print_config prints them as YAML."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs the verb."""
+    what = argv[0] if argv else ""
+    if what in ("-h", "--help"):
+        print(USAGE)
+        raise SystemExit(0)
+    if what not in SUBJECTS:
+        hint = nearest(what, SUBJECTS) if what else ""
+        print(f"vidlstm inspect: say what{hint}\n{USAGE}", file=sys.stderr)
+        return 2
+    return SUBJECTS[what](argv[1:])
+
+
+def run_gates(argv: Sequence[str]) -> int:
+    """``vidlstm inspect gates``."""
+    parser = new_parser("inspect gates", "Every gate, cell and hidden state while a network reads a video.")
+    parser.add_argument("checkpoint", type=Path, help="an action checkpoint that train wrote")
+    parser.add_argument("video", type=Path, help="one video")
+    parser.add_argument("--out", type=Path, required=True, help="takes the .npz file and a picture a layer")
+    parser.add_argument("--store", type=Path | None, default=None, help="keep the features here")
+    parser.add_argument(
+        "--truth", type=Path | None, default=None, help="true segments: start_seconds,end_seconds,label"
+    )
+    parser.add_argument(
+        "--attribution", type=bool, default=True, help="find which frames the decisions rest on (captum)"
+    )
+    parser.add_class_arguments(BackboneSettings, "backbone")
+    parser.add_class_arguments(SamplingSettings, "sampling")
+    parser.add_class_arguments(WindowSettings, "window")
+    settings = parse(parser, argv)
+
+    from vidlstm.workflows.inspect_gates import inspect_gates
+
+    with ExtractionBar() as bar:
+        report = inspect_gates(
+            settings.checkpoint,
+            settings.video,
+            out=settings.out,
+            store=settings.store,
+            truth=settings.truth,
+            attribution=settings.attribution,
+            backbone=settings.backbone,
+            sampling=settings.sampling,
+            window=settings.window,
+            progress=bar,
+        )
+    windows = len(report.recording.rows)
+    print(f"{windows} windows; replayed and computed hidden states differ by at most", end=" ")
+    print(f"{report.recording.largest_difference:.1e}")
+    if report.deletion is not None and report.attribution is not None:
+        check = report.deletion
+        print(
+            f"mean probability of the windows' classes {check.whole:.3f}; without the {check.share:.0%} of "
+            f"frames it rests on most {check.without_most:.3f}; without as many random ones "
+            f"{check.without_random:.3f} (integral exact to {report.attribution.largest_gap:.3f})"
+        )
+    print(*map(str, report.files), sep="\n")
+    return 0
+
+
+def run_gradients(argv: Sequence[str]) -> int:
+    """``vidlstm inspect gradients``."""
+    parser = new_parser("inspect gradients", "How fast the gradient vanishes with the lag, cell by cell.")
+    parser.add_argument("checkpoint", type=Path | None, nargs="?", default=None, help="an action checkpoint")
+    parser.add_argument("--out", type=Path, required=True, help="takes gradients.png and gradients.csv")
+    parser.add_argument("--video", type=Path | None, default=None, help="what the checkpoint is to read")
+    parser.add_argument("--steps", type=int, default=200, help="the longest lag, and one")
+    parser.add_argument("--hidden_size", type=int, default=128, help="units of the fresh cells")
+    parser.add_argument("--forget_bias", type=float | None, default=None, help="of the fresh cells")
+    parser.add_argument("--orthogonal", type=bool, default=False, help="start the fresh cells so")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and noise")
+    parser.add_argument("--store", type=Path | None, default=None, help="keep the features here")
+    parser.add_class_arguments(BackboneSettings, "backbone")
+    parser.add_class_arguments(SamplingSettings, "sampling")
+    settings = parse(parser, argv)
+
+    from vidlstm.inference.lag_gradients import lag_of_fall
+    from vidlstm.workflows.inspect_gradients import inspect_gradients
+
+    with ExtractionBar() as bar:
+        report = inspect_gradients(
+            settings.checkpoint,
+            out=settings.out,
+            video=settings.video,
+            steps=settings.steps,
+            hidden_size=settings.hidden_size,
+            forget_bias=settings.forget_bias,
+            orthogonal=settings.orthogonal,
+            seed=settings.seed,
+            store=settings.store,
+            backbone=settings.backbone,
+            sampling=settings.sampling,
+            progress=bar,
+        )
+    for name, norms in {**report.fresh, **report.trained}.items():
+        lag = lag_of_fall(norms, 1e-3)
+        fall = f"falls below 1/1000 at lag {lag}" if lag else f"stays above 1/1000 for {len(norms)} steps"
+        print(f"{name:<32} {norms[0]:.2e} at lag 0, {norms[-1]:.2e} at lag {len(norms) - 1}; {fall}")
+    print(*map(str, report.files), sep="\n")
+    return 0
+
+
+SUBJECTS = {"gates": run_gates, "gradients": run_gradients}
