@@ -18,6 +18,7 @@ from vidlstm.settings import TrackingSettings, TrajectoryDataSettings, Trajector
 from vidlstm.workflows.predict_video import predict_video
 from vidlstm.workflows.train_trajectory import train_trajectory
 
+HIDDEN = tuple(f"{frame},-1,{10 + 3 * frame},20," for frame in range(15, 20))
 QUIET = {"max_epochs": 1, "accelerator": "cpu", "enable_progress_bar": False, "logger": False}
 TINY = TrajectoryModelSettings(modes=3, hidden_size=8, decoder_size=16)
 
@@ -75,7 +76,9 @@ def test_a_video_of_any_rate_is_forecast_at_the_same_seconds(
 def test_short_tracks_are_listed_and_a_bad_video_is_told(tmp_path: Path, checkpoint: Path) -> None:
     clips = [make_clip(tmp_path / f"{n}.mp4", frames=30, fps=10) for n in range(2)]
     boxes = [det(tmp_path / f"{n}.txt", frames=30) for n in range(2)]
-    # A third object is there for half a second.
+    # The first is not seen for half a second, and a third object is there for no longer than that.
+    seen = [line for line in boxes[0].read_text().splitlines(True) if not line.startswith(HIDDEN)]
+    boxes[0].write_text("".join(seen))
     with boxes[0].open("a") as text:
         text.writelines(f"{frame},-1,200,150,20,40,0.9\n" for frame in range(10, 16))
     clips[1].write_bytes(b"no video")
@@ -87,6 +90,9 @@ def test_short_tracks_are_listed_and_a_bad_video_is_told(tmp_path: Path, checkpo
     ]
     listed = polars.read_csv(tmp_path / "out" / "forecasts_short_tracks.csv")
     assert listed["track_id"].to_list() == [report.short_tracks[0][1]]
+    assert [(track, filled) for _, track, _, _, filled in report.gaps] == [(1, True)]
+    assert report.gaps[0][2:4] == pytest.approx((1.3, 1.9), abs=1e-3)
+    assert polars.read_csv(tmp_path / "out" / "forecasts_gaps.csv").height == 1
     assert report.short_tracks[0][1] not in {f.track_id for f in report.forecasts}
     assert not list((tmp_path / "out").glob("*.mp4"))
 

@@ -226,7 +226,7 @@ def test_the_verbs_from_the_command_line(
     tracks = write_tracks(tmp_path / "tracks.parquet", frames=60)
     with pytest.warns(UserWarning, match="metres"):
         assert main(["predict", checkpoint, str(tracks), "--out", str(tmp_path / "p")]) == 0
-    written = ["tracks.csv", "tracks.json", "tracks.parquet", "tracks_scores.json", "tracks_short_tracks.csv"]
-    assert sorted(p.name for p in (tmp_path / "p").iterdir()) == [*written, "tracks_v0.png"]
+    endings = (".csv", ".json", ".parquet", "_gaps.csv", "_scores.json", "_short_tracks.csv", "_v0.png")
+    assert sorted(p.name for p in (tmp_path / "p").iterdir()) == [f"tracks{end}" for end in endings]
     assert main(["train", "--task", "trajectory", "--data.scen", "eth", "--out", str(run)]) == 2
     assert "data.scene" in capsys.readouterr().err

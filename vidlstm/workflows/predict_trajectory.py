@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidlstm.datasets.homography import read_homography
-from vidlstm.datasets.tracks_parquet import read_clocks, read_tracks_parquet
+from vidlstm.datasets.tracks_parquet import gaps_in_tracks, read_clocks, read_tracks_parquet
 from vidlstm.errors import CheckpointError, DatasetError
 from vidlstm.inference.forecast_scores import score_forecasts
 from vidlstm.inference.forecast_tracks import adapt_scale, forecast_table
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vidlstm.structures import PathForecast
 
 SHORT_COLUMNS = ("recording", "track_id", "steps", "needed")
+GAP_COLUMNS = ("recording", "track_id", "start_seconds", "end_seconds", "filled")
 
 
 @dataclass
@@ -35,12 +36,15 @@ class ForecastReport:
         forecasts: all of them.
         short_tracks: those that were too short for any: recording, track, its longest run of steps, steps
             needed.
+        gaps: stretches in which tracks were not seen: recording, track, last time before, first after, and
+            whether it was short enough to be filled (a longer one splits the track).
         scores: of the forecasts whose whole future is known, and of constant velocity on the same.
         files: what was written.
     """
 
     forecasts: list[PathForecast] = field(default_factory=list)
     short_tracks: list[tuple[str, int, int, int]] = field(default_factory=list)
+    gaps: list[tuple[str, int, float, float, bool]] = field(default_factory=list)
     scores: dict[str, Any] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
 
@@ -58,8 +62,8 @@ def predict_trajectory(
     Args:
         checkpoint: what ``train --task trajectory`` wrote; it holds all other settings.
         tracks: a tracks table (Parquet), resampled by its timestamps to the checkpoint's steps.
-        out: takes ``<stem>.parquet``, ``.csv``, ``.json``, ``_scores.json``, ``_short_tracks.csv`` and
-            ``.png`` (one picture a video).
+        out: takes ``<stem>.parquet``, ``.csv``, ``.json``, ``_scores.json``, ``_short_tracks.csv``,
+            ``_gaps.csv`` and ``.png`` (one picture a video).
         every: forecast from every so many steps; None takes the horizon. Each track's end is always one.
         homography: pixels to metres; see :func:`read_homography`.
 
@@ -86,11 +90,14 @@ def forecast_all(
     model, card = load_trajectory_model(Path(checkpoint))
     data, step = card["data"], float(card["seconds_per_step"])
     observed, by_height = int(data["observed"]), data.get("normalise", "none") == "height"
+    max_gap = float(data.get("max_gap_seconds", 1.0))
     report, clocks = ForecastReport(), read_clocks(tracks)
+    for video, gaps in gaps_in_tracks(tracks, max_gap_seconds=max_gap).items():
+        report.gaps += [(video, g.track_id, g.start_seconds, g.end_seconds, g.filled) for g in gaps]
     for table in read_tracks_parquet(
         tracks,
         step_seconds=step,
-        max_gap_seconds=float(data.get("max_gap_seconds", 1.0)),
+        max_gap_seconds=max_gap,
         homography=None if homography is None else read_homography(homography),
     ):
         if max(model.coordinates, 4 * by_height) > table.positions_RC.shape[1]:
@@ -129,7 +136,9 @@ def write_report(report: ForecastReport, stem: Path, *, modes_in_text: bool) -> 
     write_text(json.dumps(report.scores, indent=1) + "\n", scores)
     short = stem.with_name(f"{stem.name}_short_tracks.csv")
     write_csv(SHORT_COLUMNS, report.short_tracks, short)
-    report.files += [scores, short]
+    gaps = stem.with_name(f"{stem.name}_gaps.csv")
+    write_csv(GAP_COLUMNS, report.gaps, gaps)
+    report.files += [scores, short, gaps]
 
 
 def _short(table: TrackTable, forecast: set[int], observed: int) -> list[tuple[str, int, int, int]]:

@@ -48,8 +48,8 @@ def predict_video(
         checkpoint: what ``train --task trajectory`` wrote; the length of a step is its own, in seconds.
         videos: files, and folders to search for them.
         out: takes ``tracks.parquet`` and ``.json``, ``forecasts.parquet``, ``.csv``, ``.json`` (the last
-            two without the K futures), ``forecasts_scores.json``, ``forecasts_short_tracks.csv`` and
-            ``<video>_forecast.mp4``.
+            two without the K futures), ``forecasts_scores.json``, ``forecasts_short_tracks.csv``,
+            ``forecasts_gaps.csv`` and ``<video>_forecast.mp4``.
         tracking: the network and the tracker.
         every: forecast from every so many steps.
         homography: pixels to metres, for a checkpoint in metres.
