@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import polars
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,6 +119,16 @@ def test_frames_and_times(tmp_path: Path) -> None:
     clock = read_clocks(write_tracks(tmp_path / "a.parquet", frames=80, fps=10))["v0.mp4"]
     assert [clock.frame_at(s) for s in (1.5, 1.54, 1.56, 9.4, 9.6)] == [0, 0, 1, 79, 81]
     np.testing.assert_allclose(clock.seconds_at(np.array([0, 40])), [1.5, 5.5])
+
+
+def test_a_video_with_objects_in_one_frame_does_not_stop_the_others(tmp_path: Path) -> None:
+    frame = polars.read_parquet(write_tracks(tmp_path / "a.parquet", videos=2, frames=80))
+    frame.filter((polars.col("video") != "v0.mp4") | (polars.col("frame") == 7)).write_parquet(
+        tmp_path / "b.parquet"
+    )
+    one, other = read_tracks_parquet(tmp_path / "b.parquet", step_seconds=0.4)
+    assert (len(one), len(np.unique(other.frames_R))) == (3, 20)
+    assert read_clocks(tmp_path / "b.parquet")["v0.mp4"].frame_at(2.2) == 7
 
 
 def test_a_single_table_is_cut_by_time(tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def _share(table: TrackTable, split: str, how: Reading) -> TrackTable:
         raise SettingsError(
             f"train_until {how.train_until:g} and validate_until {how.validate_until:g} must rise from 0 to 1"
         )
+    if not len(table):
+        return table
     first, last = table.frames_R.min(), table.frames_R.max() + 1
     low, high = (first + share * (last - first) for share in bounds)
     return table.only((table.frames_R >= low) & (table.frames_R < high))

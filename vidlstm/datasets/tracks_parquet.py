@@ -34,6 +34,8 @@ KEYPOINTS = {"keypoints": polars.List(polars.Float32)}
 COLUMNS = tuple(SCHEMA)
 SLOWEST = 1.15
 """Frames may be so many steps apart; a slower video cannot be resampled."""
+LONE_FRAME_SECONDS = 0.04
+"""Taken for the time between frames of a video with objects in a single frame."""
 NUMBERS = ("frame", "track_id", "x1", "y1", "x2", "y2")
 
 
@@ -141,6 +143,8 @@ class Clock:
         self._frames, self._seconds = times[:, 0], times[:, 1]
         frames, seconds = np.diff(self._frames), np.diff(self._seconds)
         steps = seconds[frames > 0] / frames[frames > 0]
+        if len(times) == 1:
+            steps = np.array([LONE_FRAME_SECONDS])
         if not len(steps) or not np.isfinite(steps).all() or not np.median(steps) > 0:
             raise DatasetError(f"{path}: the timestamps of {part['video'][0]} do not rise with its frames")
         self.seconds_per_frame = float(np.median(steps))
@@ -152,9 +156,7 @@ class Clock:
 
     def frame_at(self, seconds: float) -> int:
         """The number of the frame that is shown nearest to a time."""
-        last = len(self._frames) - 1
-        after = int(np.clip(np.searchsorted(self._seconds, seconds), 1, max(last, 1)))
-        nearest = after if self._seconds[after] - seconds < seconds - self._seconds[after - 1] else after - 1
+        nearest = int(np.abs(self._seconds - seconds).argmin())
         beyond = round((seconds - self._seconds[nearest]) / self.seconds_per_frame)
         return int(self._frames[nearest] + beyond)
 

@@ -104,6 +104,8 @@ def forecast_all(
             raise CheckpointError(
                 f"{checkpoint} forecasts boxes, {tracks} gives points (a homography makes points of boxes)"
             )
+        if not len(table):
+            continue  # all beyond the horizon of the homography
         adapt_scale(model, table, "pixels" if by_height else card["unit"])
         found = forecast_table(
             model,
