@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torchvision.ops import box_iou
 
 from tests.backbones.networks import SHARED, YOLO_SIDE, drawn_frames, untrained, yolo_file
 from tests.fakes.yolo import save_yolo, tiny_yolo
+from vidlstm.backbones.base import Backbone
 from vidlstm.backbones.build import build_backbone
 from vidlstm.backbones.detections import MOST, Detections, select
 from vidlstm.backbones.object_features import describe_objects
@@ -21,7 +23,7 @@ from vidlstm.backbones.yolo_model import load_yolo
 from vidlstm.errors import SettingsError, WeightsError
 
 
-def build(name: str, weights: str | Path, **options: object) -> object:
+def build(name: str, weights: str | Path, **options: object) -> Backbone:
     return build_backbone(name, weights=str(weights), dtype="float32", device="cpu", **options)  # type: ignore[arg-type]
 
 
@@ -89,32 +91,65 @@ def test_every_network_is_traced_and_says_the_same(task: str, generation: str, t
             torch.testing.assert_close(describe._head._inference(named), whole[0])
 
 
+def photograph(name: str) -> np.ndarray:
+    """A photograph that the ultralytics package carries, letterboxed, BGR uint8."""
+    assets = Path(str(ultralytics_module("ultralytics").__file__)).parent / "assets"
+    image = ultralytics_module("ultralytics.utils.patches").imread(str(assets / name))
+    boxed: np.ndarray = ultralytics_module("ultralytics.data.augment").LetterBox((640, 640))(image=image)
+    return boxed
+
+
+def as_frames(image_HWC: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(image_HWC[..., ::-1].copy())[None]
+
+
+def detections_of(backbone: Backbone, frames: torch.Tensor) -> Detections:
+    found: list[Detections] = []
+    describe = backbone.parts[0]._describe
+    describe._features = lambda detections, side: found.append(detections) or detections.confidence_BN
+    backbone(frames)
+    return found[0]
+
+
+@pytest.mark.parametrize("name", ["yolo26n.pt", "yolo11n-pose.pt"])
+def test_bfloat16_agrees_with_float32(name: str) -> None:
+    path = SHARED / "weights" / name
+    if not path.is_file():
+        pytest.skip("../shared is not there")
+    frames = torch.cat([as_frames(photograph(picture)) for picture in ("bus.jpg", "zidane.jpg")])
+    kinds = {}
+    for dtype in ("float32", "bfloat16"):
+        backbones = [
+            build_backbone(kind, weights=str(path), dtype=dtype, device="cpu")
+            for kind in ("yolo:embed", "yolo:objects")
+        ]
+        kinds[dtype] = backbones[0](frames), detections_of(backbones[1], frames)
+    assert torch.cosine_similarity(kinds["float32"][0], kinds["bfloat16"][0]).min() > 0.999
+    for i in range(2):
+        exact, rough = (kinds[dtype][1] for dtype in ("float32", "bfloat16"))
+        sure = exact.confidence_BN[i] > 0.25
+        overlap, match = box_iou(exact.boxes_BN4[i][sure], rough.boxes_BN4[i]).max(1)
+        assert overlap.min() > 0.9
+        assert (exact.confidence_BN[i][sure] - rough.confidence_BN[i][match]).abs().max() < 0.05
+
+
 @pytest.mark.parametrize("name", ["yolo26n.pt", "yolo11n-pose.pt"])
 @pytest.mark.parametrize("picture", ["bus.jpg", "zidane.jpg"])
 def test_detections_are_those_of_ultralytics_own_predict(name: str, picture: str) -> None:
     path = SHARED / "weights" / name
     if not path.is_file():
         pytest.skip("../shared is not there")
-    ultralytics = ultralytics_module("ultralytics")
-    image = ultralytics_module("ultralytics.data.augment").LetterBox((640, 640))(
-        image=ultralytics_module("ultralytics.utils.patches").imread(
-            str(Path(ultralytics.__file__).parent / "assets" / picture)
-        )
-    )
+    ultralytics, image = ultralytics_module("ultralytics"), photograph(picture)
     wanted = ultralytics.YOLO(path).predict(image, verbose=False, conf=0.25, iou=0.7, save=False)[0]
-    backbone = build("yolo:objects", path)
-    found: list[Detections] = []
-    describe = backbone.parts[0]._describe  # type: ignore[attr-defined]
-    describe._features = lambda detections, side: found.append(detections) or detections.confidence_BN
-    backbone(torch.from_numpy(image[..., ::-1].copy())[None])  # type: ignore[operator]
-    sure = found[0].confidence_BN[0] > 0.25
-    overlap, match = box_iou(wanted.boxes.xyxy, found[0].boxes_BN4[0][sure]).max(1)
+    found = detections_of(build("yolo:objects", path), as_frames(image))
+    sure = found.confidence_BN[0] > 0.25
+    overlap, match = box_iou(wanted.boxes.xyxy, found.boxes_BN4[0][sure]).max(1)
     assert sure.sum() == len(wanted)
     assert overlap.min() > 0.99
-    assert torch.equal(found[0].classes_BN[0][sure][match], wanted.boxes.cls.long())
-    torch.testing.assert_close(found[0].confidence_BN[0][sure][match], wanted.boxes.conf, atol=1e-3, rtol=0)
+    assert torch.equal(found.classes_BN[0][sure][match], wanted.boxes.cls.long())
+    torch.testing.assert_close(found.confidence_BN[0][sure][match], wanted.boxes.conf, atol=1e-3, rtol=0)
     if wanted.keypoints is not None and wanted.keypoints.conf is not None:
-        points = found[0].points_BNKC[0][sure][match]
+        points = found.points_BNKC[0][sure][match]
         assert (points[..., :2] - wanted.keypoints.data[..., :2]).abs().max() < 1.0
 
 
@@ -152,16 +187,16 @@ def test_what_cannot_be_done_is_refused(tmp_path: Path) -> None:
     classifier = save_yolo(tmp_path / "cls.pt", tiny_yolo("classify"))
     with pytest.raises(WeightsError, match="classifies whole frames"):
         build("yolo:objects", classifier)
-    assert build("yolo:embed", classifier).feature_dim == 1280  # type: ignore[attr-defined]
+    assert build("yolo:embed", classifier).feature_dim == 1280
 
 
 def test_other_weights_and_other_sizes_are_other_specs() -> None:
     first, second = (build("yolo:objects", yolo_file("yolo:objects", seed), size=64) for seed in (0, 1))
     larger = build("yolo:objects", yolo_file("yolo:objects"), size=96)
-    assert first.spec != second.spec  # type: ignore[attr-defined]
-    assert {k for k in first.spec if first.spec[k] != larger.spec[k]} == {"frame"}  # type: ignore[attr-defined]
-    assert first.size.fit == "letterbox"  # type: ignore[attr-defined]
-    assert build("yolo:objects", yolo_file("yolo:objects"), size=64, fit="squash").size.fit == "squash"  # type: ignore[attr-defined]
+    assert first.spec != second.spec
+    assert {k for k in first.spec if first.spec[k] != larger.spec[k]} == {"frame"}
+    assert first.size.fit == "letterbox"
+    assert build("yolo:objects", yolo_file("yolo:objects"), size=64, fit="squash").size.fit == "squash"
 
 
 def test_a_joined_backbone_is_its_parts_side_by_side() -> None:
@@ -171,7 +206,7 @@ def test_a_joined_backbone_is_its_parts_side_by_side() -> None:
     )
     frames = drawn_frames(4)
     alone = build_backbone("squeezenet1_1", weights="random", dtype="float32")(frames)
-    objects = build("yolo:objects", file, size=224, fit="squash")(frames)  # type: ignore[operator]
+    objects = build("yolo:objects", file, size=224, fit="squash")(frames)
     torch.testing.assert_close(joined(frames), torch.cat([alone, objects], 1))
     assert [p["backbone"] for p in joined.spec["parts"]] == ["squeezenet1_1", "yolo:objects"]
     assert joined.is_random
