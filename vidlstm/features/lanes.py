@@ -42,7 +42,7 @@ class Lanes:
         self.most_under_way = threads + 1 + threads // 2
         self._executor = ThreadPoolExecutor(threads, "backbone", initializer=self._start)
         if self._on_cpu:
-            _keep_freed_memory()
+            keep_freed_memory()
 
     def _start(self) -> None:
         if self._on_cpu:
@@ -82,7 +82,7 @@ class Lanes:
             torch.set_num_threads(torch.get_num_threads())
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Stops glibc from giving the memory of every layer's activations back to the system.
 
     The system clears it anew for the next layer, which took 5 to 20 % of the backbone's time with several
