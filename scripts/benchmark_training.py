@@ -30,10 +30,10 @@ import torch
 import yaml
 from lightning import Callback, LightningModule, Trainer
 
+from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.cli.progress import quieten_lightning
 from vidlstm.datamodules.actions import ActionData
 from vidlstm.datasets import ClipRecord
-from vidlstm.features.lanes import keep_freed_memory
 from vidlstm.features.spec import FeatureSpec
 from vidlstm.features.store import FeatureStore
 from vidlstm.models.classifier import SequenceClassifier

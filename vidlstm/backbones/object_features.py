@@ -1,7 +1,7 @@
 """What was detected on a frame, in a fixed number of values that need no further scaling.
 
 Nothing here looks at another frame: how things approach each other is the change of these values from one
-step to the next (``--model.frame_difference``).
+step to the next (``--model.absolute_difference``).
 """
 
 from __future__ import annotations

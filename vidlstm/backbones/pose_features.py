@@ -1,7 +1,7 @@
 """Poses found on a frame in a fixed number of values: each body by itself, and body to body.
 
 Nothing here looks at another frame: a blow or a fall is the change of these values from one step to the next
-(``--model.frame_difference``). Lengths are in body sizes (``geometry.body_sizes``), so that near and far
+(``--model.absolute_difference``). Lengths are in body sizes (``geometry.body_sizes``), so that near and far
 agree, and every value is weighed by the confidence of the keypoints it is made of.
 """
 

@@ -12,9 +12,9 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
+from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.errors import CheckpointError, SettingsError
 from vidlstm.features.extract import make_store
-from vidlstm.features.lanes import keep_freed_memory
 from vidlstm.features.spec import side_by_side
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.settings import (
