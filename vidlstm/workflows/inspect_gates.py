@@ -104,7 +104,7 @@ def inspect_gates(
     stem = Path(out) / video.stem
     files = [stem.with_name(f"{stem.name}.gates.npz")]
     with atomic(files[0]) as temporary, temporary.open("wb") as file:
-        # No allow_pickle=False: before numpy 2.1 that would be stored as an array. None of these is of objects.
+        # No allow_pickle=False: before numpy 2.1 that would be stored as an array. None holds objects.
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     courses = layer_courses(sequence, recording, found)
     frames = some_frames(video, sequence, sampling)
