@@ -32,8 +32,9 @@ from PIL import Image
 
 from vidlstm.backbones.base import Backbone, best_dtype
 from vidlstm.backbones.build import BACKBONES
+from vidlstm.backbones.cpu import available_cores
 from vidlstm.features.extract import extract_features, make_store
-from vidlstm.features.lanes import Lanes, available_cores
+from vidlstm.features.lanes import Lanes
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
 from vidlstm.workflows.extract import find_videos
@@ -41,7 +42,7 @@ from vidlstm.workflows.extract import find_videos
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vidlstm.backbones.base import Network
+    from vidlstm.backbones.network import Network
 
 FPS = 10.0
 

@@ -2,14 +2,14 @@
 
     python scripts/benchmark_training.py --json FILE
 
-Fills a feature store with noise (300 clips of 30 to 150 steps, 1280 wide, in the store's own format) and
+Fills a feature store with noise (320 clips of 30 to 150 steps, 1280 wide, in the store's own format) and
 trains on it with the settings of each ``configs/action/*.yaml``, through the data module, the task and the
-trainer that ``vidlstm train`` uses, progress bar, logger and metrics included. After every epoch the same
-number of steps is made by the bare model: forward, loss, backward and AdamW on one batch that lies ready,
-with no loader, no logging and no gradient clipping. So both meet whatever else the machine does.
+trainer that ``vidlstm train`` uses, progress bar, logger and metrics included. After every step the bare
+model makes one: forward, loss, backward and AdamW on one batch that lies ready, with no loader, no logging
+and no gradient clipping. So both meet whatever else the machine does.
 
-``ratio_to_bare`` is the median over epochs of clips per second against the bare model's, for the slowest
-config. Validation and the writing of checkpoints are left out of it; ``ratio_with_validation`` counts them.
+``ratio_to_bare`` is the median over steps of clips per second against the bare model's, for the slowest
+config. Validation and the writing of checkpoints are left out; ``ratio_with_validation`` counts them.
 ``cpu_ratio_to_bare`` compares CPU-seconds and holds on a busy machine as well.
 """
 
@@ -20,6 +20,7 @@ import hashlib
 import json
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -80,36 +81,54 @@ class Bare:
 
 
 class Clock(Callback):
-    """Times the training steps of each epoch, the whole epoch, and as many steps of the bare model."""
+    """Lets the bare model step after every training step; times both, and whole epochs without it."""
 
     def __init__(self, bare: Bare) -> None:
         self._bare = bare
-        self.epochs: list[dict[str, tuple[float, float]]] = []
-        self._now: dict[str, tuple[float, float]] = {}
+        self.steps: list[tuple[Seconds, Seconds]] = []
+        self.epochs: list[tuple[Seconds, Seconds]] = []
+        self._last = self._epoch = Seconds()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts the clock."""
-        self._now = {"start": clock()}
+        """Starts the clock; the first epoch warmed everything up."""
+        if trainer.current_epoch == 1:
+            self.steps, self.epochs = [], []
+        self._last = self._epoch = clock()
 
     def on_train_batch_end(self, trainer: Trainer, *rest: Any) -> None:
-        """Notes the end of the last step."""
-        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
-            self._now["steps"] = clock()
+        """Ends a step, which began where the bare model's last one ended: logging and loading are in it."""
+        ours = clock()
+        self._bare.step()
+        bare = clock()
+        self.steps.append((ours - self._last, bare - ours))
+        self._last = bare
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Lets the bare model step; checkpoints were written before."""
-        self._now["end"] = clock()
-        for _ in range(int(trainer.num_training_batches)):
-            self._bare.step()
-        self._now["bare"] = clock()
-        self.epochs.append(self._now)
+        """Ends an epoch; checkpoints were written before."""
+        steps = self.steps[-int(trainer.num_training_batches) :]
+        bare = sum((bare for _, bare in steps), Seconds())
+        self.epochs.append((clock() - self._epoch - bare, bare))
 
 
-def clock() -> tuple[float, float]:
-    """Wall and CPU seconds, when all that was asked of a GPU is done."""
+@dataclass(frozen=True)
+class Seconds:
+    """Wall and CPU seconds."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def __sub__(self, other: Seconds) -> Seconds:
+        return Seconds(self.wall - other.wall, self.cpu - other.cpu)
+
+    def __add__(self, other: Seconds) -> Seconds:
+        return Seconds(self.wall + other.wall, self.cpu + other.cpu)
+
+
+def clock() -> Seconds:
+    """Now, when all that was asked of a GPU is done."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return time.perf_counter(), time.process_time()
+    return Seconds(time.perf_counter(), time.process_time())
 
 
 def measure(config: dict[str, Any], data: ActionData, epochs: int, out: Path, **trainer: Any) -> Clock:
@@ -129,35 +148,26 @@ def measure(config: dict[str, Any], data: ActionData, epochs: int, out: Path, **
     lightning = build_trainer(out, arguments, monitor="val_loss", mode="min", patience=optimiser.patience)
     task = build_task(data, WIDTH, model, optimiser, lightning, {}, seed=0)
     lightning.fit(task, datamodule=data)
-    watch.epochs = watch.epochs[1:]
     return watch
 
 
-def summarise(watch: Clock, clips: int, batch_size: int) -> dict[str, float]:
-    """Ratios of clips per second, medians over epochs."""
-    steps = -(-clips // batch_size)
-    bare_clips = steps * batch_size
-
-    def seconds(first: str, last: str, which: int) -> list[float]:
-        return [epoch[last][which] - epoch[first][which] for epoch in watch.epochs]
-
-    def ratio(last: str, which: int) -> float:
-        pairs = zip(seconds("end", "bare", which), seconds("start", last, which), strict=True)
-        return median(bare / bare_clips * clips / ours for bare, ours in pairs)
-
+def summarise(watch: Clock, batch_size: int) -> dict[str, float]:
+    """Medians: a step that something else on the machine got in the way of does not count."""
     return {
-        "clips_per_second": clips / median(seconds("start", "steps", 0)),
-        "bare_clips_per_second": bare_clips / median(seconds("end", "bare", 0)),
-        "ratio_to_bare": ratio("steps", 0),
-        "cpu_ratio_to_bare": ratio("steps", 1),
-        "ratio_with_validation": ratio("end", 0),
+        "clips_per_second": batch_size / median(ours.wall for ours, _ in watch.steps),
+        "bare_clips_per_second": batch_size / median(bare.wall for _, bare in watch.steps),
+        "ratio_to_bare": median(bare.wall / ours.wall for ours, bare in watch.steps),
+        "cpu_ratio_to_bare": median(bare.cpu / ours.cpu for ours, bare in watch.steps),
+        "ratio_with_validation": median(bare.wall / ours.wall for ours, bare in watch.epochs),
     }
 
 
 def main() -> None:
     """Parses, measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--clips", type=int, default=320, help="to train on; a quarter more to validate on")
+    parser.add_argument(
+        "--clips", type=int, default=320, help="to train on, whole batches; a quarter more to validate on"
+    )
     parser.add_argument("--epochs", type=int, default=10, help="epochs that count, for each config")
     parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args()
@@ -168,6 +178,8 @@ def main() -> None:
         for path in sorted(CONFIGS.glob("*.yaml")):
             config = yaml.safe_load(path.read_text())
             settings = ActionDataSettings(**config.get("data", {}))
+            if given.clips % settings.batch_size:
+                parser.error(f"--clips must be a multiple of {settings.batch_size}")
             data = ActionData(
                 store,
                 hashes,
@@ -178,7 +190,7 @@ def main() -> None:
                 max_seconds=settings.max_seconds,
             )
             watch = measure(config, data, given.epochs, Path(folder) / path.stem)
-            figures["configs"][path.stem] = summarise(watch, given.clips, settings.batch_size)
+            figures["configs"][path.stem] = summarise(watch, settings.batch_size)
     for name in ("ratio_to_bare", "cpu_ratio_to_bare", "ratio_with_validation"):
         figures[name] = min(config[name] for config in figures["configs"].values())
     figures["threads"] = torch.get_num_threads()

@@ -16,13 +16,16 @@ class BackboneSettings:
     """The frozen network that turns frames into features.
 
     Args:
-        name: a torchvision classification model (mobilenet_v2, resnet18, ...) or efficientnet_lite0.
+        name: a torchvision classification model (mobilenet_v2, resnet18, ...), efficientnet_lite0, or a YOLO
+            network's yolo:embed, yolo:objects or yolo:pose; several joined by + stand side by side.
         weights: a weights file, or the word 'random'. Without it: torch hub's cache, then the installed
-            package, then a download if that is allowed.
+            package, then a download if that is allowed. Joined networks take as many, joined by +.
+        trust: read a YOLO file that holds more than a plain network, and so may run any code.
+        size: of the square frames given to a YOLO network, in pixels; None is what it was trained on.
         download: allow torchvision to download its weights.
         dtype: the number format it computes in; auto takes bfloat16 where the processor has it.
         fit: how a frame is brought to the input size. squash keeps the whole view, crop cuts the middle out,
-            letterbox pads.
+            letterbox pads; auto is letterbox for YOLO and squash for the others.
         compile: run it through torch.compile; for GPUs, where it pays off after some thousands of frames. On
             a CPU what is built in is faster.
         batch_size: frames per forward pass; the last batch is padded to it.
@@ -30,9 +33,11 @@ class BackboneSettings:
 
     name: str = "mobilenet_v2"
     weights: str | None = None
+    trust: bool = False
+    size: int | None = None
     download: bool = False
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    fit: Literal["squash", "crop", "letterbox"] = "squash"
+    fit: Literal["auto", "squash", "crop", "letterbox"] = "auto"
     compile: bool = False
     batch_size: int = 32
 
@@ -53,6 +58,42 @@ class SamplingSettings:
     decoder: Literal["auto", "pyav", "opencv"] = "auto"
     image_fps: float = 25.0
     workers: int = 0
+    timeout_seconds: float = 60.0
+
+
+@dataclass
+class TrackingSettings:
+    """What is found in each frame of a video, and how it is followed.
+
+    Args:
+        weights: the file of a YOLO detection, pose or segmentation network.
+        trust: run the code of a weights file that holds more than layers and numbers.
+        boxes: MOTChallenge text files in place of a network, one a video, in the same order; without
+            identities they are detections.
+        tracker: bytetrack, or botsort, which follows a moving camera.
+        classes: names of the classes to keep; none keeps all.
+        confidence: less certain detections are dropped; the trackers make use of uncertain ones.
+        image_size: longest side that frames are scaled to for the network, pixels.
+        lost_seconds: for how long an object that is not seen keeps its number.
+        fps: frames a second that are looked at; None takes all.
+        batch_size: frames that go through the network together; 0 takes what suits the device.
+        decoder: auto takes PyAV and falls back to OpenCV.
+        image_fps: the rate of a folder of frame images, which carries no clock of its own.
+        timeout_seconds: a video that gives no frame for this long is listed as failed.
+    """
+
+    weights: Path | None = None
+    trust: bool = False
+    boxes: list[Path] | None = None
+    tracker: Literal["bytetrack", "botsort"] = "bytetrack"
+    classes: list[str] | None = None
+    confidence: float = 0.1
+    image_size: int = 640
+    lost_seconds: float = 1.0
+    fps: float | None = None
+    batch_size: int = 0
+    decoder: Literal["auto", "pyav", "opencv"] = "auto"
+    image_fps: float = 25.0
     timeout_seconds: float = 60.0
 
 
@@ -94,6 +135,7 @@ class ActionModelSettings:
         dropout: between layers and before the classifier.
         input_dropout: on the features.
         frame_difference: append the change since the previous step to every feature.
+        absolute_difference: append how much every feature has changed, whichever way.
         pooling: how the steps become one vector.
         forget_bias: where the bias of the gate that keeps the old state starts; 1 or more lets gradients
             through from the first step on. None leaves it to chance.
@@ -108,6 +150,7 @@ class ActionModelSettings:
     dropout: float = 0.5
     input_dropout: float = 0.2
     frame_difference: bool = False
+    absolute_difference: bool = False
     pooling: Literal["last", "mean", "max", "attention"] = "mean"
     forget_bias: float | None = None
     orthogonal: bool = False
@@ -156,11 +199,17 @@ class TrajectoryDataSettings:
 
     Args:
         format: the layout of the dataset.
-        root: its folder.
+        root: its folder; for tracks also one table, which is then cut by time (see train_until).
         scene: the scene held out (ethucy): one of eth, hotel, univ, zara1, zara2.
         observed: steps that are seen.
         horizon: steps to forecast.
         frame_step: keep every so many frames (mot, tracks).
+        step_seconds: resample by the timestamps to steps of this length instead (tracks).
+        max_gap_seconds: a track that is not seen for longer is split, a shorter gap is filled (step_seconds).
+        train_until: of a single table, this share of each video's time is for training,
+        validate_until: what follows up to here for validation, and the rest for testing.
+        normalise: height counts lengths in box heights, so that near and far objects are alike.
+        homography: a text file of three lines of three numbers, pixels to metres on the ground (tracks).
         fps: frames a second, where the format does not say (mot).
         gaps: error stops at a track that misses a frame, split lets no window span it; None takes the
             format's own rule.
@@ -182,6 +231,12 @@ class TrajectoryDataSettings:
     observed: int = 8
     horizon: int = 12
     frame_step: int = 1
+    step_seconds: float | None = None
+    max_gap_seconds: float = 1.0
+    train_until: float = 0.4
+    validate_until: float = 0.6
+    normalise: Literal["none", "height"] = "none"
+    homography: Path | None = None
     fps: float | None = None
     gaps: Literal["error", "split"] | None = None
     minimum_tracks: int = 1

@@ -85,6 +85,39 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
+class Detections:
+    """The objects found in one frame.
+
+    Attributes:
+        boxes_N4: ``(N, 4)`` float32, x1, y1, x2, y2 in pixels of the upright frame.
+        confidence_N: ``(N,)`` float32.
+        class_N: ``(N,)`` int64, the detector's class numbers.
+        keypoints_NJ3: ``(N, J, 3)`` float32: x, y in pixels, confidence; J is 0 where there are none.
+    """
+
+    boxes_N4: np.ndarray
+    confidence_N: np.ndarray
+    class_N: np.ndarray
+    keypoints_NJ3: np.ndarray
+
+    def __post_init__(self) -> None:
+        n = len(self.boxes_N4)
+        alike = self.confidence_N.shape == (n,) and self.class_N.shape == (n,)
+        if self.boxes_N4.shape != (n, 4) or not alike or self.keypoints_NJ3.shape[::2] != (n, 3):
+            raise ValueError(
+                f"boxes (N, 4), confidence (N,), class (N,) and keypoints (N, J, 3) expected, not "
+                f"{self.boxes_N4.shape}, {self.confidence_N.shape}, {self.class_N.shape}, "
+                f"{self.keypoints_NJ3.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.boxes_N4)
+
+    def __repr__(self) -> str:
+        return f"Detections({len(self)} objects, {self.keypoints_NJ3.shape[1]} keypoints each)"
+
+
+@dataclass(frozen=True, eq=False)
 class FeatureSequence:
     """The features of one video at a steady rate.
 
@@ -228,6 +261,8 @@ class PathForecast:
         spread_KPC: standard deviations, the first two along and across ``heading_radians``.
         heading_radians: the direction of the last observed step.
         truth_PC: ``(P, C)``, what happened; NaN where it is not known.
+        straight_PC: ``(P, C)``, going on at constant velocity, for comparison.
+        moment_seconds: the time of ``frame``, where the recording has a clock.
     """
 
     recording: str
@@ -243,6 +278,8 @@ class PathForecast:
     spread_KPC: np.ndarray
     heading_radians: float
     truth_PC: np.ndarray
+    straight_PC: np.ndarray
+    moment_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.truth_PC.shape != self.path_PC.shape or self.modes_KPC.shape[1:] != self.path_PC.shape:

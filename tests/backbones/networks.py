@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import tempfile
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from tests.fakes.yolo import save_yolo, tiny_yolo
 from vidlstm.backbones.base import Backbone
 from vidlstm.backbones.build import build_backbone
 from vidlstm.structures import FrameSize
@@ -20,10 +23,31 @@ MOBILENET = SHARED / "weights" / "mobilenet_v2-b0353104.pth"
 WIDTHS = {"mobilenet_v3_small": 1024, "squeezenet1_1": 512, "mnasnet0_5": 1280, "shufflenet_v2_x0_5": 1024}
 """Small networks of four families, and how many features each gives."""
 
+YOLO_SIDE = 96
+YOLO_WIDTHS = {"yolo:embed": 48, "yolo:objects": 229, "yolo:pose": 71, "yolo:joints": 230}
+JOINED_WIDTHS = {"squeezenet1_1+yolo:objects": 512 + 229, "yolo:pose+yolo:embed": 71 + 48}
+"""Tiny YOLO networks by themselves, and networks side by side."""
+
 
 @cache
 def untrained(name: str, dtype: str = "float32") -> Backbone:
-    return build_backbone(name, weights="random", dtype=dtype, device="cpu")
+    """A backbone with drawn weights; YOLO networks see small frames."""
+    parts = name.split("+")
+    size = YOLO_SIDE if "yolo:" in name else None
+    weights = "+".join(str(yolo_file(part)) if part in YOLO_WIDTHS else "random" for part in parts)
+    return build_backbone(name, weights=weights, size=size, fit="squash", dtype=dtype, device="cpu")
+
+
+@cache
+def yolo_file(name: str, seed: int = 0) -> Path:
+    """A tiny YOLO network that detects something on drawn frames, in a file that is there for this run."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    task = "pose" if name in ("yolo:pose", "yolo:joints") else "detect"
+    network = tiny_yolo(task, seed=seed)
+    for branch in network.model[-1].cv3:  # an untrained head is sure of nothing
+        torch.nn.init.normal_(branch[-1].bias, 0.0, 2.0, generator=torch.Generator().manual_seed(seed))
+    return save_yolo(Path(folder.name) / f"{task}.pt", network)
 
 
 def drawn_frames(count: int, side: int = 224, *, seed: int = 0) -> torch.Tensor:

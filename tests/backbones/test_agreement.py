@@ -9,8 +9,9 @@ from torchvision import models
 
 from tests.backbones.networks import MOBILENET, WIDTHS, drawn_frames, real_frames, untrained
 from vidlstm.backbones import onednn
-from vidlstm.backbones.base import Backbone, Network
+from vidlstm.backbones.base import Backbone
 from vidlstm.backbones.build import BACKBONES, build_backbone
+from vidlstm.backbones.network import Network
 from vidlstm.backbones.precision import round_kernels
 from vidlstm.backbones.torchvision import build_torchvision
 from vidlstm.structures import FrameSize
@@ -80,7 +81,7 @@ def test_bfloat16_agrees_with_float32_on_real_frames(
 
 @pytest.mark.skipif(not onednn.is_available(torch.float32), reason="this torch has no such operators")
 def test_convolutions_are_fused_with_their_activations() -> None:
-    module = untrained("mobilenet_v3_small")._module
+    module = untrained("mobilenet_v3_small").parts[0].module
     assert isinstance(module, fx.GraphModule)
     used = [
         type(module.get_submodule(n.target)).__name__ for n in module.graph.nodes if n.op == "call_module"

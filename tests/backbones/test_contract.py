@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from tests.backbones.networks import WIDTHS, drawn_frames, untrained
+from tests.backbones.networks import JOINED_WIDTHS, WIDTHS, YOLO_WIDTHS, drawn_frames, untrained
 from vidlstm.backbones.build import BACKBONES, build_backbone
 from vidlstm.errors import SettingsError
 
-ALL = pytest.mark.parametrize("name", WIDTHS)
+ALL_WIDTHS = {**WIDTHS, **YOLO_WIDTHS, **JOINED_WIDTHS}
+ALL = pytest.mark.parametrize("name", ALL_WIDTHS)
+PLAIN = pytest.mark.parametrize("name", WIDTHS)
 BOTH = pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+
+
+def frames_for(name: str, count: int, *, seed: int = 0) -> torch.Tensor:
+    return drawn_frames(count, untrained(name).size.height, seed=seed)
 
 
 @ALL
 @BOTH
 def test_it_is_frozen(name: str, dtype: str) -> None:
     backbone = untrained(name, dtype)
-    assert not any(module.training for module in backbone._module.modules())
-    assert not any(parameter.requires_grad for parameter in backbone._module.parameters())
-    assert not backbone(drawn_frames(1)).requires_grad
+    for part in backbone.parts:
+        assert not any(module.training for module in part.module.modules())
+        assert not any(parameter.requires_grad for parameter in part.module.parameters())
+    assert not backbone(frames_for(name, 1)).requires_grad
 
 
 @ALL
 @BOTH
 def test_its_width_is_what_it_gives(name: str, dtype: str) -> None:
     backbone = untrained(name, dtype)
-    features = backbone(drawn_frames(3))
-    assert features.shape == (3, WIDTHS[name])
+    features = backbone(frames_for(name, 3))
+    assert features.shape == (3, ALL_WIDTHS[name])
     assert features.dtype == torch.float32
-    assert backbone.feature_dim == backbone.spec["feature_dim"] == WIDTHS[name]
+    assert backbone.feature_dim == backbone.spec["feature_dim"] == ALL_WIDTHS[name]
 
 
 @ALL
@@ -42,11 +51,11 @@ def test_its_width_is_what_it_gives(name: str, dtype: str) -> None:
 def test_a_frame_gives_the_same_features_wherever_it_stands(
     name: str, dtype: str, order: list[int], batch: int
 ) -> None:
-    backbone, frames = untrained(name, dtype), drawn_frames(10)
+    backbone, frames = untrained(name, dtype), frames_for(name, 10)
     wanted = backbone(frames)
     assert torch.equal(backbone(frames[order]), wanted[order])
     assert torch.equal(backbone(frames[:batch]), wanted[:batch])
-    others = drawn_frames(10, seed=1)
+    others = frames_for(name, 10, seed=1)
     mixed = torch.cat([others[:3], frames[:5], others[3:]])
     assert torch.equal(backbone(mixed)[3:8], wanted[:5])
 
@@ -54,7 +63,7 @@ def test_a_frame_gives_the_same_features_wherever_it_stands(
 @ALL
 @BOTH
 def test_a_frame_alone_agrees_with_one_among_others(name: str, dtype: str) -> None:
-    backbone, frames = untrained(name, dtype), drawn_frames(6)
+    backbone, frames = untrained(name, dtype), frames_for(name, 6)
     alone = torch.cat([backbone(frame[None]) for frame in frames])
     similar = torch.cosine_similarity(alone, backbone(frames))
     assert similar.min() > (0.9999 if dtype == "float32" else 0.999)
@@ -64,8 +73,8 @@ def test_a_frame_alone_agrees_with_one_among_others(name: str, dtype: str) -> No
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 9])
 def test_part_of_a_padded_batch_is_enough(name: str, count: int) -> None:
     backbone = untrained(name)
-    batch = torch.zeros(10, 224, 224, 3, dtype=torch.uint8)
-    batch[:count] = drawn_frames(count)
+    batch = torch.zeros(10, backbone.size.height, backbone.size.width, 3, dtype=torch.uint8)
+    batch[:count] = frames_for(name, count)
     rows = backbone.rows_to_run(count, len(batch))
     assert count <= rows <= len(batch)
     assert torch.equal(backbone(batch[:rows])[:count], backbone(batch)[:count])
@@ -73,13 +82,15 @@ def test_part_of_a_padded_batch_is_enough(name: str, count: int) -> None:
 
 @ALL
 def test_frames_of_another_size_or_type_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=rf"{name} takes uint8 frames \(B, 224, 224, 3\), not .*100"):
+    side = untrained(name).size.height
+    takes = re.escape(f"{name} takes uint8 frames (B, {side}, {side}, 3), not ")
+    with pytest.raises(ValueError, match=takes + ".*100"):
         untrained(name)(drawn_frames(1, side=100))
     with pytest.raises(ValueError, match="float32"):
-        untrained(name)(drawn_frames(1).float())
+        untrained(name)(frames_for(name, 1).float())
 
 
-@ALL
+@PLAIN
 def test_the_spec_knows_what_changes_the_features(name: str) -> None:
     plain = untrained(name).spec
     assert untrained(name, "bfloat16").spec != plain
@@ -90,7 +101,7 @@ def test_the_spec_knows_what_changes_the_features(name: str) -> None:
     assert torch.equal(again(drawn_frames(4)), untrained(name)(drawn_frames(4)))
 
 
-@ALL
+@PLAIN
 def test_one_that_is_shown_motion_is_another_backbone(name: str) -> None:
     plain = untrained(name)
     moved = build_backbone(f"{name}:motion", weights="random", dtype="float32", device="cpu")
@@ -101,7 +112,7 @@ def test_one_that_is_shown_motion_is_another_backbone(name: str) -> None:
         build_backbone(f"{name}:emotion", weights="random")
 
 
-@ALL
+@PLAIN
 def test_untrained_weights_are_marked_and_drawn_apart_from_the_callers_seed(name: str) -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -114,7 +125,7 @@ def test_untrained_weights_are_marked_and_drawn_apart_from_the_callers_seed(name
 
 @ALL
 def test_untrained_features_survive_float16_and_tell_frames_apart(name: str) -> None:
-    features = untrained(name)(drawn_frames(8)).half()
+    features = untrained(name)(frames_for(name, 8)).half()
     assert features.isfinite().all()
     assert 1e-3 < features.float().abs().max() < 1e4
     assert (features[:4] - features[4:]).float().abs().max() > 1e-3

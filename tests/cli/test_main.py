@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -28,6 +29,28 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "HEAVY set()" in done.stdout
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("argv", [["--help"], ["extract", "--help"]])
+def test_a_reader_that_has_seen_enough_is_no_error(argv: list[str], unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "vidlstm", *argv]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environment, check=False)
+    os.close(writer)
+    assert done.stderr == b""
+    assert done.returncode in (0, 141)  # argparse swallows the error itself
+
+
+def test_a_broken_pipe_elsewhere_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("importlib.import_module", broken)
+    with pytest.raises(BrokenPipeError):
+        main(["extract", "x"])
 
 
 def test_python_dash_m_is_the_same_command() -> None:

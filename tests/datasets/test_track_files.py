@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.tracks import make_ethucy, walkers, write_ethucy, write_mot, write_tracks, write_trajnet
 from vidlstm.datasets.ethucy import read_ethucy, read_ethucy_file
 from vidlstm.datasets.mot import read_mot
-from vidlstm.datasets.track_formats import TRACK_FORMATS, read_track_tables
+from vidlstm.datasets.track_formats import TRACK_FORMATS, Reading, read_track_tables
 from vidlstm.datasets.tracks import TrackTable
 from vidlstm.datasets.tracks_parquet import read_tracks_parquet
 from vidlstm.datasets.trajnet import read_trajnet
@@ -168,7 +168,7 @@ def test_every_format_reads_its_layout(tmp_path: Path) -> None:
     (tmp_path / "tracks" / "train").mkdir(parents=True)
     write_tracks(tmp_path / "tracks" / "train" / "t.parquet")
     for name in TRACK_FORMATS:
-        tables = read_track_tables(name, tmp_path / name, split="train", scene="eth")
+        tables = read_track_tables(name, tmp_path / name, split="train", how=Reading(scene="eth"))
         assert tables and all(isinstance(t, TrackTable) and len(t) for t in tables)
     with pytest.raises(ValueError, match="did you mean 'mot'"):
         read_track_tables("mott", tmp_path, split="train")

@@ -90,3 +90,29 @@ def write_tracks(
     ]
     polars.DataFrame(rows).write_parquet(path)
     return path
+
+
+def write_crossing(
+    path: Path, *, tracks: int = 12, frames: int = 80, fps: float = 10.0, seed: int = 0
+) -> Path:
+    """Our own table: boxes that cross each other's ways, come, go, and are not seen for a while."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for track in range(1, tracks + 1):
+        start, stop = sorted(rng.integers(0, frames + 1, 2))
+        start, stop = (start, stop) if stop - start > 25 else (0, frames)
+        place, pace = rng.uniform([60, 60], [260, 180]), rng.uniform(-3, 3, 2)
+        height = float(rng.uniform(20, 60))
+        hidden = rng.integers(start, stop) if track % 3 == 0 else -1
+        for frame in range(start, stop):
+            x, y = place + (frame - start) * pace
+            if not hidden <= frame < hidden + 3 * (track // 3):
+                rows.append((frame, track, x - height / 4, y - height / 2, x + height / 4, y + height / 2))
+    table = polars.DataFrame(rows, schema=["frame", "track_id", "x1", "y1", "x2", "y2"], orient="row")
+    table.with_columns(
+        polars.lit("v.mp4").alias("video"),
+        (polars.col("frame") / fps).alias("timestamp_seconds"),
+        polars.lit("person").alias("class"),
+        polars.lit(0.9).alias("confidence"),
+    ).sort("frame").write_parquet(path)
+    return path

@@ -18,7 +18,8 @@ from safetensors.numpy import load_file
 from torch import nn
 
 from tests.fakes.videos import write_video
-from vidlstm.backbones.base import Backbone, Network
+from vidlstm.backbones.base import Backbone
+from vidlstm.backbones.network import Network
 from vidlstm.backbones.weights import hash_parameters
 from vidlstm.errors import StoreError
 from vidlstm.features.extract import ExtractionReport, extract_features, make_store

@@ -43,6 +43,7 @@ every_model = pytest.mark.parametrize(
             ("lstm", "gru"), POOLINGS, (False, True), (True,)
         )
     ]
+    + [{"absolute_difference": True}, {"absolute_difference": True, "frame_difference": True}]
     + [{"bidirectional": False}, {"cell": "rnn_tanh"}, {"projection": 0}],
     ids=lambda s: "-".join(map(str, s.values())),
 )
@@ -89,6 +90,19 @@ def test_the_first_step_has_no_difference() -> None:
     assert not seen[0][..., WIDTH:].any()
     assert not seen[1][:, 0, WIDTH:].any()
     torch.testing.assert_close(seen[1][0, 1, WIDTH:], model.norm.scale)
+
+
+def test_forth_and_back_add_up_in_the_absolute_difference() -> None:
+    model = classifier(absolute_difference=True, frame_difference=True)
+    seen: list[Tensor] = []
+    model.project.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    step = torch.randn(1, WIDTH)
+    with torch.no_grad():
+        model(*padded([torch.cat([step, step + 1, step])]))
+    signed, absolute = seen[0][0, :, WIDTH:].chunk(2, dim=-1)
+    torch.testing.assert_close(signed.sum(0), torch.zeros(WIDTH), atol=1e-5, rtol=0)
+    torch.testing.assert_close(absolute.sum(0), 2 * model.norm.scale)
+    assert not absolute[0].any()
 
 
 def test_features_are_normalised_with_the_training_statistics() -> None:

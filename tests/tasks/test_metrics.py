@@ -19,7 +19,7 @@ class Echo(torch.nn.Module):
         super().__init__()
         self.scale = torch.nn.Parameter(torch.ones(1))
 
-    def forward(self, x_BTF: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
+    def forward(self, x_BTF: torch.Tensor, lengths_B: torch.Tensor, truncate_steps: int = 0) -> torch.Tensor:
         return x_BTF[:, 0] * self.scale
 
 

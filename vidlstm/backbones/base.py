@@ -1,115 +1,76 @@
 """The contract of a frozen backbone: uint8 frames in, one feature vector per frame out.
 
 It never opens a video, and is never trained. A network file (``torchvision.py``, ...) supplies a
-:class:`Network`; this module freezes it, casts it and runs it.
+:class:`Network`; ``network.py`` freezes, casts and runs it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor
 from torch.nn import functional
 
-from vidlstm.backbones import onednn
-from vidlstm.backbones.precision import EXACT_BIAS_STEM_SHARE, STEM_SHARE, prepare
-
-if TYPE_CHECKING:
-    from vidlstm.structures import FrameSize
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-CPU_FRAMES = 4
-"""Frames that go through the network at once on a CPU.
-
-More do not fit the caches, and the memory of their activations goes back to the system after every layer:
-at 32 frames mobilenet_v2 spent a third of its time there, at 8, with a thread per core, up to a tenth.
-"""
-
-
-@dataclass(frozen=True, eq=False)
-class Network:
-    """A network cut at its penultimate layer, with all that is needed to feed it.
-
-    Attributes:
-        name: as the user asked for it.
-        module: normalised images ``(B, 3, H, W)`` to features ``(B, F)``.
-        size: the frames it wants.
-        mean, std: per channel, of images scaled to 0..1.
-        weights_sha256: of the weights file, or ``random:`` and the hash of the drawn values.
-        weights_source: where they came from, for people.
-        view: what it is shown of a frame, one of ``structures.VIEWS``.
-    """
-
-    name: str
-    module: nn.Module
-    size: FrameSize
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    weights_sha256: str
-    weights_source: str
-    view: str = "picture"
+from vidlstm.backbones.network import CPU_FRAMES, DTYPES, FrozenNetwork, Network
 
 
 class Backbone:
-    """A frozen network, its preprocess, and a fingerprint of both.
+    """One frozen network or several side by side, their preprocess, and a fingerprint of both.
+
+    Several see the same frames: decoded once, at the size of the largest, and brought to the size of the
+    others here. Their features stand one after another.
+
+    Attributes:
+        name: those of the networks, joined by ``+``.
+        parts: the networks as they are run.
+        size: the frames it takes.
+        views: what it is shown of a frame, without repetition; see ``structures.VIEWS``.
+        channels: three for each view.
+        feature_dim: F.
+        spec: all that changes the features.
 
     Args:
-        network: what to run.
-        dtype: a name in ``DTYPES``. The network itself is cast (see ``precision.py``): autocast would cast
-            the weights anew on every call.
+        networks: what to run.
+        dtype: a name in ``DTYPES``.
         device: where it runs.
         compile: run it through ``torch.compile``.
     """
 
     def __init__(
-        self, network: Network, *, dtype: str, device: torch.device | str = "cpu", compile: bool = False
+        self, *networks: Network, dtype: str, device: torch.device | str = "cpu", compile: bool = False
     ) -> None:
-        self.name, self.size = network.name, network.size
-        self.views = (network.view,)
-        self.channels = 3 * len(self.views)
-        self.weights_source = network.weights_source
         self.device, self.dtype = torch.device(device), DTYPES[dtype]
         self._on_cpu = self.device.type == "cpu"
-        fused = self._on_cpu and not compile and onednn.is_available(self.dtype)
-        share = EXACT_BIAS_STEM_SHARE if fused else STEM_SHARE
-        module = prepare(network.module.eval().requires_grad_(False), self.dtype, stem_share=share)
-        module = module.to(self.device).to(memory_format=torch.channels_last)
-        # (x / 255 - mean) / std as one multiply and one add, in float32: pixels are rounded once.
-        std = torch.tensor(network.std, device=self.device)
-        self._scale_C = (1.0 / (255.0 * std))[:, None, None]
-        self._shift_C = (-torch.tensor(network.mean, device=self.device) / std)[:, None, None]
-        probe = torch.zeros(CPU_FRAMES, self.size.height, self.size.width, 3, dtype=torch.uint8)
-        if fused and isinstance(module, fx.GraphModule):
-            module = onednn.fuse_convolutions(module, self._normalised(probe))
-        self._module = module.eval()
-        self._forward = torch.compile(self._features) if compile else self._features
-        with torch.inference_mode():
-            self.feature_dim = int(self._features(probe[:1].to(self.device)).shape[1])
-        self.spec: dict[str, Any] = {
-            "backbone": network.name,
-            "weights_sha256": network.weights_sha256,
+        self.parts = [FrozenNetwork(n, dtype=dtype, device=self.device, compile=compile) for n in networks]
+        self.name = "+".join(n.name for n in networks)
+        self.views = tuple(dict.fromkeys(n.view for n in networks))
+        self.channels = 3 * len(self.views)
+        self._shown = [self.views.index(n.view) for n in networks]
+        self.size = max((n.size for n in networks), key=lambda size: size.height * size.width)
+        self.weights_source = "+".join(n.weights_source for n in networks)
+        self.feature_dim = sum(part.feature_dim for part in self.parts)
+        self.spec = self.parts[0].spec if len(networks) == 1 else self._joined_spec(dtype)
+
+    def _joined_spec(self, dtype: str) -> dict[str, Any]:
+        specs = [part.spec for part in self.parts]
+        return {
+            "backbone": self.name,
+            "weights_sha256": "+".join(str(spec["weights_sha256"]) for spec in specs),
             "dtype": dtype,
-            "view": network.view,
             "frame": [self.size.height, self.size.width, self.size.fit],
-            "mean": list(network.mean),
-            "std": list(network.std),
             "feature_dim": self.feature_dim,
+            "parts": specs,
         }
 
     @property
     def is_random(self) -> bool:
-        """Whether the weights were drawn, not trained."""
-        return str(self.spec["weights_sha256"]).startswith("random:")
-
-    def _normalised(self, frames_BHWC: Tensor) -> Tensor:
-        # The permuted view of contiguous frames is channels_last already: nothing is copied.
-        return torch.addcmul(self._shift_C, frames_BHWC.permute(0, 3, 1, 2).float(), self._scale_C)
+        """Whether the weights, or some of them, were drawn, not trained."""
+        return any(str(part.spec["weights_sha256"]).startswith("random:") for part in self.parts)
 
     def _features(self, frames_BHWC: Tensor) -> Tensor:
-        features: Tensor = self._module(self._normalised(frames_BHWC))
-        return features.float()
+        shown = torch.split(frames_BHWC, 3, dim=-1)
+        return torch.cat([p(shown[i]) for p, i in zip(self.parts, self._shown, strict=True)], dim=1)
 
     @torch.inference_mode()
     def __call__(self, frames_BHWC: Tensor) -> Tensor:
@@ -120,7 +81,8 @@ class Backbone:
         through as they are, and agree with that but for the last bits.
 
         Args:
-            frames_BHWC: RGB uint8 ``(B, H, W, 3)`` of this backbone's ``size``, on any device.
+            frames_BHWC: RGB uint8 ``(B, H, W, channels)`` of this backbone's ``size``, on any device; its
+                ``views`` one after another.
 
         Returns:
             ``(B, F)`` float32 on the backbone's device.
@@ -128,15 +90,15 @@ class Backbone:
         Raises:
             ValueError: the frames have another size or type.
         """
-        expected = (self.size.height, self.size.width, 3)
+        expected = (self.size.height, self.size.width, self.channels)
         if frames_BHWC.dtype != torch.uint8 or tuple(frames_BHWC.shape[1:]) != expected:
             raise ValueError(
-                f"{self.name} takes uint8 frames (B, {expected[0]}, {expected[1]}, 3), "
+                f"{self.name} takes uint8 frames (B, {expected[0]}, {expected[1]}, {expected[2]}), "
                 f"not {frames_BHWC.dtype} {tuple(frames_BHWC.shape)}"
             )
         if self._on_cpu and len(frames_BHWC) > CPU_FRAMES:
             return self._in_parts(frames_BHWC)
-        return self._forward(frames_BHWC.to(self.device, non_blocking=True))
+        return self._features(frames_BHWC.to(self.device, non_blocking=True))
 
     def rows_to_run(self, count: int, batch_size: int) -> int:
         """How much of a padded batch to run for its first ``count`` frames to come out as in a full one."""
@@ -147,7 +109,7 @@ class Backbone:
         short = -len(frames_BHWC) % CPU_FRAMES
         parts = list(torch.split(frames_BHWC, CPU_FRAMES))
         parts[-1] = functional.pad(parts[-1], (0, 0, 0, 0, 0, 0, 0, short))
-        return torch.cat([self._forward(part) for part in parts])[: len(frames_BHWC)]
+        return torch.cat([self._features(part) for part in parts])[: len(frames_BHWC)]
 
 
 def best_dtype(device: torch.device) -> str:

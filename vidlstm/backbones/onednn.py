@@ -24,8 +24,10 @@ ACTIVATIONS: dict[type[nn.Module], Activation] = {
     nn.ReLU: ("relu", [], ""),
     nn.ReLU6: ("hardtanh", [0.0, 6.0], ""),
     nn.Hardswish: ("hardswish", [], ""),
+    nn.SiLU: ("swish", [], ""),
 }
-"""Activations that give the same numbers inside a convolution as after it."""
+"""Activations that give the same numbers inside a convolution as after it; SiLU but for the last bits, which
+torch's own computes differently for the last few values of a batch."""
 
 
 class FusedConvolution(nn.Module):

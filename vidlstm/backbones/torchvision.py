@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 from torchvision import models
 
-from vidlstm.backbones.base import Network
+from vidlstm.backbones.network import Network
 from vidlstm.backbones.untrained import draw, settle
 from vidlstm.backbones.weights import RANDOM, find_weights, load_into, sha256_of
 from vidlstm.structures import FrameSize

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
+import select
 import sys
 import warnings
 from typing import TYPE_CHECKING
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 VERBS = {
     "demo": "draw labelled clips, train on them, annotate an unseen video; needs no data, no download",
     "extract": "videos to a feature store",
+    "track": "videos to a table of tracked objects, with YOLO",
     "train": "labelled clips to a checkpoint; extracts missing features first",
     "evaluate": "a checkpoint's accuracy beside its trivial baselines",
     "predict": "videos to annotated videos, tables and timelines",
@@ -23,7 +27,8 @@ VERBS = {
 }
 """Each verb is ``run(argv) -> exit status`` in ``vidlstm/cli/<verb>.py``."""
 
-INTERRUPTED = 130
+INTERRUPTED, UNREAD = 130, 141
+"""Exit statuses as of a program that SIGINT or SIGPIPE ends."""
 
 
 def usage() -> str:
@@ -42,6 +47,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 when some inputs failed, 2 for an error that the message explains.
     """
+    try:
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()  # else Python does so at its very end, where nothing can be caught
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of standard output has seen enough, as in ``vidlstm --help | head -1``."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # no real file, or a system without poll
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    return False
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())

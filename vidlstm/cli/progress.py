@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,28 +17,35 @@ if TYPE_CHECKING:
 
     from vidlstm.features.extract import ExtractionReport
     from vidlstm.workflows.predict_action import PredictionReport
+    from vidlstm.workflows.track import TrackingReport
 
 LOG_SECONDS = 10.0
 
 
-class ExtractionBar:
-    """Clips done, clips/s, frames/s and the time left; call it with each report."""
+class _Bar:
+    """A bar for a person, a line now and then for a log file.
 
-    def __init__(self) -> None:
+    Args:
+        verb: what is going on.
+        unit: what is counted.
+    """
+
+    def __init__(self, verb: str, unit: str) -> None:
+        self._verb, self._unit = verb, unit
         self._console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("extracting"),
+            TextColumn(verb),
             BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} clips"),
+            TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {unit}"),
             TextColumn("{task.fields[rates]}"),
             TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._progress.add_task("extract", total=None, rates="", visible=False)
+        self._task = self._progress.add_task(verb, total=None, rates="", visible=False)
         self._started = self._logged = time.monotonic()
 
-    def __enter__(self) -> ExtractionBar:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
@@ -47,23 +54,48 @@ class ExtractionBar:
     ) -> None:
         self._progress.stop()
 
+    @property
+    def _seconds(self) -> float:
+        return max(1e-6, time.monotonic() - self._started)
+
+    def _show(self, done: int, total: int, rates: str, *, working: bool, visible: bool) -> None:
+        self._progress.update(self._task, completed=done, total=total, rates=rates, visible=visible)
+        if not self._console.is_terminal and working and time.monotonic() - self._logged > LOG_SECONDS:
+            self._logged = time.monotonic()
+            left = f"  {(total - done) * self._seconds / done:.0f} s left" if done else ""
+            print(f"{self._verb} {done}/{total} {self._unit}  {rates}{left}", file=sys.stderr, flush=True)
+
+
+class ExtractionBar(_Bar):
+    """Clips done, clips/s, frames/s and the time left; call it with each report."""
+
+    def __init__(self) -> None:
+        super().__init__("extracting", "clips")
+
     def __call__(self, report: ExtractionReport, total: int) -> None:
         """Shows a report; ``total`` videos in all."""
         if not report.extracted:  # another extraction begins; one bar serves them all
             self._started = self._logged = time.monotonic()
-        seconds = max(1e-6, time.monotonic() - self._started)
         done = report.extracted + report.found + len(report.unreadable)
-        rates = f"{report.extracted / seconds:.1f} clips/s  {report.features / seconds:.0f} frames/s"
-        visible = report.features > 0 or report.found < total
-        self._progress.update(self._task, completed=done, total=total, rates=rates, visible=visible)
-        if (
-            not self._console.is_terminal
-            and report.features
-            and time.monotonic() - self._logged > LOG_SECONDS
-        ):
-            self._logged = time.monotonic()
-            left = f"  {(total - done) * seconds / done:.0f} s left" if done else ""
-            print(f"extracting {done}/{total} clips  {rates}{left}", file=sys.stderr, flush=True)
+        rates = (
+            f"{report.extracted / self._seconds:.1f} clips/s  {report.features / self._seconds:.0f} frames/s"
+        )
+        working = report.features > 0
+        self._show(done, total, rates, working=working, visible=working or report.found < total)
+
+
+class TrackingBar(_Bar):
+    """Videos done, frames done and frames/s; call it with each report."""
+
+    def __init__(self) -> None:
+        super().__init__("tracking", "videos")
+
+    def __call__(self, report: TrackingReport, total: int) -> None:
+        """Shows a report; ``total`` videos in all."""
+        failed = sum(f.reason != "truncated" for f in report.failures)
+        done = report.tracked + report.found + failed
+        rates = f"{report.frames} frames  {report.frames / self._seconds:.1f} frames/s"
+        self._show(done, total, rates, working=report.frames > 0, visible=True)
 
 
 def speaks() -> bool:
@@ -82,7 +114,7 @@ def quieten_lightning() -> None:
         warnings.simplefilter("ignore")
 
 
-def show_failures(report: ExtractionReport | PredictionReport, *, limit: int = 20) -> None:
+def show_failures(report: ExtractionReport | PredictionReport | TrackingReport, *, limit: int = 20) -> None:
     """Lists what failed, on standard error."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for failure in report.failures[:limit]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vidlstm.cli.parsing import new_parser, parse, trainer_arguments
-from vidlstm.cli.progress import quieten_lightning, speaks
+from vidlstm.cli.progress import TrackingBar, quieten_lightning, show_failures, speaks
+from vidlstm.errors import SettingsError
 from vidlstm.settings import (
     TRAINER_DEFAULTS,
     TrajectoryDataSettings,
@@ -18,7 +19,10 @@ from vidlstm.settings import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jsonargparse import ArgumentParser
+    from jsonargparse import ArgumentParser, Namespace
+
+    from vidlstm.settings import TrackingSettings
+    from vidlstm.workflows.predict_trajectory import ForecastReport
 
 
 def asked_for(argv: Sequence[str]) -> bool:
@@ -116,27 +120,67 @@ def run_evaluate(argv: Sequence[str]) -> int:
 
 
 def run_predict(argv: Sequence[str]) -> int:
-    """``vidlstm predict CHECKPOINT TRACKS.parquet``."""
-    parser = new_parser("predict", "A tracks table to forecasts.")
+    """``vidlstm predict CHECKPOINT TRACKS.parquet`` or ``... VIDEO... --weights FILE``."""
+    from vidlstm.cli.track import add_tracking, tracking_settings
+
+    parser = new_parser("predict", "A tracks table, or videos, to forecasts.")
     parser.add_argument("checkpoint", type=Path, help="what train wrote")
-    parser.add_argument("tracks", type=Path, help="a tracks table (Parquet)")
-    parser.add_argument("--out", type=Path, required=True, help="takes .parquet, .csv, .json and .png")
+    parser.add_argument(
+        "inputs", nargs="+", type=Path, help="a tracks table (.parquet), or videos and folders"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="takes tables, pictures and videos")
     parser.add_argument("--every", type=int | None, default=None, help="forecast from every so many steps")
-    parser.add_argument("--frame_step", type=int | None, default=None, help="frames to a step")
+    parser.add_argument(
+        "--homography", type=Path | None, default=None, help="pixels to metres, 3 x 3 numbers"
+    )
+    parser.add_argument("--video", type=bool, default=True, help="draw the MP4 of each video")
+    add_tracking(parser)
     settings = parse(parser, argv)
+    if settings.inputs[0].suffix != ".parquet":
+        return _predict_videos(settings, tracking_settings(settings))
+    if len(settings.inputs) > 1:
+        raise SettingsError("give one tracks table; it may hold several videos")
 
     from vidlstm.workflows.predict_trajectory import predict_trajectory
 
     report = predict_trajectory(
         settings.checkpoint,
-        settings.tracks,
+        settings.inputs[0],
         out=settings.out,
         every=settings.every,
-        frame_step=settings.frame_step,
+        homography=settings.homography,
     )
-    print(f"{len(report.forecasts)} forecasts; {report.short_tracks} tracks too short to forecast")
-    print(*map(str, report.files), sep="\n")
+    _show_forecasts(report)
     return 0
+
+
+def _predict_videos(settings: Namespace, tracking: TrackingSettings) -> int:
+    from vidlstm.workflows.predict_video import predict_video
+
+    with TrackingBar() as bar:
+        report = predict_video(
+            settings.checkpoint,
+            settings.inputs,
+            out=settings.out,
+            tracking=tracking,
+            every=settings.every or 1,
+            homography=settings.homography,
+            video=settings.video,
+            progress=bar,
+        )
+    show_failures(report.tracking)
+    _show_forecasts(report)
+    return 1 if report.tracking.failures else 0
+
+
+def _show_forecasts(report: ForecastReport) -> None:
+    print(f"{len(report.forecasts)} forecasts; {len(report.short_tracks)} tracks too short to forecast")
+    if report.scores["forecasts"]:
+        print(f"{report.scores['forecasts']} whose future is known, {report.scores['unit']}")
+        for name in ("network", "constant_velocity"):
+            numbers = "  ".join(f"{key} {value:.2f}" for key, value in report.scores[name].items())
+            print(f"  {name.replace('_', ' '):<18} {numbers}")
+    print(*map(str, report.files), sep="\n")
 
 
 def _rows(metrics: dict[str, object]) -> str:
@@ -145,6 +189,7 @@ def _rows(metrics: dict[str, object]) -> str:
     assert isinstance(baselines, dict)
     lines = [f"{metrics['side']}, {metrics['windows']} windows, {metrics['unit']}"]
     for name, row in {"network": metrics, **baselines}.items():
-        numbers = [f"{key} {row[key]:.3f}" for key in ("ade", "fde", "min_ade", "min_fde") if key in row]
+        keys = [f"{key}{unit}" for unit in ("", "_pixels") for key in ("ade", "fde", "min_ade", "min_fde")]
+        numbers = [f"{key.replace('_pixels', ' px')} {row[key]:.3f}" for key in keys if key in row]
         lines.append(f"  {name.replace('_', ' '):<18} {'  '.join(numbers)}")
     return "\n".join(lines)

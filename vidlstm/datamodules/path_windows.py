@@ -51,7 +51,12 @@ class PathWindows:
 
 
 def cut_windows(
-    tables: Sequence[TrackTable], *, steps: int, stride: int = 1, minimum_tracks: int = 1
+    tables: Sequence[TrackTable],
+    *,
+    steps: int,
+    stride: int = 1,
+    minimum_tracks: int = 1,
+    seen_at: int | None = None,
 ) -> PathWindows:
     """Every run of ``steps`` consecutive steps of every track.
 
@@ -61,6 +66,8 @@ def cut_windows(
         stride: start a window every so many steps, counted from the recording's first frame.
         minimum_tracks: keep windows that begin together only where there are at least so many complete ones.
             1 is the rule of the trajectory-only papers, 2 that of Social GAN's published loader.
+        seen_at: the step that forecasts start from; windows are left out where it was not seen but filled
+            in from what came after, which would tell the forecaster of the future.
 
     Raises:
         ValueError: fewer than one step, stride or track asked for.
@@ -69,7 +76,7 @@ def cut_windows(
         raise ValueError(
             f"steps {steps}, stride {stride} and minimum_tracks {minimum_tracks} must be at least 1"
         )
-    parts = [_cut_one(table, steps, stride, minimum_tracks) for table in tables]
+    parts = [_cut_one(table, steps, stride, minimum_tracks, seen_at) for table in tables]
     width = tables[0].positions_RC.shape[1] if tables else 2
     return PathWindows(
         paths_NTC=np.concatenate([p for p, _, _ in parts] or [np.zeros((0, steps, width))]),
@@ -80,9 +87,11 @@ def cut_windows(
 
 
 def _cut_one(
-    table: TrackTable, steps: int, stride: int, minimum_tracks: int
+    table: TrackTable, steps: int, stride: int, minimum_tracks: int, seen_at: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     starts = _window_starts(table, steps)
+    if seen_at is not None and table.measured_R is not None:
+        starts = starts[table.measured_R[starts + seen_at]]
     since_first = table.frames_R[starts] - (table.frames_R.min() if len(table) else 0)
     starts = starts[since_first % (stride * table.frame_step) == 0]
     _, group, counts = np.unique(table.frames_R[starts], return_inverse=True, return_counts=True)

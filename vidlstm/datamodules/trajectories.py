@@ -29,28 +29,49 @@ ORIGIN = "origin_BC"
 class WindowDataset(Dataset[SequenceBatch]):
     """Windows as whole batches, centred on each window's last observed place (sizes of boxes are kept).
 
+    What the network sees times ``scale_N`` plus ``origin_NC`` is where it was.
+
     Args:
         tables: the recordings that ``windows`` were cut from.
         windows: N windows.
         observed: steps that are seen; the rest are targets.
         neighbours: how many of the nearest others to give with each window; 0 for none.
+        by_height: count lengths in the window's own box height (the median of the observed steps), so that
+            near and far objects are alike.
+
+    Raises:
+        DatasetError: heights are asked of points.
     """
 
     def __init__(
-        self, tables: Sequence[TrackTable], windows: PathWindows, *, observed: int, neighbours: int = 0
+        self,
+        tables: Sequence[TrackTable],
+        windows: PathWindows,
+        *,
+        observed: int,
+        neighbours: int = 0,
+        by_height: bool = False,
     ) -> None:
         self.windows, self.observed = windows, observed
         origin_NC = windows.paths_NTC[:, observed - 1].copy()
         origin_NC[:, 2:] = 0.0
+        scale_N = np.ones(len(windows))
+        if by_height:
+            if windows.paths_NTC.shape[2] != 4:
+                raise DatasetError("points have no height; leave data.normalise at none")
+            scale_N = np.median(windows.paths_NTC[:, :observed, 3], axis=1)
         # Centred in float64 first: pixels and map coordinates may be large.
-        self.paths_NTC = torch.from_numpy(windows.paths_NTC - origin_NC[:, None]).float()
-        self.origin_NC = torch.from_numpy(origin_NC)
+        self.paths_NTC = torch.from_numpy(
+            (windows.paths_NTC - origin_NC[:, None]) / scale_N[:, None, None]
+        ).float()
+        self.origin_NC, self.scale_N = torch.from_numpy(origin_NC), torch.from_numpy(scale_N)
         self.recording_N = torch.from_numpy(windows.recording_N)
         self.scene_N = torch.from_numpy(windows.scene_of())
         self.neighbours_NMT2: Tensor | None = None
         if neighbours:
             others = find_neighbours(tables, windows, observed=observed, limit=neighbours)
-            self.neighbours_NMT2 = torch.from_numpy(others - origin_NC[:, None, None, :2]).float()
+            others = (others - origin_NC[:, None, None, :2]) / scale_N[:, None, None, None]
+            self.neighbours_NMT2 = torch.from_numpy(others).float()
 
     def __len__(self) -> int:
         return len(self.paths_NTC)
@@ -136,7 +157,11 @@ class TrajectoryData(LightningDataModule):
         batch_size: windows per process and step.
         draws_per_epoch: training windows drawn each epoch.
         balance: see :class:`BalancedIndices`.
+        by_height: see :class:`WindowDataset`.
         seed: of the draws.
+
+    Attributes:
+        unit: of the lengths that networks see: metres, pixels or box heights.
 
     Raises:
         DatasetError: a side has no window long enough, or recordings differ in unit, width or rate.
@@ -155,27 +180,41 @@ class TrajectoryData(LightningDataModule):
         batch_size: int = 256,
         draws_per_epoch: int = 16384,
         balance: float = 0.75,
+        by_height: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
         check_alike([*train, *validation, *test])
         self.observed, self.horizon, self.neighbours = observed, horizon, neighbours
+        self.by_height = by_height
         self.batch_size, self.draws, self.balance, self.seed = batch_size, draws_per_epoch, balance, seed
         self.train_set = self._windows(train, "training", 1) if train else None
         self.validation_set = self._windows(validation, "validation", minimum_tracks) if validation else None
         self.test_set = self._windows(test, "test", minimum_tracks) if test else None
         first = next(iter([*train, *validation, *test]))
-        self.unit, self.seconds_per_step = first.unit, first.seconds_per_step
+        self.unit = "box heights" if by_height else first.unit
+        self.seconds_per_step = first.seconds_per_step
         self.coordinates = first.positions_RC.shape[1]
 
     def _windows(self, tables: Sequence[TrackTable], side: str, minimum_tracks: int) -> WindowDataset:
-        windows = cut_windows(tables, steps=self.observed + self.horizon, minimum_tracks=minimum_tracks)
+        windows = cut_windows(
+            tables,
+            steps=self.observed + self.horizon,
+            minimum_tracks=minimum_tracks,
+            seen_at=self.observed - 1,
+        )
         if not len(windows):
             raise DatasetError(
                 f"no {side} track lasts {self.observed} + {self.horizon} steps without a gap; "
                 f"looked in {', '.join(t.recording for t in tables)}"
             )
-        return WindowDataset(tables, windows, observed=self.observed, neighbours=self.neighbours)
+        return WindowDataset(
+            tables,
+            windows,
+            observed=self.observed,
+            neighbours=self.neighbours,
+            by_height=self.by_height,
+        )
 
     def typical_step(self) -> float:
         """The median length of a step in the training windows, in their unit."""

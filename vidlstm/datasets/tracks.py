@@ -35,6 +35,9 @@ class TrackTable:
         unit: what positions are measured in, one of ``UNITS``.
         frame_step: frame numbers from one step to the next.
         seconds_per_step: time from one step to the next.
+        start_seconds: the time of frame 0, where the source has a clock.
+        measured_R: ``(R,)`` bool, false where a position was filled in from what came later; None where all
+            were seen.
     """
 
     recording: str
@@ -44,9 +47,13 @@ class TrackTable:
     unit: Unit
     frame_step: int
     seconds_per_step: float
+    start_seconds: float = 0.0
+    measured_R: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.frames_R)
+        if self.measured_R is not None and self.measured_R.shape != (rows,):
+            raise ValueError(f"measured ({rows},) expected, not {self.measured_R.shape}")
         if self.track_ids_R.shape != (rows,) or self.positions_RC.shape[:1] != (rows,):
             raise ValueError(
                 f"frames, ids and positions differ in length: {rows}, {len(self.track_ids_R)}, ..."
@@ -62,6 +69,16 @@ class TrackTable:
 
     def __len__(self) -> int:
         return len(self.frames_R)
+
+    def only(self, kept_R: np.ndarray) -> TrackTable:
+        """The rows where ``kept_R`` (bool or indices, in order) says so."""
+        return replace(
+            self,
+            frames_R=self.frames_R[kept_R],
+            track_ids_R=self.track_ids_R[kept_R],
+            positions_RC=self.positions_RC[kept_R],
+            measured_R=None if self.measured_R is None else self.measured_R[kept_R],
+        )
 
     def __repr__(self) -> str:
         return (
@@ -119,13 +136,7 @@ def make_table(
 
 def _on_step(table: TrackTable) -> tuple[TrackTable, np.ndarray]:
     kept = (table.frames_R - table.frames_R.min()) % table.frame_step == 0
-    thinned = replace(
-        table,
-        frames_R=table.frames_R[kept],
-        track_ids_R=table.track_ids_R[kept],
-        positions_RC=table.positions_RC[kept],
-    )
-    return thinned, kept
+    return table.only(kept), kept
 
 
 def _refuse_gaps(path: Path | str, table: TrackTable, lines_R: np.ndarray) -> None:

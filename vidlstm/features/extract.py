@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vidlstm.backbones.cpu import available_cores
 from vidlstm.errors import VIDEO_FAILURES
 from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Failed, Hashed
-from vidlstm.features.lanes import Lanes, available_cores
+from vidlstm.features.lanes import Lanes
 from vidlstm.features.spec import FeatureSpec, hash_video
 from vidlstm.features.store import FeatureStore
 

@@ -6,24 +6,18 @@ every layer wait for the core that a decoder has taken.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from vidlstm.backbones.cpu import available_cores, keep_freed_memory
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from vidlstm.backbones.base import Backbone
-
-
-def available_cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Lanes:
@@ -42,7 +36,7 @@ class Lanes:
         self.most_under_way = threads + 1 + threads // 2
         self._executor = ThreadPoolExecutor(threads, "backbone", initializer=self._start)
         if self._on_cpu:
-            _keep_freed_memory()
+            keep_freed_memory()
 
     def _start(self) -> None:
         if self._on_cpu:
@@ -80,17 +74,3 @@ class Lanes:
         if self._on_cpu:
             # What the lanes set is also the default of threads started from now on.
             torch.set_num_threads(torch.get_num_threads())
-
-
-def _keep_freed_memory() -> None:
-    """Stops glibc from giving the memory of every layer's activations back to the system.
-
-    The system clears it anew for the next layer, which took 5 to 20 % of the backbone's time with several
-    lanes at work. Elsewhere than on glibc, nothing is changed.
-    """
-    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "gnu_get_libc_version"):
-            libc.mallopt(trim_threshold, 256 << 20)
-            libc.mallopt(mmap_threshold, 32 << 20)

@@ -11,16 +11,25 @@ import torch
 
 from vidlstm.datamodules.path_windows import PathWindows, cut_windows
 from vidlstm.datamodules.trajectories import WindowDataset
-from vidlstm.inference.forecast import forecast_windows
+from vidlstm.inference.forecast import forecast_windows, kinematic_paths
+from vidlstm.models.kinematic import ConstantVelocity
 from vidlstm.structures import PathForecast
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from vidlstm.datasets.tracks import TrackTable
     from vidlstm.models.forecaster import Forecast, PathForecaster
 
 
 def forecast_table(
-    model: PathForecaster, table: TrackTable, *, observed: int, every: int, neighbours: int = 0
+    model: PathForecaster,
+    table: TrackTable,
+    *,
+    observed: int,
+    every: int,
+    neighbours: int = 0,
+    by_height: bool = False,
 ) -> list[PathForecast]:
     """Forecasts every track of one recording.
 
@@ -30,6 +39,7 @@ def forecast_table(
         observed: steps that are seen; shorter tracks give no forecast.
         every: forecast from every so many steps, and from the last step of each stretch without a gap.
         neighbours: the nearest others that are seen, where the model looks at them.
+        by_height: the model counts lengths in box heights.
 
     Returns:
         In order of track and frame.
@@ -39,11 +49,11 @@ def forecast_table(
     windows = _moments(table, observed, every)
     if not len(windows):
         return []
-    dataset = WindowDataset([table], windows, observed=observed, neighbours=neighbours)
+    dataset = WindowDataset([table], windows, observed=observed, neighbours=neighbours, by_height=by_height)
     forecast = forecast_windows(model, dataset)
-    origin_NC = dataset.origin_NC.numpy()
+    straight_NPC = kinematic_paths(ConstantVelocity(model.horizon), dataset)
     truth = _truth(table, windows, observed, model.horizon)
-    return [_one(table, windows, forecast, origin_NC, truth, n) for n in range(len(windows))]
+    return [_one(table, dataset, forecast, straight_NPC, truth, n) for n in range(len(windows))]
 
 
 def adapt_scale(model: PathForecaster, table: TrackTable, unit: str) -> None:
@@ -69,7 +79,7 @@ def adapt_scale(model: PathForecaster, table: TrackTable, unit: str) -> None:
 
 def _moments(table: TrackTable, observed: int, every: int) -> PathWindows:
     """Windows of the observed steps alone: every so many steps, and the last of each unbroken stretch."""
-    windows = cut_windows([table], steps=observed)
+    windows = cut_windows([table], steps=observed, seen_at=observed - 1)
     since_first = (windows.start_frame_N - table.frames_R.min()) // table.frame_step
     following = np.zeros(len(windows), dtype=bool)
     following[:-1] = (windows.track_id_N[1:] == windows.track_id_N[:-1]) & (
@@ -99,27 +109,35 @@ def _truth(table: TrackTable, windows: PathWindows, observed: int, horizon: int)
 
 def _one(
     table: TrackTable,
-    windows: PathWindows,
+    dataset: WindowDataset,
     forecast: Forecast,
-    origin_NC: np.ndarray,
+    straight_NPC: Tensor,
     truth_NPC: np.ndarray,
     n: int,
 ) -> PathForecast:
+    windows, scale = dataset.windows, float(dataset.scale_N[n])
     order = torch.argsort(forecast.log_weights_BK[n], descending=True, stable=True)
     heading = forecast.heading_B22[n]
-    observed = windows.paths_NTC.shape[1]
+    last_frame = int(windows.start_frame_N[n]) + (dataset.observed - 1) * table.frame_step
+
+    def in_the_world(paths: Tensor) -> np.ndarray:
+        world: np.ndarray = (paths.double().cpu() * scale + dataset.origin_NC[n]).numpy()
+        return world
+
     return PathForecast(
         recording=table.recording,
         track_id=int(windows.track_id_N[n]),
-        frame=int(windows.start_frame_N[n]) + (observed - 1) * table.frame_step,
+        frame=last_frame,
         frame_step=table.frame_step,
         seconds_per_step=table.seconds_per_step,
         unit=table.unit,
         observed_TC=windows.paths_NTC[n],
-        path_PC=forecast.path_BPC[n].double().cpu().numpy() + origin_NC[n],
-        modes_KPC=forecast.modes_BKPC[n, order].double().cpu().numpy() + origin_NC[n],
+        path_PC=in_the_world(forecast.path_BPC[n]),
+        modes_KPC=in_the_world(forecast.modes_BKPC[n, order]),
         probabilities_K=forecast.log_weights_BK[n, order].exp().cpu().numpy(),
-        spread_KPC=forecast.spread_BKPC[n, order].cpu().numpy(),
+        spread_KPC=forecast.spread_BKPC[n, order].cpu().numpy() * scale,
         heading_radians=float(torch.atan2(heading[0, 1], heading[0, 0])),
         truth_PC=truth_NPC[n],
+        straight_PC=in_the_world(straight_NPC[n]),
+        moment_seconds=table.start_seconds + last_frame / table.frame_step * table.seconds_per_step,
     )

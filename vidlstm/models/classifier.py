@@ -51,6 +51,8 @@ class SequenceClassifier(nn.Module):
         dropout: between layers and before the classifier.
         input_dropout: on the normalised features; a feature is dropped for the whole clip at once.
         frame_difference: append x_t - x_{t-1} to each step, zero at the first.
+        absolute_difference: append |x_t - x_{t-1}|, feature by feature. Forth and back cancel in a mean of
+            differences and add up here.
         pooling: a name in ``POOLINGS``.
         forget_bias, orthogonal: how the encoder starts; see :class:`RecurrentEncoder`.
     """
@@ -68,6 +70,7 @@ class SequenceClassifier(nn.Module):
         dropout: float = 0.5,
         input_dropout: float = 0.2,
         frame_difference: bool = False,
+        absolute_difference: bool = False,
         pooling: str = "mean",
         forget_bias: float | None = None,
         orthogonal: bool = False,
@@ -75,8 +78,8 @@ class SequenceClassifier(nn.Module):
         super().__init__()
         self.norm = FeatureNorm(feature_dim)
         self.input_dropout = nn.Dropout1d(input_dropout)
-        self.frame_difference = frame_difference
-        width = feature_dim * (2 if frame_difference else 1)
+        self.frame_difference, self.absolute_difference = frame_difference, absolute_difference
+        width = feature_dim * (1 + frame_difference + absolute_difference)
         self.project = (
             nn.Sequential(
                 nn.Linear(width, projection), nn.LayerNorm(projection), nn.ReLU(), nn.Dropout(dropout)
@@ -121,9 +124,12 @@ class SequenceClassifier(nn.Module):
         # Filled, not multiplied by zero: whatever lies in padded steps may be no number at all.
         x_BTF = self.norm(x_BTF.float().masked_fill(padded_BT1, 0.0))
         x_BTF = self.input_dropout(x_BTF.transpose(1, 2)).transpose(1, 2)
+        change_BTF = torch.diff(x_BTF, dim=1, prepend=x_BTF[:, :1])
+        shown = [x_BTF]
         if self.frame_difference:
-            change_BTF = torch.diff(x_BTF, dim=1, prepend=x_BTF[:, :1])
-            x_BTF = torch.cat([x_BTF, change_BTF], dim=-1)
-        x_BTF = x_BTF.masked_fill(padded_BT1, 0.0)
+            shown.append(change_BTF)
+        if self.absolute_difference:
+            shown.append(change_BTF.abs())
+        x_BTF = torch.cat(shown, dim=-1).masked_fill(padded_BT1, 0.0)
         read_BTE: Tensor = self.project(x_BTF)
         return read_BTE

@@ -15,17 +15,18 @@ if TYPE_CHECKING:
 
     from vidlstm.structures import PathForecast
 
-ONE_PATH = -1
-"""The mode number of the one path."""
+ONE_PATH, STRAIGHT = -1, -2
+"""The mode numbers of the one path, and of going on at constant velocity."""
 
 
 def forecast_frame(forecasts: Sequence[PathForecast]) -> polars.DataFrame:
     """All forecasts as one table.
 
     Columns: ``recording, track_id, frame`` (the last observed), ``step`` (from 1), ``frame_ahead``,
-    ``seconds_ahead``, ``mode`` (-1 the one path, 0 the likeliest mode), ``probability``, ``x, y`` and for
-    boxes ``width, height``, ``spread_along, spread_across`` (null for the one path), ``heading_radians``,
-    ``true_x, true_y`` (null where not known).
+    ``moment_seconds`` (the time of ``frame``), ``seconds_ahead``, ``mode`` (-2 constant velocity, -1 the
+    one path, 0 the likeliest mode), ``probability`` (null at constant velocity), ``x, y`` and for
+    boxes ``width, height``, ``spread_along, spread_across`` (null for the modes below 0),
+    ``heading_radians``, ``true_x, true_y`` (null where not known).
     """
     parts = [_rows(f) for f in forecasts]
     return polars.concat(parts) if parts else polars.DataFrame(schema=COLUMNS)
@@ -37,6 +38,7 @@ COLUMNS: dict[str, Any] = {
     "frame": polars.Int64,
     "step": polars.Int64,
     "frame_ahead": polars.Int64,
+    "moment_seconds": polars.Float64,
     "seconds_ahead": polars.Float64,
     "mode": polars.Int64,
     "probability": polars.Float64,
@@ -53,11 +55,11 @@ COLUMNS: dict[str, Any] = {
 
 
 def _rows(f: PathForecast) -> polars.DataFrame:
-    paths = np.concatenate([f.path_PC[None], f.modes_KPC])
+    paths = np.concatenate([f.straight_PC[None], f.path_PC[None], f.modes_KPC])
     slots, horizon, width = paths.shape
     flat, boxes = paths.reshape(-1, width), width == 4
     step = np.tile(np.arange(1, horizon + 1), slots)
-    spread = np.concatenate([np.full((1, horizon, width), np.nan), f.spread_KPC]).reshape(-1, width)
+    spread = np.concatenate([np.full((2, horizon, width), np.nan), f.spread_KPC]).reshape(-1, width)
     truth = np.tile(f.truth_PC, (slots, 1))
     columns = {
         "recording": [f.recording] * len(flat),
@@ -65,9 +67,10 @@ def _rows(f: PathForecast) -> polars.DataFrame:
         "frame": np.full(len(flat), f.frame),
         "step": step,
         "frame_ahead": f.frame + step * f.frame_step,
+        "moment_seconds": np.full(len(flat), f.moment_seconds),
         "seconds_ahead": step * f.seconds_per_step,
-        "mode": np.repeat(np.arange(-1, slots - 1), horizon),
-        "probability": np.repeat(np.concatenate([[1.0], f.probabilities_K]), horizon),
+        "mode": np.repeat(np.arange(STRAIGHT, slots + STRAIGHT), horizon),
+        "probability": np.repeat(np.concatenate([[np.nan, 1.0], f.probabilities_K]), horizon),
         "x": flat[:, 0],
         "y": flat[:, 1],
         "width": flat[:, 2] if boxes else np.full(len(flat), np.nan),
@@ -81,8 +84,16 @@ def _rows(f: PathForecast) -> polars.DataFrame:
     return polars.DataFrame(columns, schema=COLUMNS).fill_nan(None)
 
 
-def write_forecasts(forecasts: Sequence[PathForecast], stem: Path) -> list[Path]:
-    """Writes ``<stem>.parquet``, ``.csv`` and ``.json`` (an array of rows); all three hold the same.
+def write_forecasts(
+    forecasts: Sequence[PathForecast], stem: Path, *, modes_in_text: bool = True
+) -> list[Path]:
+    """Writes ``<stem>.parquet``, ``.csv`` and ``.json`` (an array of rows).
+
+    Args:
+        forecasts: what to write.
+        stem: folder and name without an ending.
+        modes_in_text: give CSV and JSON the K modes, too; of a whole video they would be hundreds of
+            megabytes.
 
     Raises:
         OutputError: a file cannot be written.
@@ -91,6 +102,8 @@ def write_forecasts(forecasts: Sequence[PathForecast], stem: Path) -> list[Path]
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("parquet", "csv", "json")]
     with atomic(paths[0]) as temporary:
         frame.write_parquet(temporary)
+    if not modes_in_text:
+        frame = frame.filter(polars.col("mode") <= ONE_PATH)
     with atomic(paths[1]) as temporary:
         frame.write_csv(temporary)
     with atomic(paths[2]) as temporary:

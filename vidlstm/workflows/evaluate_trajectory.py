@@ -18,8 +18,8 @@ from vidlstm.workflows.trajectory_scores import score_baselines, score_model
 
 if TYPE_CHECKING:
     from vidlstm.datasets.tracks import TrackTable
-    from vidlstm.models.forecaster import PathForecaster
     from vidlstm.settings import TrajectoryDataSettings
+    from vidlstm.structures import PathForecast
 
 FOLDER = {"train": "train", "validation": "val", "test": "test"}
 
@@ -50,7 +50,12 @@ def evaluate_trajectory(
     model, card = load_trajectory_model(Path(checkpoint))
     trained = card["data"]
     data = replace(
-        data, observed=trained["observed"], horizon=trained["horizon"], scene=data.scene or trained["scene"]
+        data,
+        observed=trained["observed"],
+        horizon=trained["horizon"],
+        scene=data.scene or trained["scene"],
+        step_seconds=data.step_seconds or trained.get("step_seconds"),
+        normalise=trained.get("normalise", "none"),
     )
     tables = read_tables(data, FOLDER[side])
     _check(Path(checkpoint), card, tables[0])
@@ -62,6 +67,7 @@ def evaluate_trajectory(
         horizon=data.horizon,
         neighbours=int(card["neighbours"]),
         minimum_tracks=data.minimum_tracks,
+        by_height=data.normalise == "height",
     ).test_set
     assert windows is not None
     report = {
@@ -73,15 +79,24 @@ def evaluate_trajectory(
         "seconds_per_step": card["seconds_per_step"],
         "recordings": [table.recording for table in tables],
     }
-    _write(Path(out), report, model, tables, data.observed, int(card["neighbours"]))
+    found = forecast_table(
+        model,
+        tables[0],
+        observed=data.observed,
+        every=model.horizon,
+        neighbours=int(card["neighbours"]),
+        by_height=data.normalise == "height",
+    )
+    _write(Path(out), report, found)
     return report
 
 
 def _check(checkpoint: Path, card: dict[str, Any], table: TrackTable) -> None:
     coordinates = table.positions_RC.shape[1]
-    if table.unit != card["unit"] or coordinates != card["network"]["coordinates"]:
+    unit = "pixels" if card["unit"] == "box heights" else card["unit"]
+    if table.unit != unit or coordinates != card["network"]["coordinates"]:
         raise CheckpointError(
-            f"{checkpoint} was trained on {card['network']['coordinates']} values in {card['unit']}, "
+            f"{checkpoint} was trained on {card['network']['coordinates']} values in {unit}, "
             f"{table.recording} has {coordinates} in {table.unit}"
         )
     if abs(table.seconds_per_step / card["seconds_per_step"] - 1) > 0.15:
@@ -91,14 +106,7 @@ def _check(checkpoint: Path, card: dict[str, Any], table: TrackTable) -> None:
         )
 
 
-def _write(
-    out: Path,
-    report: dict[str, Any],
-    model: PathForecaster,
-    tables: list[TrackTable],
-    observed: int,
-    neighbours: int,
-) -> None:
+def _write(out: Path, report: dict[str, Any], found: list[PathForecast]) -> None:
     lines = {"network": report["error_by_step"]}
     lines |= {name: row["error_by_step"] for name, row in report["baselines"].items()}
     plot_error_by_step(
@@ -107,7 +115,6 @@ def _write(
         seconds_per_step=report["seconds_per_step"],
         unit=report["unit"],
     )
-    found = forecast_table(model, tables[0], observed=observed, every=model.horizon, neighbours=neighbours)
     whole = [f for f in found if not (f.truth_PC != f.truth_PC).any()]
     plot_forecasts(whole, out / "paths.png")
     write_text(json.dumps(report, indent=1) + "\n", out / "report.json")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidlstm.datamodules.trajectories import TrajectoryData
-from vidlstm.datasets.track_formats import read_track_tables
+from vidlstm.datasets.track_formats import Reading, read_track_tables
 from vidlstm.errors import DatasetError, SettingsError
 
 if TYPE_CHECKING:
@@ -23,15 +23,9 @@ def read_tables(data: TrajectoryDataSettings, split: str) -> list[TrackTable]:
     """
     if data.root is None:
         raise SettingsError("where are the tracks? give data.root")
-    return read_track_tables(
-        data.format,
-        Path(data.root),
-        split=split,
-        scene=data.scene,
-        frame_step=data.frame_step,
-        fps=data.fps,
-        gaps=data.gaps,
-    )
+    fields = Reading.__dataclass_fields__
+    how = Reading(**{name: getattr(data, name) for name in fields})
+    return read_track_tables(data.format, Path(data.root), split=split, how=how)
 
 
 def prepare_trajectories(
@@ -55,5 +49,6 @@ def prepare_trajectories(
         batch_size=data.batch_size,
         draws_per_epoch=data.draws_per_epoch,
         balance=data.balance,
+        by_height=data.normalise == "height",
         seed=seed,
     )

@@ -40,7 +40,8 @@ def score_model(model: PathForecaster, windows: WindowDataset) -> dict[str, Any]
     Returns:
         ``ade``, ``fde``, ``collision``, ``error_by_step``, ``by_speed``, ``by_curvature``; with a mixture
         also ``min_ade``, ``min_fde`` (independent minima), ``joint_*``, ``endpoint_ade``, ``miss``, ``nll``,
-        ``kde_nll``, ``coverage_50``, ``coverage_90``; with boxes ``iou``, ``iou_final``.
+        ``kde_nll``, ``coverage_50``, ``coverage_90``; with boxes ``iou``, ``iou_final``; where lengths are
+        counted in box heights, distances in pixels too (``ade_pixels`` and so on).
     """
     forecast, truth = forecast_windows(model, windows), truth_of(windows)
     report = score_path(forecast.path_BPC, windows)
@@ -62,11 +63,11 @@ def score_path(path_NPC: Tensor, windows: WindowDataset) -> dict[str, Any]:
     """The metrics of one path a window."""
     truth = truth_of(windows).to(path_NPC.dtype)
     errors = displacement_errors(path_NPC, truth)
-    report: dict[str, Any] = {name: float(value.mean()) for name, value in errors.items()}
+    report = _means(errors, windows)
     report["windows"] = len(truth)
     report["error_by_step"] = step_errors(path_NPC[:, None], truth)[:, 0].mean(0).tolist()
     # Paths are relative to each window's own last place; people meet in the world.
-    world_NPC = path_NPC.double() + windows.origin_NC[:, None]
+    world_NPC = path_NPC.double() * windows.scale_N[:, None, None] + windows.origin_NC[:, None]
     report["collision"] = float(collides(world_NPC, windows.scene_N).mean())
     report["by_speed"] = by_quarter(speed(windows.paths_NTC[:, : windows.observed]), errors["ade"])
     report["by_curvature"] = by_quarter(curvature(truth_of(windows)), errors["ade"])
@@ -76,6 +77,13 @@ def score_path(path_NPC: Tensor, windows: WindowDataset) -> dict[str, Any]:
     return report
 
 
+def _means(errors: dict[str, Tensor], windows: WindowDataset) -> dict[str, Any]:
+    means = {name: float(value.mean()) for name, value in errors.items()}
+    if bool((windows.scale_N != 1).any()):
+        means |= {f"{name}_pixels": float((v * windows.scale_N).mean()) for name, v in errors.items()}
+    return means
+
+
 def by_quarter(key_N: Tensor, error_N: Tensor) -> list[dict[str, float]]:
     """Mean error in each quarter of the windows, by rising key; ``upper`` is the quarter's largest key."""
     quarters = torch.argsort(key_N, stable=True).tensor_split(GROUPS)
@@ -83,7 +91,7 @@ def by_quarter(key_N: Tensor, error_N: Tensor) -> list[dict[str, float]]:
 
 
 def _score_modes(forecast: Forecast, truth: Tensor, windows: WindowDataset) -> dict[str, Any]:
-    report = {name: float(v.mean()) for name, v in best_of_k(forecast.modes_BKPC, truth).items()}
+    report = _means(best_of_k(forecast.modes_BKPC, truth), windows)
     report["miss"] = float(missed(forecast.modes_BKPC, truth).mean())
     every = max(1, -(-len(truth) // SAMPLED_WINDOWS))
     some = torch.arange(0, len(truth), every)

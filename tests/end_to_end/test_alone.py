@@ -1,0 +1,63 @@
+"""Tracking and forecasting reach for no network, and write nowhere but where they were told to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tracking.test_mot_boxes import det
+from tests.video.clips import SHARED, make_clip
+
+WEIGHTS = SHARED.parents[1] / "weights" / "yolo26n.pt"
+
+WATCHED = """
+import os, sys
+allowed = (os.path.realpath(sys.argv[1]), os.environ["TMPDIR"], "/dev/")
+writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+def watch(event, args):
+    if event.startswith("socket.") and event not in ("socket.__new__", "socket.gethostname"):
+        raise RuntimeError(f"reached for the network: {event} {args}")
+    if event == "open" and isinstance(args[0], (str, bytes)) and args[2] & writes:
+        path = os.path.realpath(os.fsdecode(args[0]))
+        if not path.startswith(allowed):
+            raise RuntimeError(f"wrote to {path}")
+sys.addaudithook(watch)
+sys.dont_write_bytecode = True
+from vidlstm.cli.main import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def run(allowed: Path, *argv: str | Path) -> subprocess.CompletedProcess[str]:
+    temporary = allowed.parent / "tmp"
+    temporary.mkdir(exist_ok=True)
+    environment = os.environ | {"TMPDIR": str(temporary.resolve())}
+    command = [sys.executable, "-c", WATCHED, str(allowed), *map(str, argv)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    # torch makes an empty folder for its compiler; ours are taken away again.
+    assert not [p for p in temporary.rglob("*") if not p.name.startswith("torchinductor")]
+    return done
+
+
+def test_the_watch_works(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    clip, boxes = make_clip(tmp_path / "a.mp4"), det(tmp_path / "det.txt")
+    done = run(tmp_path / "out", "track", clip, "--boxes", boxes, "--out", tmp_path / "elsewhere.parquet")
+    assert "wrote to" in done.stderr and done.returncode != 0
+
+
+@pytest.mark.parametrize("source", ["boxes", "weights"])
+def test_track_stays_at_home(tmp_path: Path, source: str) -> None:
+    if source == "weights" and not WEIGHTS.is_file():
+        pytest.skip("../shared is not there")
+    clip, boxes = make_clip(tmp_path / "a.mp4"), det(tmp_path / "det.txt")
+    given = ["--boxes", boxes] if source == "boxes" else ["--weights", WEIGHTS]
+    out = tmp_path / "out"
+    for tracker in ("bytetrack", "botsort"):
+        done = run(out, "track", clip, *given, "--tracker", tracker, "--out", out / "t.parquet", "--video")
+        assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in out.iterdir()) == ["a_tracks.mp4", "t.json", "t.parquet"]

@@ -1,0 +1,120 @@
+"""One network of a backbone: what a network file supplies, and how it is frozen, cast, fed and run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional
+
+from vidlstm.backbones import onednn
+from vidlstm.backbones.precision import EXACT_BIAS_STEM_SHARE, STEM_SHARE, prepare
+
+if TYPE_CHECKING:
+    from vidlstm.structures import FrameSize
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+CPU_FRAMES = 4
+"""Frames that go through the network at once on a CPU.
+
+More do not fit the caches, and the memory of their activations goes back to the system after every layer:
+at 32 frames mobilenet_v2 spent a third of its time there, at 8, with a thread per core, up to a tenth.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network cut at its penultimate layer, with all that is needed to feed it.
+
+    Attributes:
+        name: as the user asked for it.
+        module: normalised images ``(B, 3, H, W)`` to features ``(B, F)``, or to what ``describe`` takes.
+        size: the frames it wants.
+        mean, std: per channel, of images scaled to 0..1.
+        weights_sha256: of the weights file, or ``random:`` and the hash of the drawn values.
+        weights_source: where they came from, for people.
+        view: what it is shown of a frame, one of ``structures.VIEWS``.
+        describe: what makes features ``(B, F)`` of the module's outputs, in float32, where those are not
+            features yet.
+        settings: whatever else changes the features, as JSON values; it goes into the spec.
+    """
+
+    name: str
+    module: nn.Module
+    size: FrameSize
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    weights_sha256: str
+    weights_source: str
+    view: str = "picture"
+    describe: nn.Module | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+class FrozenNetwork:
+    """A network as it is run: in eval mode, nothing to train, cast and placed.
+
+    Args:
+        network: what to run.
+        dtype: a name in ``DTYPES``. The network itself is cast (see ``precision.py``): autocast would cast
+            the weights anew on every call.
+        device: where it runs.
+        compile: run it through ``torch.compile``.
+
+    Attributes:
+        module: the network, prepared.
+        feature_dim: F, asked of it.
+        spec: all that changes its features.
+    """
+
+    def __init__(self, network: Network, *, dtype: str, device: torch.device, compile: bool) -> None:
+        self._size, self._device = network.size, device
+        on_cpu = device.type == "cpu"
+        fused = on_cpu and not compile and onednn.is_available(DTYPES[dtype])
+        share = EXACT_BIAS_STEM_SHARE if fused else STEM_SHARE
+        module = prepare(network.module.eval().requires_grad_(False), DTYPES[dtype], stem_share=share)
+        module = module.to(device).to(memory_format=torch.channels_last)
+        # (x / 255 - mean) / std as one multiply and one add, in float32: pixels are rounded once.
+        std = torch.tensor(network.std, device=device)
+        self._scale_C = (1.0 / (255.0 * std))[:, None, None]
+        self._shift_C = (-torch.tensor(network.mean, device=device) / std)[:, None, None]
+        probe = torch.zeros(CPU_FRAMES, self._size.height, self._size.width, 3, dtype=torch.uint8)
+        if fused and isinstance(module, fx.GraphModule):
+            module = onednn.fuse_convolutions(module, self._normalised(probe))
+        self.module = module.eval()
+        self._describe = network.describe.eval().to(device) if network.describe is not None else None
+        self._forward = torch.compile(self._outputs) if compile else self._outputs
+        with torch.inference_mode():
+            self.feature_dim = int(self(probe[:1].to(device)).shape[1])
+        self.spec: dict[str, Any] = {
+            "backbone": network.name,
+            "weights_sha256": network.weights_sha256,
+            "dtype": dtype,
+            "view": network.view,
+            "frame": [self._size.height, self._size.width, self._size.fit],
+            "mean": list(network.mean),
+            "std": list(network.std),
+            "feature_dim": self.feature_dim,
+            **network.settings,
+        }
+
+    def _normalised(self, frames_BHWC: Tensor) -> Tensor:
+        # The permuted view of contiguous frames is channels_last already: nothing is copied.
+        images = frames_BHWC.permute(0, 3, 1, 2).float()
+        if images.shape[2:] != (self._size.height, self._size.width):
+            wanted = (self._size.height, self._size.width)
+            images = functional.interpolate(images, wanted, mode="bilinear", antialias=True)
+        return torch.addcmul(self._shift_C, images, self._scale_C)
+
+    def _outputs(self, frames_BHWC: Tensor) -> Any:
+        return self.module(self._normalised(frames_BHWC))
+
+    def __call__(self, frames_BHWC: Tensor) -> Tensor:
+        """Frames ``(B, H, W, 3)`` uint8, of any size, on its device, to features ``(B, F)`` float32."""
+        outputs = self._forward(frames_BHWC)
+        if self._describe is not None:
+            outputs = self._describe([output.float() for output in outputs])
+        features: Tensor = outputs.float()
+        return features

@@ -1,0 +1,121 @@
+"""Any Ultralytics network as a frozen per-frame backbone.
+
+``yolo:embed`` is what its neck sees, averaged over the frame; ``yolo:objects`` and ``yolo:pose`` describe
+what it detects in a fixed number of values (``object_features.py``, ``pose_features.py``), and
+``yolo:joints`` gives the keypoints themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from vidlstm.backbones.detections import CONFIDENCE, MOST, OVERLAP, Detections, select
+from vidlstm.backbones.network import Network
+from vidlstm.backbones.object_features import LAYOUT as OBJECT_LAYOUT
+from vidlstm.backbones.object_features import describe_objects
+from vidlstm.backbones.pose_features import LAYOUT as POSE_LAYOUT
+from vidlstm.backbones.pose_features import POINTS, describe_joints, describe_poses
+from vidlstm.backbones.yolo_body import RAW, Head, Neck, traced
+from vidlstm.backbones.yolo_model import YoloModel, load_yolo
+from vidlstm.errors import SettingsError, WeightsError
+from vidlstm.structures import FrameSize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+YOLO_KINDS = ("yolo:embed", "yolo:objects", "yolo:pose", "yolo:joints")
+
+
+class Describe(nn.Module):
+    """A head's raw outputs to features, by way of detections.
+
+    Args:
+        model: whose head it is.
+        side: of the frames, in pixels.
+        features: detections and ``side`` to features ``(B, F)``.
+    """
+
+    def __init__(self, model: YoloModel, side: int, features: Callable[[Detections, int], Tensor]) -> None:
+        super().__init__()
+        network: Any = model.module
+        self._head: Any = network.model[-1]
+        self._model, self._side, self._features = model, side, features
+        strides = self._head.stride.int().tolist()
+        self._maps = [torch.zeros(1, 1, side // stride, side // stride) for stride in strides]
+
+    def forward(self, raw: list[Tensor]) -> Tensor:
+        """Raw outputs ``(B, values, A)`` to features ``(B, F)``."""
+        return self._features(self.detections(raw), self._side)
+
+    def detections(self, raw: list[Tensor]) -> Detections:
+        """What the head found."""
+        named = dict(zip(RAW, raw, strict=False))
+        # Of the maps the head takes only the shapes, and the device they are on.
+        decoded = self._head._inference({**named, "feats": [x.to(raw[0].device) for x in self._maps]})
+        if self._model.end_to_end:
+            decoded = self._head.postprocess(decoded.transpose(1, 2))
+        return select(
+            decoded, len(self._model.names), self._model.keypoints, end_to_end=self._model.end_to_end
+        )
+
+
+def build_yolo(
+    name: str, *, weights: str | None, download: bool, fit: str, trust: bool = False, size: int | None = None
+) -> Network:
+    """Builds one of ``YOLO_KINDS`` from a ``.pt`` file.
+
+    Args:
+        name: which.
+        weights: the file.
+        download: has no effect; YOLO files are never downloaded.
+        fit: a name in ``structures.FITS``.
+        trust: read a file that may run code.
+        size: of the square frames it is given, in pixels; None is what it was trained on.
+
+    Raises:
+        SettingsError: the size does not suit the network.
+        WeightsError: there is no file, it is refused, or the network is not for this.
+    """
+    del download
+    if weights in (None, "random"):
+        raise WeightsError(
+            f"{name} needs --backbone.weights FILE.pt; YOLO weights are neither drawn nor fetched"
+        )
+    model = load_yolo(str(weights), trust=trust)
+    side = model.side if size is None else size
+    if side < model.stride or side % model.stride:
+        raise SettingsError(f"--backbone.size {side}: {model.path.name} takes multiples of {model.stride}")
+    module, describe, settings = _parts(name, model, side)
+    return Network(
+        name=name,
+        module=traced(module.eval()),
+        size=FrameSize(side, side, fit),  # type: ignore[arg-type]
+        mean=(0.0, 0.0, 0.0),
+        std=(1.0, 1.0, 1.0),
+        weights_sha256=model.sha256,
+        weights_source=str(model.path),
+        describe=describe,
+        settings=settings,
+    )
+
+
+def _parts(name: str, model: YoloModel, side: int) -> tuple[nn.Module, Describe | None, dict[str, Any]]:
+    if name == "yolo:embed":
+        return Neck(model), None, {}
+    if model.task == "classify":
+        raise WeightsError(f"{model.path} classifies whole frames and detects nothing; use yolo:embed")
+    choice = {"end_to_end": model.end_to_end, "confidence": CONFIDENCE, "overlap": OVERLAP, "most": MOST}
+    if name == "yolo:objects":
+        classes = len(model.names)
+        described = Describe(model, side, lambda found, side: describe_objects(found, side, classes))
+        return Head(model), described, {"detections": choice, "layout": OBJECT_LAYOUT}
+    if model.keypoints != (POINTS, 3):
+        raise WeightsError(
+            f"{name} needs a pose network with the {POINTS} keypoints of COCO and a confidence to each, such "
+            f"as yolo11n-pose.pt; {model.path} is for {model.task}, {model.keypoints[0]} keypoints"
+        )
+    features = describe_poses if name == "yolo:pose" else describe_joints
+    return Head(model), Describe(model, side, features), {"detections": choice, "layout": POSE_LAYOUT}

@@ -1,0 +1,63 @@
+"""``vidlstm track VIDEO...``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidlstm.cli.parsing import new_parser, parse
+from vidlstm.cli.progress import TrackingBar, show_failures
+from vidlstm.settings import TrackingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jsonargparse import ArgumentParser, Namespace
+
+
+def add_tracking(parser: ArgumentParser) -> None:
+    """Every setting of the tracking at the top level, with lists as plain words."""
+    parser.add_argument("--boxes", nargs="+", type=Path, default=None, help="MOT text in place of a network")
+    parser.add_argument("--classes", nargs="+", type=str, default=None, help="keep these classes")
+    parser.add_class_arguments(TrackingSettings, skip={"boxes", "classes"})
+
+
+def tracking_settings(parsed: Namespace) -> TrackingSettings:
+    """The settings that :func:`add_tracking` parsed."""
+    names = TrackingSettings.__dataclass_fields__
+    return TrackingSettings(**{name: getattr(parsed, name) for name in names})
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs the verb."""
+    parser = new_parser("track", "Videos to one table of tracks. A killed run goes on where it stopped.")
+    parser.add_argument("videos", nargs="+", type=Path, help="videos, and folders to search for them")
+    parser.add_argument("--out", type=Path, default=Path("tracks.parquet"), help="the table (Parquet)")
+    parser.add_argument(
+        "--video", nargs="?", const=True, type=bool, default=False, help="draw an MP4 of each"
+    )
+    add_tracking(parser)
+    parsed = parse(parser, argv)
+
+    from vidlstm.workflows.track import track
+
+    with TrackingBar() as bar:
+        report = track(
+            parsed.videos,
+            out=parsed.out,
+            settings=tracking_settings(parsed),
+            video=parsed.video,
+            progress=bar,
+        )
+    show_failures(report)
+    for record in report.videos:
+        print(
+            f"{record['video']}: {record['tracks']} tracks, {record['rows']} boxes; objects in "
+            f"{record['with_objects']} of {record['frames']} frames"
+        )
+    print(
+        f"{report.tracked} videos tracked, {report.found} there already, {len(report.failures)} failed; "
+        f"{report.frames} frames in {report.seconds:.1f} s"
+    )
+    print(*map(str, report.files), sep="\n")
+    return 1 if report.failures else 0

@@ -1,0 +1,178 @@
+"""The video with forecasts drawn on it: past, K futures, their spread, one path, and constant velocity."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from vidlstm.render.lettering import draw_text, text_width
+from vidlstm.render.palette import Colour
+from vidlstm.render.strokes import draw_dashes, draw_line, fill, stroke_width
+from vidlstm.render.track_overlay import TrackDrawer, write_drawn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    import polars
+
+    from vidlstm.structures import Frame, PathForecast
+
+    Place = Callable[[np.ndarray], np.ndarray]
+
+PAST: Colour = (255, 255, 255)
+ONE: Colour = (235, 60, 50)
+MODES: Colour = (60, 150, 235)
+STRAIGHT: Colour = (250, 215, 40)
+LEGEND = (
+    ("past", PAST),
+    ("forecast", ONE),
+    ("futures, 90 % regions", MODES),
+    ("constant velocity", STRAIGHT),
+)
+NINETY = float(np.sqrt(-2 * np.log(0.1)))
+"""Radius, in standard deviations, of the circle that holds 90 % of a Gaussian in the plane."""
+LIKELY = 3
+"""Regions are drawn for so many of the likeliest futures."""
+LEVELS = ((-1.0, 0.2, 0.35), (0.2, 0.5, 0.6), (0.5, 1.0, 1.0))
+"""Futures by their probability beside the likeliest (above, up to), and how strongly they are drawn."""
+_TURN = np.linspace(0, 2 * np.pi, 25)[:-1]
+
+
+class ForecastDrawer:
+    """Draws on frames that come in order.
+
+    Args:
+        table: the tracks of one video.
+        forecasts: of that video. One is shown from its moment until the next one of its track, for as long
+            as a forecast lasts at most, and only where its track has a box.
+        place: positions ``(..., 2)`` to pixels, where forecasts are in another unit.
+    """
+
+    def __init__(
+        self, table: polars.DataFrame, forecasts: Sequence[PathForecast], *, place: Place = lambda p: p
+    ) -> None:
+        self._tracks, self._place = TrackDrawer(table, trails=False), place
+        self._of: dict[int, list[PathForecast]] = defaultdict(list)
+        for forecast in sorted(forecasts, key=lambda f: f.moment_seconds):
+            self._of[forecast.track_id].append(forecast)
+        self._moments = {track: [f.moment_seconds for f in found] for track, found in self._of.items()}
+        self._every = _usual_step(self._moments)
+
+    def shown(self, track_id: int, seconds: float) -> PathForecast | None:
+        """The forecast that is drawn for a track at a time."""
+        place = bisect_right(self._moments.get(track_id, []), seconds + 1e-6) - 1
+        if place < 0:
+            return None
+        forecast = self._of[track_id][place]
+        return forecast if seconds - forecast.moment_seconds < 1.5 * self._every else None
+
+    def draw(self, frame: Frame) -> np.ndarray:
+        """A copy of the frame with boxes, numbers and forecasts."""
+        image = frame.image.copy()
+        shown = [self.shown(track, frame.timestamp_seconds) for track in self._tracks.boxes(frame)]
+        current = [f for f in shown if f is not None]
+        self._draw_modes(image, current)
+        self._tracks.draw_on(image, frame)
+        width = stroke_width(image.shape[0])
+        for forecast in current:
+            here = forecast.observed_TC[-1:]
+            draw_line(image, self._pixels(forecast.observed_TC), PAST, width)
+            draw_dashes(image, self._pixels(np.concatenate([here, forecast.straight_PC])), STRAIGHT, width)
+            draw_line(image, self._pixels(np.concatenate([here, forecast.path_PC])), ONE, 2 * width)
+        _draw_legend(image)
+        return image
+
+    def _draw_modes(self, image: np.ndarray, forecasts: Sequence[PathForecast]) -> None:
+        for forecast in forecasts:
+            for k in range(min(LIKELY, len(forecast.modes_KPC))):
+                outline = self._place(_region(forecast, k))
+                if np.isfinite(outline).all():
+                    fill(image, outline, MODES, 0.2 * _relative(forecast)[k])
+        for low, high, strength in LEVELS:
+            layer = image.copy()
+            for forecast in forecasts:
+                share_K = _relative(forecast)
+                for mode in forecast.modes_KPC[(share_K > low) & (share_K <= high)]:
+                    path = np.concatenate([forecast.observed_TC[-1:], mode])
+                    draw_line(layer, self._pixels(path), MODES, 1)
+            image[:] = cv2.addWeighted(layer, strength, image, 1 - strength, 0)
+
+    def _pixels(self, path_PC: np.ndarray) -> np.ndarray:
+        return self._place(_feet(path_PC))
+
+
+def _relative(forecast: PathForecast) -> np.ndarray:
+    """The probability ``(K,)`` of each future beside that of the likeliest."""
+    share_K: np.ndarray = forecast.probabilities_K / max(forecast.probabilities_K.max(initial=0.0), 1e-12)
+    return share_K
+
+
+def _feet(path_PC: np.ndarray) -> np.ndarray:
+    """Where boxes stand, the middle of their lower edge; points as they are."""
+    if path_PC.shape[1] == 2:
+        return path_PC
+    feet: np.ndarray = path_PC[:, :2] + path_PC[:, 2:] * [0.0, 0.5]
+    return feet
+
+
+def _region(forecast: PathForecast, k: int) -> np.ndarray:
+    """The outline ``(Q, 2)`` of the 90 % region of a future's last step."""
+    along, across = forecast.spread_KPC[k, -1, :2]
+    cos, sin = np.cos(forecast.heading_radians), np.sin(forecast.heading_radians)
+    circle = NINETY * np.stack([along * np.cos(_TURN), across * np.sin(_TURN)], axis=1)
+    outline: np.ndarray = _feet(forecast.modes_KPC[k])[-1] + circle @ np.array([[cos, sin], [-sin, cos]])
+    return outline
+
+
+def _usual_step(moments: dict[int, list[float]]) -> float:
+    """The median time between forecasts of a track, seconds; one where no track has two."""
+    steps = np.concatenate([np.diff(m) for m in moments.values()] or [np.zeros(0)])
+    return float(np.median(steps)) if len(steps) else 1.0
+
+
+def _draw_legend(image: np.ndarray) -> None:
+    size = max(10, round(image.shape[0] / 42))
+    left = size // 2
+    widest = left + sum(text_width(name, size) + 2 * size for name, _ in LEGEND)
+    strip = image[: round(1.6 * size), : min(image.shape[1], widest)]
+    strip[:] = strip // 3
+    for name, colour in LEGEND:
+        middle = round(0.8 * size)
+        draw_text(image, name, left, middle, size=size, colour=colour)
+        left += text_width(name, size) + 2 * size
+
+
+def draw_forecasts(
+    frames: Iterable[Frame],
+    table: polars.DataFrame,
+    forecasts: Sequence[PathForecast],
+    path: str | Path,
+    *,
+    fps: float,
+    place: Place = lambda p: p,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Writes the video with its tracks and forecasts. One frame is held at a time.
+
+    Args:
+        frames: of the video; the first is at 0 s in the new file.
+        table: its tracks.
+        forecasts: see :class:`ForecastDrawer`.
+        path: the MP4 file.
+        fps: the rate that the file claims; the frames keep their own times.
+        place: positions to pixels.
+        progress: called with the number of frames written, after each.
+
+    Returns:
+        How many frames were written.
+
+    Raises:
+        VideoError: there is no frame, or the file cannot be written.
+    """
+    drawer = ForecastDrawer(table, forecasts, place=place)
+    return write_drawn(frames, drawer.draw, path, fps=fps, progress=progress)
