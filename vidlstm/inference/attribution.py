@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -40,6 +40,22 @@ class Attribution:
     largest_gap: float
 
 
+def integrated_gradients() -> Any:
+    """Captum's class.
+
+    Raises:
+        SettingsError: captum is not installed.
+    """
+    try:
+        from captum.attr import IntegratedGradients
+    except ImportError as error:
+        raise SettingsError(
+            "integrated gradients need the inspect extra: pip install 'vidlstm[inspect]' "
+            "(or leave them out: --attribution false)"
+        ) from error
+    return IntegratedGradients
+
+
 def attribute(
     model: SequenceClassifier, sequence: FeatureSequence, rows: list[tuple[int, int]]
 ) -> Attribution:
@@ -58,14 +74,9 @@ def attribute(
     Raises:
         SettingsError: captum is not installed.
     """
-    try:
-        from captum.attr import IntegratedGradients
-    except ImportError as error:
-        raise SettingsError(
-            "integrated gradients need the inspect extra: pip install 'vidlstm[inspect]' "
-            "(or leave them out: --attribution false)"
-        ) from error
-    method = IntegratedGradients(lambda read_BTE, lengths_B: model.scores_of(read_BTE, lengths_B).softmax(-1))
+    method = integrated_gradients()(
+        lambda read_BTE, lengths_B: model.scores_of(read_BTE, lengths_B).softmax(-1)
+    )
     longest = max(last - first for first, last in rows)
     by_step_WL, gap = np.zeros((len(rows), longest), np.float32), 0.0
     class_W: list[int] = []

@@ -10,7 +10,13 @@ import numpy as np
 
 from vidlstm.datasets.segments import read_segments
 from vidlstm.errors import VideoError
-from vidlstm.inference.attribution import Attribution, DeletionCheck, attribute, check_by_deletion
+from vidlstm.inference.attribution import (
+    Attribution,
+    DeletionCheck,
+    attribute,
+    check_by_deletion,
+    integrated_gradients,
+)
 from vidlstm.inference.gates import GateRecording, record_gates
 from vidlstm.inference.segments import merge_windows, step_probabilities, window_rows
 from vidlstm.render.files import atomic
@@ -79,6 +85,8 @@ def inspect_gates(
     """
     backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
     segments = None if truth is None else read_segments(Path(truth))
+    if attribution:
+        integrated_gradients()  # before any work is done: is captum there?
     model, card = load_action_model(Path(checkpoint))
     network = backbone_of_card(card, backbone)
     predictor = build_predictor(model, card, network, Path(checkpoint), window)
@@ -96,7 +104,8 @@ def inspect_gates(
     stem = Path(out) / video.stem
     files = [stem.with_name(f"{stem.name}.gates.npz")]
     with atomic(files[0]) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        # No allow_pickle=False: before numpy 2.1 that would be stored as an array. None holds objects.
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     courses = layer_courses(sequence, recording, found)
     frames = some_frames(video, sequence, sampling)
     for layer, course in courses.items():
