@@ -30,6 +30,7 @@ import torch
 import yaml
 from lightning import Callback, LightningModule, Trainer
 
+from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.cli.progress import quieten_lightning
 from vidlstm.datamodules.actions import ActionData
 from vidlstm.datasets import ClipRecord
@@ -172,6 +173,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args()
     quieten_lightning()
+    keep_freed_memory()  # as ``vidlstm train`` does; the bare model gains by it too
     figures: dict[str, Any] = {"configs": {}}
     with tempfile.TemporaryDirectory() as folder:
         store, records, hashes = fill(Path(folder) / "features", given.clips + given.clips // 4)

@@ -184,7 +184,7 @@ def test_an_error_of_the_backbone_stops_the_run_cleanly(
     def broken(frames: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(backbone, "_forward", broken)
+    monkeypatch.setattr(backbone.parts[0], "_forward", broken)
     with pytest.raises(RuntimeError, match="out of memory"):
         tiny.extract(clips, tmp_path, backbone=backbone)
     assert tiny.files_of(tmp_path) == {}
@@ -195,7 +195,9 @@ def test_features_that_are_not_numbers_are_an_error(
     clips: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backbone = tiny.tiny_backbone()
-    monkeypatch.setattr(backbone, "_forward", lambda frames: torch.full((len(frames), tiny.WIDTH), torch.nan))
+    monkeypatch.setattr(
+        backbone.parts[0], "_forward", lambda frames: torch.full((len(frames), tiny.WIDTH), torch.nan)
+    )
     with pytest.raises(StoreError, match=r"not numbers \(nan\).*float32"):
         tiny.extract(clips, tmp_path, backbone=backbone)
     assert tiny.files_of(tmp_path) == {}

@@ -12,6 +12,7 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
+from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.errors import CheckpointError, SettingsError
 from vidlstm.features.extract import make_store
 from vidlstm.features.spec import side_by_side
@@ -75,6 +76,7 @@ def train_action(
     model, optimiser = model or ActionModelSettings(), optimiser or OptimiserSettings()
     check_truncation(model, optimiser)
     seed_everything(seed, workers=True, verbose=False)
+    keep_freed_memory()  # every step takes and gives back the same tens of megabytes
     lightning = build_trainer(
         Path(out), trainer or {}, monitor="val_loss", mode="min", patience=optimiser.patience
     )
