@@ -124,12 +124,10 @@ class SequenceClassifier(nn.Module):
         # Filled, not multiplied by zero: whatever lies in padded steps may be no number at all.
         x_BTF = self.norm(x_BTF.float().masked_fill(padded_BT1, 0.0))
         x_BTF = self.input_dropout(x_BTF.transpose(1, 2)).transpose(1, 2)
-        change_BTF = torch.diff(x_BTF, dim=1, prepend=x_BTF[:, :1])
-        shown = [x_BTF]
-        if self.frame_difference:
-            shown.append(change_BTF)
-        if self.absolute_difference:
-            shown.append(change_BTF.abs())
-        x_BTF = torch.cat(shown, dim=-1).masked_fill(padded_BT1, 0.0)
-        read_BTE: Tensor = self.project(x_BTF)
+        if self.frame_difference or self.absolute_difference:
+            change_BTF = torch.diff(x_BTF, dim=1, prepend=x_BTF[:, :1])
+            signed = [change_BTF] if self.frame_difference else []
+            unsigned = [change_BTF.abs()] if self.absolute_difference else []
+            x_BTF = torch.cat([x_BTF, *signed, *unsigned], dim=-1)
+        read_BTE: Tensor = self.project(x_BTF.masked_fill(padded_BT1, 0.0))
         return read_BTE
