@@ -39,7 +39,7 @@ from vidlstm.features.store import FeatureStore
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.settings import ActionDataSettings, ActionModelSettings, OptimiserSettings, plain
 from vidlstm.structures import SequenceBatch
-from vidlstm.workflows.train_action import build_task, build_trainer
+from vidlstm.workflows.train_action import KEPT_MEGABYTES, build_task, build_trainer
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "action"
 LABELS = ("one", "two")
@@ -173,7 +173,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args()
     quieten_lightning()
-    keep_freed_memory()  # as ``vidlstm train`` does; the bare model gains by it too
+    keep_freed_memory(KEPT_MEGABYTES)  # as ``vidlstm train`` does; the bare model gains by it too
     figures: dict[str, Any] = {"configs": {}}
     with tempfile.TemporaryDirectory() as folder:
         store, records, hashes = fill(Path(folder) / "features", given.clips + given.clips // 4)

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from vidlstm.datamodules.actions import ActionData
     from vidlstm.workflows.extract import Progress
 
+KEPT_MEGABYTES = 1024
+"""Every step takes and gives back the same arrays: some hundred megabytes at 1,280 features a step and more."""
+
 
 def train_action(
     *,
@@ -76,7 +79,7 @@ def train_action(
     model, optimiser = model or ActionModelSettings(), optimiser or OptimiserSettings()
     check_truncation(model, optimiser)
     seed_everything(seed, workers=True, verbose=False)
-    keep_freed_memory()  # every step takes and gives back the same tens of megabytes
+    keep_freed_memory(KEPT_MEGABYTES)
     lightning = build_trainer(
         Path(out), trainer or {}, monitor="val_loss", mode="min", patience=optimiser.patience
     )
