@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from vidlstm.workflows.extract import Progress
 
 KEPT_MEGABYTES = 1024
-"""Every step takes and gives back the same arrays: some hundred megabytes at 1,280 features a step and more."""
+"""Every step takes and gives back the same arrays, some hundred megabytes of them."""
 
 
 def train_action(
