@@ -3,7 +3,8 @@
     python scripts/benchmark_accuracy.py --root DIR --weights FILE --json FILE
 
 No epoch is chosen on the held-out fold: the last one counts. Each config is a row; the figures at the top of
-the JSON file are those of the last one given. Made for the Surveillance Camera Fight clips.
+the JSON file are those of the last one given. Flags of ``vidlstm train`` win over the configs. Made for the
+Surveillance Camera Fight clips.
 """
 
 from __future__ import annotations
@@ -17,25 +18,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from vidlstm.cli.parsing import parse, trainer_arguments
 from vidlstm.cli.progress import ExtractionBar, quieten_lightning
 from vidlstm.cli.train import action_parser
 from vidlstm.datasets import load_dataset
 from vidlstm.features.extract import make_store
-from vidlstm.features.spec import hash_video
 from vidlstm.render.report import results_table
+from vidlstm.tasks.baselines import logistic_regression, majority_class
 from vidlstm.workflows.extract import backbone_from, extract
 from vidlstm.workflows.train_action import train_action
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
+    from vidlstm.datasets import ClipDataset
+
 CONFIGS = Path(__file__).parents[1] / "configs" / "action"
-LOGISTIC_C = 0.01
 
 
 def statistics(features_TF: np.ndarray) -> np.ndarray:
@@ -45,29 +44,28 @@ def statistics(features_TF: np.ndarray) -> np.ndarray:
     return np.concatenate([x.mean(0), x.std(0), change])
 
 
-def baselines(settings: Namespace) -> dict[str, list[float]]:
+def baselines(settings: Namespace, dataset: ClipDataset, hashes: dict[Path, str]) -> dict[str, list[float]]:
     """Per fold: the majority class, and logistic regression on means and on order-blind statistics."""
-    dataset = load_dataset("csv", settings.data.root, settings.data.annotations)
     network = backbone_from(settings.backbone)
     store = make_store(settings.store, network, fps=settings.sampling.fps)
-    clips = [statistics(store.get(hash_video(r.path)).features) for r in dataset.records]
+    clips = [statistics(store.get(hashes[Path(r.path)]).features) for r in dataset.records]
     x, width = np.stack(clips), network.feature_dim
     truth = np.array([dataset.labels.index(r.label) for r in dataset.records])
     fold = np.array([r.fold for r in dataset.records])
     rows: dict[str, list[float]] = {"majority": [], "logistic_mean": [], "logistic_statistics": []}
     for held_out in sorted(set(fold)):
         train, test = fold != held_out, fold == held_out
-        rows["majority"].append(float((truth[test] == np.bincount(truth[train]).argmax()).mean()))
+        commonest = majority_class(truth[train], int(test.sum()))
+        rows["majority"].append(float((commonest == truth[test]).mean()))
         for name, columns in (("logistic_mean", slice(0, width)), ("logistic_statistics", slice(None))):
-            model = make_pipeline(StandardScaler(), LogisticRegression(C=LOGISTIC_C, max_iter=2000))
-            model.fit(x[train][:, columns], truth[train])
-            rows[name].append(float((model.predict(x[test][:, columns]) == truth[test]).mean()))
+            predicted = logistic_regression(x[train][:, columns], truth[train], x[test][:, columns])
+            rows[name].append(float((predicted == truth[test]).mean()))
     return rows
 
 
 def settings_of(config: Path, arguments: argparse.Namespace, out: Path) -> Namespace:
     """A config, on the clips that were asked for."""
-    settings = parse(action_parser(), ["--config", str(config), "--out", str(out), *arguments.set])
+    settings = parse(action_parser(), ["--config", str(config), "--out", str(out), *arguments.flags])
     settings.data.format, settings.data.root = "csv", arguments.root
     settings.data.annotations = arguments.annotations or arguments.root / "clips.csv"
     settings.backbone.weights = arguments.weights or settings.backbone.weights
@@ -78,15 +76,16 @@ def settings_of(config: Path, arguments: argparse.Namespace, out: Path) -> Names
 def run(config: Path, arguments: argparse.Namespace, out: Path) -> dict[str, Any]:
     """All folds and seeds of one config; returns the figures."""
     settings = settings_of(config, arguments, out)
+    dataset = load_dataset("csv", settings.data.root, settings.data.annotations)
     with ExtractionBar() as bar:
-        extract(
-            [settings.data.root],
+        report = extract(
+            [Path(record.path) for record in dataset.records],
             store=settings.store,
             backbone=settings.backbone,
             sampling=settings.sampling,
             progress=bar,
         )
-    rows = baselines(settings)
+    rows = baselines(settings, dataset, report.hashes)
     folds = len(rows["majority"])
     scores = np.zeros((arguments.seeds, folds))
     trainer = {**trainer_arguments(settings), "enable_progress_bar": False}
@@ -130,9 +129,8 @@ def main() -> None:
         default=[CONFIGS / "mobilenet_v2_lstm.yaml", CONFIGS / "motion_lstm.yaml"],
         help="what to train; one row each, the last one counts",
     )
-    parser.add_argument("--set", nargs="+", default=[], help="flags of vidlstm train over the configs'")
     parser.add_argument("--json", type=Path, help="write the figures here")
-    arguments = parser.parse_args()
+    arguments, arguments.flags = parser.parse_known_args()
     quieten_lightning()
     with tempfile.TemporaryDirectory() as folder:
         results = {config.stem: run(config, arguments, Path(folder)) for config in arguments.config}
