@@ -296,7 +296,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lags", nargs="+", type=int, default=list(LAGS))
     parser.add_argument("--seeds", type=int, default=5, help="runs a cell and lag")
     parser.add_argument("--tasks", nargs="+", default=["2a", "2c"], choices=["2a", "2c"])
-    parser.add_argument("--quick", action="store_true", help="lags 10 and 50, two seeds: a minute")
+    parser.add_argument("--quick", action="store_true", help="lags 10 and 50, two seeds: a few minutes")
     parser.add_argument("--json", type=Path, help="kept up to date after every run; continued if it is there")
     parser.add_argument(
         "--budget", type=int, default=20_000, help="training sequences before a run has failed"
