@@ -9,11 +9,17 @@ import numpy as np
 from vidlstm.structures import ActionPrediction, Segment
 
 
+def window_middles(prediction: ActionPrediction) -> np.ndarray:
+    """The middle ``(W,)`` of each window, seconds."""
+    middles: np.ndarray = (prediction.window_start_seconds + prediction.window_end_seconds) / 2
+    return middles
+
+
 def probabilities_at(prediction: ActionPrediction, seconds: float) -> np.ndarray:
     """Class probabilities ``(K,)`` at a time: between the middles of two windows they go straight from one
     window's to the next one's, and outside all middles they stay. Zeros where there is no window.
     """
-    middles = (prediction.window_start_seconds + prediction.window_end_seconds) / 2
+    middles = window_middles(prediction)
     if not len(middles):
         return np.zeros(len(prediction.labels))
     after = int(np.searchsorted(middles, seconds))
