@@ -31,6 +31,17 @@ def probabilities_at(prediction: ActionPrediction, seconds: float) -> np.ndarray
     return np.asarray(rows[0] * (1 - share) + rows[1] * share, np.float64)
 
 
+def attention_at(
+    prediction: ActionPrediction, attention_W: np.ndarray, seconds: float | np.ndarray
+) -> np.ndarray:
+    """An object's share in the scene at one or more times, of the shape of ``seconds``: as
+    :func:`probabilities_at`, on a straight line from the middle of one window to that of the next.
+    """
+    if not len(attention_W):
+        return np.zeros(np.shape(seconds))
+    return np.asarray(np.interp(seconds, window_middles(prediction), attention_W))
+
+
 def segment_at(segments: Sequence[Segment], seconds: float) -> Segment | None:
     """The segment that holds a time; of two that meet there, the later one."""
     holding = [s for s in segments if s.start_seconds <= seconds <= s.end_seconds]

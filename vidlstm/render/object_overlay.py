@@ -9,7 +9,7 @@ import numpy as np
 
 from vidlstm.render.drawn_video import first_of, write_drawn
 from vidlstm.render.lettering import elide, text_width
-from vidlstm.render.moments import probabilities_at, segment_at, window_middles
+from vidlstm.render.moments import attention_at, probabilities_at, segment_at
 from vidlstm.render.overlay import OverlayDrawer
 from vidlstm.render.palette import UNKNOWN, Colour, colour_of
 from vidlstm.render.strokes import (
@@ -68,8 +68,7 @@ def moment_of(actions: ObjectActions, track_id: int, box_4: np.ndarray, seconds:
     if prediction is None or segment is None:
         return Moment(track_id, box_4)
     probabilities = dict(zip(prediction.labels, probabilities_at(prediction, seconds).tolist(), strict=True))
-    shares = actions.attention[track_id]
-    share = float(np.interp(seconds, window_middles(prediction), shares)) if len(shares) else 0.0
+    share = float(attention_at(prediction, actions.attention[track_id], seconds))
     return Moment(track_id, box_4, segment.label, probabilities.get(segment.label, 0.0), share)
 
 
@@ -137,7 +136,7 @@ class ObjectActionDrawer:
         """A tag where no other is: above, in or below the box; the number alone where there is no room."""
         x1, y1, _, y2 = moment.box_4
         high = tag_height(image.shape[0])
-        for text in dict.fromkeys([_tag(image, moment), str(moment.track_id)]):
+        for text in dict.fromkeys([tag_text(image, moment), str(moment.track_id)]):
             for bottom in (y1 - 1, y1 + high, y2, y2 + high + 1):
                 plate = left, top, right, low = plate_of(image, text, x1 - 1, bottom)
                 if not taken[top:low, left:right].any():
@@ -146,7 +145,7 @@ class ObjectActionDrawer:
                     return
 
 
-def _tag(image: np.ndarray, moment: Moment) -> str:
+def tag_text(image: np.ndarray, moment: Moment) -> str:
     """``7 fight 0.93``; a long label is cut so that number and probability stay in the frame."""
     if moment.label is None:
         return str(moment.track_id)

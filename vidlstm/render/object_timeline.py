@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from vidlstm.render.moments import time_span, window_middles
-from vidlstm.render.palette import UNKNOWN, colour_of
+from vidlstm.render.moments import attention_at, time_span, window_middles
+from vidlstm.render.palette import UNKNOWN, Colour, colour_of
 from vidlstm.render.plots import draw_curves, draw_strips, legend_name, picture_file, rgb, short, write_label
 
 if TYPE_CHECKING:
@@ -94,9 +94,12 @@ def remarks(actions: ObjectActions, shown: int) -> str:
 
 def draw_tracks(axes: Axes, actions: ObjectActions, shown: Sequence[int], span: tuple[float, float]) -> None:
     """Draws a row a track, with its number and for how long it is judged at the left."""
+    colours, full = colour_of(actions.labels), max(highest_share(actions), 1e-12)
     for row, track in enumerate(shown):
         for segment in actions.tracks[track].segments:
-            draw_segment(axes, actions, track, segment, row + _BAR / 2)
+            times, shares_Q = band(actions.tracks[track], actions.attention[track], segment)
+            colour = colours.get(segment.label, UNKNOWN)
+            draw_bar(axes, times, shares_Q / full, row + _BAR / 2, colour)
             text = write_label(axes, segment, row, span)
             text.set(fontsize=7, path_effects=[withStroke(linewidth=1.6, foreground="white", alpha=0.8)])
     seconds = [sum(s.end_seconds - s.start_seconds for s in actions.tracks[t].segments) for t in shown]
@@ -109,25 +112,21 @@ def draw_tracks(axes: Axes, actions: ObjectActions, shown: Sequence[int], span: 
         axes.text(0.5, 0.5, "no track was judged", transform=axes.transAxes, ha="center", color="0.35")
 
 
-def draw_segment(axes: Axes, actions: ObjectActions, track: int, segment: Segment, foot: float) -> None:
-    """Draws one bar that stands on ``foot``: pale, with a full band as high as the share in the scene."""
-    colour = rgb(colour_of(actions.labels).get(segment.label, UNKNOWN))
-    axes.fill_between(
-        [segment.start_seconds, segment.end_seconds], foot - _BAR, foot, color=colour, alpha=PALE, linewidth=0
-    )
-    times, shares = band(actions.tracks[track], actions.attention[track], segment)
-    height = _THIN + (_BAR - _THIN) * shares / max(highest_share(actions), 1e-12)
-    axes.fill_between(times, foot - height, foot, color=colour, linewidth=0)
-
-
 def band(
     prediction: ActionPrediction, attention_W: np.ndarray, segment: Segment
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Times within a segment, and the track's share in the scene at them: straight between the windows."""
+    """Times ``(Q,)`` from a segment's start to its end, and the track's share in the scene at them."""
     middles = window_middles(prediction)
     start, end = segment.start_seconds, segment.end_seconds
     times = np.array([start, *middles[(middles > start) & (middles < end)], end])
-    return times, np.interp(times, middles, attention_W) if len(middles) else np.zeros(len(times))
+    return times, attention_at(prediction, attention_W, times)
+
+
+def draw_bar(axes: Axes, times_Q: np.ndarray, level_Q: np.ndarray, foot: float, colour: Colour) -> None:
+    """Draws a pale bar that stands on ``foot``, and in it a full band up to a level of 0 to 1."""
+    axes.fill_between(times_Q, foot - _BAR, foot, color=rgb(colour), alpha=PALE, linewidth=0)
+    height_Q = _THIN + (_BAR - _THIN) * level_Q
+    axes.fill_between(times_Q, foot - height_Q, foot, color=rgb(colour), linewidth=0)
 
 
 def name_colours(axes: Axes, actions: ObjectActions, shown: Sequence[int], named: Sequence[str]) -> None:
