@@ -36,7 +36,7 @@ CASING: Colour = (16, 16, 18)
 """Of the line around a box's own, which sets it off from a picture of any colour."""
 SLIM = 12
 """Lines are at most so much thinner than the box is wide, or small objects would be hidden."""
-TINT = 0.22
+TINT = 0.14
 """How strongly the inside of the box with the most say is tinted."""
 
 
