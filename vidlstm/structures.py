@@ -269,7 +269,8 @@ class ObjectActions:
             shares = self.attention[track_id].shape
             if shares != prediction.window_start_seconds.shape:
                 raise ValueError(
-                    f"track {track_id}: attention {shares} for {prediction.window_start_seconds.shape} windows"
+                    f"track {track_id}: attention {shares} expected to be "
+                    f"{prediction.window_start_seconds.shape}, one share a window"
                 )
 
     def __repr__(self) -> str:
