@@ -15,7 +15,6 @@ from lightning.pytorch.loggers import CSVLogger
 from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.errors import CheckpointError, SettingsError
-from vidlstm.features.extract import make_store
 from vidlstm.features.spec import side_by_side
 from vidlstm.models.bags import BagClassifier
 from vidlstm.models.classifier import SequenceClassifier
@@ -30,10 +29,9 @@ from vidlstm.settings import (
 )
 from vidlstm.tasks.action import ActionTask, balanced_weights
 from vidlstm.tasks.checkpoint import read_checkpoint
-from vidlstm.workflows.action_data import prepare_data, read_split
-from vidlstm.workflows.extract import backbone_from
-from vidlstm.workflows.object_data import how_tracked, prepare_objects
-from vidlstm.workflows.object_network import object_network
+from vidlstm.workflows.action_data import read_split
+from vidlstm.workflows.labelled_clips import gather_clips, network_from
+from vidlstm.workflows.object_data import how_tracked
 
 if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
@@ -88,8 +86,14 @@ def train_action(
     lightning = build_trainer(
         Path(out), trainer or {}, monitor="val_loss", mode="min", patience=optimiser.patience
     )
-    network, datamodule = gather(
-        data,
+    labels, split = read_split(data, seed=seed)
+    network = network_from(data, backbone)
+    datamodule = gather_clips(
+        split.train,
+        split.validation,
+        labels,
+        data=data,
+        network=network,
         store=Path(store),
         backbone=backbone,
         sampling=sampling,
@@ -102,49 +106,6 @@ def train_action(
     checkpoint = resumable(Path(out) / "last.ckpt", card) if resume else None
     lightning.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
     return finish(lightning, task, datamodule, Path(out))
-
-
-def gather(
-    data: ActionDataSettings,
-    *,
-    store: Path,
-    backbone: BackboneSettings,
-    sampling: SamplingSettings,
-    seed: int,
-    progress: Progress | None,
-    extracted_elsewhere: bool,
-) -> tuple[Backbone | ObjectNetwork, SequenceData]:
-    """The frozen network and the clips: their frames, or with ``data.tracks`` their tracked objects."""
-    labels, split = read_split(data, seed=seed)
-    if data.tracks is not None:
-        objects = object_network(backbone, crop_margin=data.crop_margin)
-        return objects, prepare_objects(
-            split.train,
-            split.validation,
-            labels,
-            data=data,
-            network=objects,
-            store=store,
-            backbone=backbone,
-            sampling=sampling,
-            seed=seed,
-            progress=progress,
-            extracted_elsewhere=extracted_elsewhere,
-        )
-    network = backbone_from(backbone)
-    return network, prepare_data(
-        split.train,
-        split.validation,
-        labels,
-        data=data,
-        store=make_store(store, network, fps=sampling.fps, image_fps=sampling.image_fps),
-        backbone=network,
-        backbone_settings=backbone,
-        sampling=sampling,
-        seed=seed,
-        progress=progress,
-        extracted_elsewhere=extracted_elsewhere,
-    )
 
 
 def check_truncation(model: ActionModelSettings, optimiser: OptimiserSettings) -> None:
