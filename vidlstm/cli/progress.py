@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 import warnings
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,8 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from vidlstm.features.extract import ExtractionReport
-    from vidlstm.workflows.predict_action import PredictionReport
+    from vidlstm.features.extract import ExtractionReport, Failure
     from vidlstm.workflows.track import TrackingReport
 
 LOG_SECONDS = 10.0
@@ -114,7 +113,11 @@ def quieten_lightning() -> None:
         warnings.simplefilter("ignore")
 
 
-def show_failures(report: ExtractionReport | PredictionReport | TrackingReport, *, limit: int = 20) -> None:
+class _Report(Protocol):
+    failures: list[Failure]
+
+
+def show_failures(report: _Report, *, limit: int = 20) -> None:
     """Lists what failed, on standard error."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for failure in report.failures[:limit]:

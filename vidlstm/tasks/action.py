@@ -16,6 +16,7 @@ from torchmetrics.classification import (
 )
 
 from vidlstm.errors import CheckpointError
+from vidlstm.models.bags import BagClassifier
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.tasks.checkpoint import CARD, CARD_VERSION, read_checkpoint
 from vidlstm.tasks.optimisation import adamw_with_cosine
@@ -42,10 +43,10 @@ def action_metrics(num_classes: int, prefix: str) -> MetricCollection:
 
 
 class ActionTask(LightningModule):
-    """Cross-entropy training of a :class:`SequenceClassifier`.
+    """Cross-entropy training of a :class:`SequenceClassifier`, or a :class:`BagClassifier`.
 
     Args:
-        model: takes ``SequenceBatch.x_BTF`` and ``lengths_B``.
+        model: takes ``SequenceBatch.x_BTF``, ``lengths_B`` and ``extras``.
         num_classes: K.
         total_steps: optimiser steps of the whole run, for the schedule.
         learning_rate, weight_decay, warmup_fraction: see :func:`adamw_with_cosine`.
@@ -58,7 +59,7 @@ class ActionTask(LightningModule):
 
     def __init__(
         self,
-        model: SequenceClassifier,
+        model: SequenceClassifier | BagClassifier,
         num_classes: int,
         *,
         total_steps: int,
@@ -82,9 +83,9 @@ class ActionTask(LightningModule):
         self.val_loss = MeanMetric()
         self.confusion_KK: Tensor | None = None
 
-    def forward(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
-        """Class scores (logits) ``(B, K)``."""
-        scores_BK: Tensor = self.model(x_BTF, lengths_B)
+    def forward(self, x_BTF: Tensor, lengths_B: Tensor, **extras: Tensor) -> Tensor:
+        """Class scores (logits) ``(B, K)``, or of bags ``(G, K)``."""
+        scores_BK: Tensor = self.model(x_BTF, lengths_B, **extras)
         return scores_BK
 
     def on_train_epoch_start(self) -> None:
@@ -94,7 +95,9 @@ class ActionTask(LightningModule):
 
     def training_step(self, batch: SequenceBatch, batch_index: int) -> Tensor:
         """The loss of one batch, in units that make the mean over processes that of the whole batch."""
-        scores_BK = self.model(batch.x_BTF, batch.lengths_B, self._truncate_steps)
+        scores_BK = self.model(
+            batch.x_BTF, batch.lengths_B, truncate_steps=self._truncate_steps, **batch.extras
+        )
         loss: Tensor = self.loss(scores_BK, batch.targets)
         self.log(
             "train_loss",
@@ -102,7 +105,7 @@ class ActionTask(LightningModule):
             prog_bar=True,
             on_step=False,
             on_epoch=True,
-            batch_size=len(batch),
+            batch_size=len(batch.targets),
             sync_dist=True,
         )
         return loss * self._share(batch.targets)
@@ -122,9 +125,9 @@ class ActionTask(LightningModule):
 
     def validation_step(self, batch: SequenceBatch, batch_index: int) -> None:
         """Gathers one batch's scores."""
-        scores_BK = self(batch.x_BTF, batch.lengths_B).float()
+        scores_BK = self(batch.x_BTF, batch.lengths_B, **batch.extras).float()
         self.val_metrics.update(scores_BK, batch.targets)
-        self.val_loss.update(nn.functional.cross_entropy(scores_BK, batch.targets), weight=len(batch))
+        self.val_loss.update(nn.functional.cross_entropy(scores_BK, batch.targets), weight=len(batch.targets))
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics over all processes; keeps the confusion matrix, rows the truth."""
@@ -156,11 +159,21 @@ def load_action_model(path: Path) -> tuple[SequenceClassifier, dict[str, Any]]:
     """The trained classifier of a checkpoint, in eval mode, and its card.
 
     Raises:
-        CheckpointError: see :func:`read_checkpoint`; or its card does not describe its weights.
+        CheckpointError: see :func:`read_checkpoint`; its card does not describe its weights; or it is about
+            tracked objects.
     """
+    model, card = load_any_action_model(path)
+    if isinstance(model, BagClassifier):
+        raise CheckpointError(f"{path} is about tracked objects, which is not supported here")
+    return model, card
+
+
+def load_any_action_model(path: Path) -> tuple[SequenceClassifier | BagClassifier, dict[str, Any]]:
+    """The same, or the classifier of tracked objects where the card has ``objects``."""
     state, card = read_checkpoint(path, task="action")
     try:
-        model = SequenceClassifier(int(card["feature_dim"]), len(card["labels"]), **card["model"])
+        sequences = SequenceClassifier(int(card["feature_dim"]), len(card["labels"]), **card["model"])
+        model = BagClassifier(sequences) if card.get("objects") else sequences
         weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         model.load_state_dict(weights)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:

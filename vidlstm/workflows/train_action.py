@@ -13,9 +13,11 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from vidlstm.backbones.cpu import keep_freed_memory
+from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.errors import CheckpointError, SettingsError
 from vidlstm.features.extract import make_store
 from vidlstm.features.spec import side_by_side
+from vidlstm.models.bags import BagClassifier
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.settings import (
     TRAINER_DEFAULTS,
@@ -30,11 +32,14 @@ from vidlstm.tasks.action import ActionTask, balanced_weights
 from vidlstm.tasks.checkpoint import read_checkpoint
 from vidlstm.workflows.action_data import prepare_data, read_split
 from vidlstm.workflows.extract import backbone_from
+from vidlstm.workflows.object_data import how_tracked, prepare_objects
+from vidlstm.workflows.object_network import object_network
 
 if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
-    from vidlstm.datamodules.actions import ActionData
+    from vidlstm.datamodules.sequence_data import SequenceData
     from vidlstm.workflows.extract import Progress
+    from vidlstm.workflows.object_network import ObjectNetwork
 
 KEPT_MEGABYTES = 1024
 """Every step takes and gives back the same arrays, some hundred megabytes of them."""
@@ -83,17 +88,10 @@ def train_action(
     lightning = build_trainer(
         Path(out), trainer or {}, monitor="val_loss", mode="min", patience=optimiser.patience
     )
-    labels, split = read_split(data, seed=seed)
-    network = backbone_from(backbone)
-    feature_store = make_store(Path(store), network, fps=sampling.fps, image_fps=sampling.image_fps)
-    datamodule = prepare_data(
-        split.train,
-        split.validation,
-        labels,
-        data=data,
-        store=feature_store,
-        backbone=network,
-        backbone_settings=backbone,
+    network, datamodule = gather(
+        data,
+        store=Path(store),
+        backbone=backbone,
         sampling=sampling,
         seed=seed,
         progress=progress,
@@ -104,6 +102,49 @@ def train_action(
     checkpoint = resumable(Path(out) / "last.ckpt", card) if resume else None
     lightning.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
     return finish(lightning, task, datamodule, Path(out))
+
+
+def gather(
+    data: ActionDataSettings,
+    *,
+    store: Path,
+    backbone: BackboneSettings,
+    sampling: SamplingSettings,
+    seed: int,
+    progress: Progress | None,
+    extracted_elsewhere: bool,
+) -> tuple[Backbone | ObjectNetwork, SequenceData]:
+    """The frozen network and the clips: their frames, or with ``data.tracks`` their tracked objects."""
+    labels, split = read_split(data, seed=seed)
+    if data.tracks is not None:
+        objects = object_network(backbone, crop_margin=data.crop_margin)
+        return objects, prepare_objects(
+            split.train,
+            split.validation,
+            labels,
+            data=data,
+            network=objects,
+            store=store,
+            backbone=backbone,
+            sampling=sampling,
+            seed=seed,
+            progress=progress,
+            extracted_elsewhere=extracted_elsewhere,
+        )
+    network = backbone_from(backbone)
+    return network, prepare_data(
+        split.train,
+        split.validation,
+        labels,
+        data=data,
+        store=make_store(store, network, fps=sampling.fps, image_fps=sampling.image_fps),
+        backbone=network,
+        backbone_settings=backbone,
+        sampling=sampling,
+        seed=seed,
+        progress=progress,
+        extracted_elsewhere=extracted_elsewhere,
+    )
 
 
 def check_truncation(model: ActionModelSettings, optimiser: OptimiserSettings) -> None:
@@ -122,8 +163,8 @@ def check_truncation(model: ActionModelSettings, optimiser: OptimiserSettings) -
 
 
 def make_card(
-    data: ActionData,
-    backbone: Backbone,
+    data: SequenceData,
+    backbone: Backbone | ObjectNetwork,
     sampling: SamplingSettings,
     settings: ActionDataSettings,
     model: ActionModelSettings,
@@ -131,7 +172,9 @@ def make_card(
     seed: int,
 ) -> dict[str, Any]:
     """The plain values a checkpoint needs so that ``predict`` needs nothing else."""
+    tracked = {} if settings.tracks is None else {"objects": how_tracked(settings)}
     return {
+        **tracked,
         "labels": list(data.labels),
         "feature_dim": backbone.feature_dim,
         "backbone": backbone.spec,
@@ -146,7 +189,7 @@ def make_card(
 
 
 def build_task(
-    data: ActionData,
+    data: SequenceData,
     feature_dim: int,
     model: ActionModelSettings,
     optimiser: OptimiserSettings,
@@ -156,8 +199,9 @@ def build_task(
     seed: int,
 ) -> ActionTask:
     """The classifier, its normalisation fitted to the training features, and its task."""
-    classifier = SequenceClassifier(feature_dim, len(data.labels), **plain(model))
-    classifier.norm.fit(*data.feature_statistics())
+    sequences = SequenceClassifier(feature_dim, len(data.labels), **plain(model))
+    sequences.norm.fit(*data.feature_statistics())
+    classifier = BagClassifier(sequences) if isinstance(data, ObjectActionData) else sequences
     weights = balanced_weights(data.class_counts()) if optimiser.class_weights == "balanced" else None
     epochs = trainer.max_epochs or 1
     steps = data.steps_per_epoch(trainer.world_size) // trainer.accumulate_grad_batches or 1
@@ -220,14 +264,14 @@ def build_trainer(
     return Trainer(callbacks=callbacks, **arguments)
 
 
-def finish(trainer: Trainer, task: ActionTask, data: ActionData, out: Path) -> dict[str, Any]:
+def finish(trainer: Trainer, task: ActionTask, data: SequenceData, out: Path) -> dict[str, Any]:
     """Validates the best epoch and writes ``metrics.json``."""
     last = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val_")}
     best_path = out / "best.ckpt"
     (best,) = trainer.validate(task, datamodule=data, ckpt_path=best_path, verbose=False, weights_only=True)
     epoch = int(torch.load(best_path, map_location="cpu", weights_only=True)["epoch"])
     counts = data.class_counts()
-    truth = data.validation_set.targets_S
+    truth = data.validation_set.targets
     metrics: dict[str, Any] = {
         **{k: float(v) for k, v in best.items()},
         "best_epoch": epoch,
