@@ -55,7 +55,7 @@ class _Bar:
 
     @property
     def _seconds(self) -> float:
-        return max(1e-6, time.monotonic() - self._started)
+        return max(0.2, time.monotonic() - self._started)
 
     def _show(self, done: int, total: int, rates: str, *, working: bool, visible: bool) -> None:
         # Shown from the first news to the last, so that bars of one command follow each other.
