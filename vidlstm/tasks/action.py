@@ -16,7 +16,7 @@ from torchmetrics.classification import (
 )
 
 from vidlstm.errors import CheckpointError
-from vidlstm.models.classifier import SequenceClassifier
+from vidlstm.models.fusion import build_classifier, streams_of
 from vidlstm.tasks.checkpoint import CARD, CARD_VERSION, read_checkpoint
 from vidlstm.tasks.optimisation import adamw_with_cosine
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
+    from vidlstm.models.fusion import Classifier
     from vidlstm.structures import SequenceBatch
 
 
@@ -42,7 +43,7 @@ def action_metrics(num_classes: int, prefix: str) -> MetricCollection:
 
 
 class ActionTask(LightningModule):
-    """Cross-entropy training of a :class:`SequenceClassifier`.
+    """Cross-entropy training of a classifier; of a late fusion, the mean of its streams' cross-entropies.
 
     Args:
         model: takes ``SequenceBatch.x_BTF`` and ``lengths_B``.
@@ -58,7 +59,7 @@ class ActionTask(LightningModule):
 
     def __init__(
         self,
-        model: SequenceClassifier,
+        model: Classifier,
         num_classes: int,
         *,
         total_steps: int,
@@ -94,8 +95,9 @@ class ActionTask(LightningModule):
 
     def training_step(self, batch: SequenceBatch, batch_index: int) -> Tensor:
         """The loss of one batch, in units that make the mean over processes that of the whole batch."""
-        scores_BK = self.model(batch.x_BTF, batch.lengths_B, self._truncate_steps)
-        loss: Tensor = self.loss(scores_BK, batch.targets)
+        streams = streams_of(self.model, batch.x_BTF)
+        scores = [s.model(s.x_BTF, batch.lengths_B, self._truncate_steps) for s in streams]
+        loss = torch.stack([self.loss(scores_BK, batch.targets) for scores_BK in scores]).mean()
         self.log(
             "train_loss",
             loss.detach(),
@@ -152,7 +154,7 @@ class ActionTask(LightningModule):
         checkpoint[CARD] = self.card
 
 
-def load_action_model(path: Path) -> tuple[SequenceClassifier, dict[str, Any]]:
+def load_action_model(path: Path) -> tuple[Classifier, dict[str, Any]]:
     """The trained classifier of a checkpoint, in eval mode, and its card.
 
     Raises:
@@ -160,7 +162,7 @@ def load_action_model(path: Path) -> tuple[SequenceClassifier, dict[str, Any]]:
     """
     state, card = read_checkpoint(path, task="action")
     try:
-        model = SequenceClassifier(int(card["feature_dim"]), len(card["labels"]), **card["model"])
+        model = classifier_of_card(card)
         weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         model.load_state_dict(weights)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -168,6 +170,12 @@ def load_action_model(path: Path) -> tuple[SequenceClassifier, dict[str, Any]]:
             f"{path} is damaged: its card does not describe its weights: {error}"
         ) from error
     return model.eval(), card
+
+
+def classifier_of_card(card: dict[str, Any]) -> Classifier:
+    """The classifier that a card describes, with fresh weights."""
+    widths = card.get("part_dims") or [int(card["feature_dim"])]  # older cards know of one fusion alone
+    return build_classifier(widths, len(card["labels"]), **card["model"])
 
 
 def balanced_weights(counts_K: Tensor) -> Tensor:

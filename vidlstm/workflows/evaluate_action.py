@@ -24,7 +24,7 @@ from vidlstm.workflows.extract import backbone_of_card
 if TYPE_CHECKING:
     from vidlstm.datamodules.actions import ActionData
     from vidlstm.datasets import ClipRecord
-    from vidlstm.models.classifier import SequenceClassifier
+    from vidlstm.models.fusion import Classifier
     from vidlstm.workflows.extract import Progress
 
 Side = Literal["auto", "validation", "test", "all"]
@@ -140,7 +140,7 @@ def _choose(
 
 
 @torch.inference_mode()
-def clip_probabilities(model: SequenceClassifier, data: ActionData) -> np.ndarray:
+def clip_probabilities(model: Classifier, data: ActionData) -> np.ndarray:
     """Class probabilities ``(S, K)`` of the validation clips, in their order."""
     parts = []
     for batch in data.val_dataloader():

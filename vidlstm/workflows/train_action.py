@@ -16,7 +16,6 @@ from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.errors import CheckpointError, SettingsError
 from vidlstm.features.extract import make_store
 from vidlstm.features.spec import side_by_side
-from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.settings import (
     TRAINER_DEFAULTS,
     ActionDataSettings,
@@ -26,7 +25,7 @@ from vidlstm.settings import (
     SamplingSettings,
     plain,
 )
-from vidlstm.tasks.action import ActionTask, balanced_weights
+from vidlstm.tasks.action import ActionTask, balanced_weights, classifier_of_card
 from vidlstm.tasks.checkpoint import read_checkpoint
 from vidlstm.workflows.action_data import prepare_data, read_split
 from vidlstm.workflows.extract import backbone_from
@@ -100,7 +99,7 @@ def train_action(
         extracted_elsewhere=not extracts(lightning),
     )
     card = make_card(datamodule, network, sampling, data, model, seed=seed)
-    task = build_task(datamodule, network.feature_dim, model, optimiser, lightning, card, seed=seed)
+    task = build_task(datamodule, optimiser, lightning, card, seed=seed)
     checkpoint = resumable(Path(out) / "last.ckpt", card) if resume else None
     lightning.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
     return finish(lightning, task, datamodule, Path(out))
@@ -134,6 +133,7 @@ def make_card(
     return {
         "labels": list(data.labels),
         "feature_dim": backbone.feature_dim,
+        "part_dims": [part.feature_dim for part in backbone.parts],
         "backbone": backbone.spec,
         "weights_source": backbone.weights_source,
         "fps": float(sampling.fps),
@@ -147,17 +147,15 @@ def make_card(
 
 def build_task(
     data: ActionData,
-    feature_dim: int,
-    model: ActionModelSettings,
     optimiser: OptimiserSettings,
     trainer: Trainer,
     card: dict[str, Any],
     *,
     seed: int,
 ) -> ActionTask:
-    """The classifier, its normalisation fitted to the training features, and its task."""
-    classifier = SequenceClassifier(feature_dim, len(data.labels), **plain(model))
-    classifier.norm.fit(*data.feature_statistics())
+    """The classifier that the card describes, normalised by the training features, and its task."""
+    classifier = classifier_of_card(card)
+    classifier.fit_norm(*data.feature_statistics())
     weights = balanced_weights(data.class_counts()) if optimiser.class_weights == "balanced" else None
     epochs = trainer.max_epochs or 1
     steps = data.steps_per_epoch(trainer.world_size) // trainer.accumulate_grad_batches or 1

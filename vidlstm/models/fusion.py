@@ -1,0 +1,120 @@
+"""Several networks' features side by side: one classifier over all of them, or one for each and a vote.
+
+Early fusion lets one recurrent network read everything; late fusion gives each network's features a
+classifier of their own and averages what they say. It knows nothing of losses, files or frames.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vidlstm.errors import nearest
+from vidlstm.models.classifier import FeatureNorm, SequenceClassifier
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FUSIONS = ("early", "late")
+
+
+class LateFusion(nn.Module):
+    """A classifier for each part of the features; their log-probabilities are averaged.
+
+    Simonyan and Zisserman 2014, "Two-stream convolutional networks for action recognition in videos", but the
+    mean is of logarithms: a stream that rules a class out is heard. Train every stream on a loss of its own
+    (:func:`streams_of`): under that of the average, what one stream knows the others need not learn.
+
+    Args:
+        widths: of the parts, which stand one after another in the features.
+        num_classes: K.
+        settings: of every stream's :class:`SequenceClassifier`.
+    """
+
+    def __init__(self, widths: Sequence[int], num_classes: int, **settings: Any) -> None:
+        super().__init__()
+        self.widths = list(widths)
+        streams = [SequenceClassifier(width, num_classes, **settings) for width in widths]
+        self.read_sizes = [stream.read_size for stream in streams]
+        self.streams = nn.ModuleList(streams)
+
+    def forward(self, x_BTF: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:
+        """Mean log-probabilities ``(B, K)``, which serve as logits; arguments as of the streams."""
+        return self.scores_of(self.encoder_input(x_BTF, lengths_B), lengths_B, truncate_steps)
+
+    def scores_of(self, read_BTE: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:
+        """Mean log-probabilities of what :meth:`encoder_input` gave."""
+        parts = zip(self.streams, read_BTE.split(self.read_sizes, dim=-1), strict=True)
+        scores = [stream.scores_of(part, lengths_B, truncate_steps) for stream, part in parts]
+        return torch.stack([s_BK.log_softmax(-1) for s_BK in scores]).mean(0)
+
+    def encoder_input(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
+        """What the streams' encoders read at every step, one after another, ``(B, T, sum of E)``."""
+        parts = zip(self.streams, x_BTF.split(self.widths, dim=-1), strict=True)
+        return torch.cat([stream.encoder_input(part, lengths_B) for stream, part in parts], dim=-1)
+
+    def fit_norm(self, mean_F: Tensor, std_F: Tensor) -> None:
+        """Gives each stream its part of the statistics of the training features."""
+        parts = zip(self.streams, mean_F.split(self.widths), std_F.split(self.widths), strict=True)
+        for stream, mean, std in parts:
+            stream.fit_norm(mean, std)
+
+    @property
+    def norm(self) -> FeatureNorm:
+        """The streams' normalisations as one over all features, to look at."""
+        norms, joined = [stream.norm for stream in self.streams], FeatureNorm(0)
+        joined.mean = torch.cat([norm.mean for norm in norms])
+        joined.scale = torch.cat([norm.scale for norm in norms])
+        return joined
+
+
+Classifier = SequenceClassifier | LateFusion
+"""What an action checkpoint may hold."""
+
+
+class Stream(NamedTuple):
+    """One recurrent network of a classifier, and what it reads.
+
+    Attributes:
+        prefix: of the names of what is said of it; nothing where there is only one.
+        model: the network.
+        x_BTF: its part of the features.
+    """
+
+    prefix: str
+    model: SequenceClassifier
+    x_BTF: Tensor
+
+
+def streams_of(model: Classifier, x_BTF: Tensor) -> list[Stream]:
+    """The networks of a classifier one by one: the streams of a late fusion, else itself."""
+    if not isinstance(model, LateFusion):
+        return [Stream("", model, x_BTF)]
+    parts = x_BTF.split(model.widths, dim=-1)
+    return [
+        Stream(f"stream{number}.", stream, part)
+        for number, (stream, part) in enumerate(zip(model.streams, parts, strict=True), start=1)
+    ]
+
+
+def build_classifier(
+    widths: Sequence[int], num_classes: int, *, fusion: str = "early", **settings: Any
+) -> Classifier:
+    """A classifier of joined features; of those of a single network both fusions are the same.
+
+    Args:
+        widths: of each network's features.
+        num_classes: K.
+        fusion: a name in ``FUSIONS``.
+        settings: of :class:`SequenceClassifier`.
+
+    Raises:
+        ValueError: the fusion is unknown.
+    """
+    if fusion not in FUSIONS:
+        raise ValueError(f"no fusion is called {fusion!r}{nearest(fusion, FUSIONS)}")
+    if fusion == "late" and len(widths) > 1:
+        return LateFusion(widths, num_classes, **settings)
+    return SequenceClassifier(sum(widths), num_classes, **settings)
