@@ -150,9 +150,13 @@ def main() -> None:
         parser.error(f"{len(arguments.config)} configs, {len(arguments.weights)} --weights")
     weights = arguments.weights * (len(arguments.config) // len(arguments.weights))
     quieten_lightning()
+    results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        cases = zip(arguments.config, weights, strict=True)
-        results = {config.stem: run(config, files, arguments, Path(folder)) for config, files in cases}
+        for config, files in zip(arguments.config, weights, strict=True):
+            results[config.stem] = run(config, files, arguments, Path(folder))
+            if arguments.json:
+                report = {**results[config.stem], "configs": results}
+                arguments.json.write_text(json.dumps(report, indent=1) + "\n")
     rows = {
         "LSTM": "mean",
         "± over seeds": "sd",
@@ -164,9 +168,6 @@ def main() -> None:
     }
     table = {row: {name: result[key] for name, result in results.items()} for row, key in rows.items()}
     Console().print(results_table(table, title=f"accuracy, {arguments.seeds} seeds, every fold held out"))
-    if arguments.json:
-        report = {**results[arguments.config[-1].stem], "configs": results}
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

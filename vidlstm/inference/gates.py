@@ -31,8 +31,9 @@ class GateRecording:
 
     Attributes:
         rows: the rows of the sequence that each of the W windows covers, ``[first, last)``.
-        traces: by layer and direction, such as ``layer1_forward`` (of a late fusion, one for each stream:
-            ``stream1.layer1_forward``): every gate, ``c`` and ``h`` by its letter, float32 ``(W, L, D)``; L is the longest window, steps beyond a window's own length are zero.
+        traces: by layer and direction, such as ``layer1_forward``, or in a late fusion
+            ``stream1.layer1_forward``: every gate, ``c`` and ``h`` by its letter, float32 ``(W, L, D)``; L is
+            the longest window, steps beyond a window's own length are zero.
         largest_difference: between the last layers' replayed ``h`` and the encoder's output, over all steps.
     """
 
