@@ -6,7 +6,7 @@ classifier of their own and averages what they say. It knows nothing of losses, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ class LateFusion(nn.Module):
         self.widths = list(widths)
         streams = [SequenceClassifier(width, num_classes, **settings) for width in widths]
         self.read_sizes = [stream.read_size for stream in streams]
-        self.streams = nn.ModuleList(streams)
+        self.streams = cast("list[SequenceClassifier]", nn.ModuleList(streams))  # which forgets their type
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:
         """Mean log-probabilities ``(B, K)``, which serve as logits; arguments as of the streams."""
@@ -46,20 +46,20 @@ class LateFusion(nn.Module):
 
     def scores_of(self, read_BTE: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:
         """Mean log-probabilities of what :meth:`encoder_input` gave."""
-        parts = zip(self.streams, read_BTE.split(self.read_sizes, dim=-1), strict=True)
+        parts = zip(self.streams, torch.split(read_BTE, self.read_sizes, dim=-1), strict=True)
         scores = [stream.scores_of(part, lengths_B, truncate_steps) for stream, part in parts]
         return torch.stack([s_BK.log_softmax(-1) for s_BK in scores]).mean(0)
 
     def encoder_input(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
         """What the streams' encoders read at every step, one after another, ``(B, T, sum of E)``."""
-        parts = zip(self.streams, x_BTF.split(self.widths, dim=-1), strict=True)
+        parts = zip(self.streams, torch.split(x_BTF, self.widths, dim=-1), strict=True)
         return torch.cat([stream.encoder_input(part, lengths_B) for stream, part in parts], dim=-1)
 
     def fit_norm(self, mean_F: Tensor, std_F: Tensor) -> None:
         """Gives each stream its part of the statistics of the training features."""
-        parts = zip(self.streams, mean_F.split(self.widths), std_F.split(self.widths), strict=True)
-        for stream, mean, std in parts:
-            stream.fit_norm(mean, std)
+        means, spreads = torch.split(mean_F, self.widths), torch.split(std_F, self.widths)
+        for stream, mean, spread in zip(self.streams, means, spreads, strict=True):
+            stream.fit_norm(mean, spread)
 
     @property
     def norm(self) -> FeatureNorm:
@@ -92,7 +92,7 @@ def streams_of(model: Classifier, x_BTF: Tensor) -> list[Stream]:
     """The networks of a classifier one by one: the streams of a late fusion, else itself."""
     if not isinstance(model, LateFusion):
         return [Stream("", model, x_BTF)]
-    parts = x_BTF.split(model.widths, dim=-1)
+    parts = torch.split(x_BTF, model.widths, dim=-1)
     return [
         Stream(f"stream{number}.", stream, part)
         for number, (stream, part) in enumerate(zip(model.streams, parts, strict=True), start=1)
