@@ -13,11 +13,8 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from vidlstm.backbones.cpu import keep_freed_memory
-from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.errors import CheckpointError, SettingsError
 from vidlstm.features.spec import side_by_side
-from vidlstm.models.bags import BagClassifier
-from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.settings import (
     TRAINER_DEFAULTS,
     ActionDataSettings,
@@ -27,7 +24,7 @@ from vidlstm.settings import (
     SamplingSettings,
     plain,
 )
-from vidlstm.tasks.action import ActionTask, balanced_weights
+from vidlstm.tasks.action import ActionTask, balanced_weights, classifier_of_card
 from vidlstm.tasks.checkpoint import read_checkpoint
 from vidlstm.workflows.action_data import read_split
 from vidlstm.workflows.labelled_clips import gather_clips, network_from
@@ -102,7 +99,7 @@ def train_action(
         extracted_elsewhere=not extracts(lightning),
     )
     card = make_card(datamodule, network, sampling, data, model, seed=seed)
-    task = build_task(datamodule, network.feature_dim, model, optimiser, lightning, card, seed=seed)
+    task = build_task(datamodule, optimiser, lightning, card, seed=seed)
     checkpoint = resumable(Path(out) / "last.ckpt", card) if resume else None
     lightning.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
     return finish(lightning, task, datamodule, Path(out))
@@ -138,6 +135,7 @@ def make_card(
         **tracked,
         "labels": list(data.labels),
         "feature_dim": backbone.feature_dim,
+        "part_dims": backbone.part_dims,
         "backbone": backbone.spec,
         "weights_source": backbone.weights_source,
         "fps": float(sampling.fps),
@@ -151,18 +149,15 @@ def make_card(
 
 def build_task(
     data: SequenceData,
-    feature_dim: int,
-    model: ActionModelSettings,
     optimiser: OptimiserSettings,
     trainer: Trainer,
     card: dict[str, Any],
     *,
     seed: int,
 ) -> ActionTask:
-    """The classifier, its normalisation fitted to the training features, and its task."""
-    sequences = SequenceClassifier(feature_dim, len(data.labels), **plain(model))
-    sequences.norm.fit(*data.feature_statistics())
-    classifier = BagClassifier(sequences) if isinstance(data, ObjectActionData) else sequences
+    """The classifier that the card describes, normalised by the training features, and its task."""
+    classifier = classifier_of_card(card)
+    classifier.fit_norm(*data.feature_statistics())
     weights = balanced_weights(data.class_counts()) if optimiser.class_weights == "balanced" else None
     epochs = trainer.max_epochs or 1
     steps = data.steps_per_epoch(trainer.world_size) // trainer.accumulate_grad_batches or 1
