@@ -16,7 +16,8 @@ from torchmetrics.classification import (
 )
 
 from vidlstm.errors import CheckpointError
-from vidlstm.models.classifier import SequenceClassifier
+from vidlstm.models.bags import BagClassifier
+from vidlstm.models.fusion import BagFusion, build_bag_classifier, build_classifier, streams_of
 from vidlstm.tasks.checkpoint import CARD, CARD_VERSION, read_checkpoint
 from vidlstm.tasks.optimisation import adamw_with_cosine
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
+    from vidlstm.models.fusion import AnyClassifier, Classifier
     from vidlstm.structures import SequenceBatch
 
 
@@ -42,10 +44,10 @@ def action_metrics(num_classes: int, prefix: str) -> MetricCollection:
 
 
 class ActionTask(LightningModule):
-    """Cross-entropy training of a :class:`SequenceClassifier`.
+    """Cross-entropy training of a classifier; of a late fusion, the mean of its streams' cross-entropies.
 
     Args:
-        model: takes ``SequenceBatch.x_BTF`` and ``lengths_B``.
+        model: takes ``SequenceBatch.x_BTF``, ``lengths_B`` and ``extras``.
         num_classes: K.
         total_steps: optimiser steps of the whole run, for the schedule.
         learning_rate, weight_decay, warmup_fraction: see :func:`adamw_with_cosine`.
@@ -58,7 +60,7 @@ class ActionTask(LightningModule):
 
     def __init__(
         self,
-        model: SequenceClassifier,
+        model: AnyClassifier,
         num_classes: int,
         *,
         total_steps: int,
@@ -82,9 +84,9 @@ class ActionTask(LightningModule):
         self.val_loss = MeanMetric()
         self.confusion_KK: Tensor | None = None
 
-    def forward(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
-        """Class scores (logits) ``(B, K)``."""
-        scores_BK: Tensor = self.model(x_BTF, lengths_B)
+    def forward(self, x_BTF: Tensor, lengths_B: Tensor, **extras: Tensor) -> Tensor:
+        """Class scores (logits) ``(B, K)``, or of bags ``(G, K)``."""
+        scores_BK: Tensor = self.model(x_BTF, lengths_B, **extras)
         return scores_BK
 
     def on_train_epoch_start(self) -> None:
@@ -94,15 +96,16 @@ class ActionTask(LightningModule):
 
     def training_step(self, batch: SequenceBatch, batch_index: int) -> Tensor:
         """The loss of one batch, in units that make the mean over processes that of the whole batch."""
-        scores_BK = self.model(batch.x_BTF, batch.lengths_B, self._truncate_steps)
-        loss: Tensor = self.loss(scores_BK, batch.targets)
+        streams, steps = streams_of(self.model, batch.x_BTF), self._truncate_steps
+        scores = [s.model(s.x_BTF, batch.lengths_B, truncate_steps=steps, **batch.extras) for s in streams]
+        loss = torch.stack([self.loss(scores_BK, batch.targets) for scores_BK in scores]).mean()
         self.log(
             "train_loss",
             loss.detach(),
             prog_bar=True,
             on_step=False,
             on_epoch=True,
-            batch_size=len(batch),
+            batch_size=len(batch.targets),
             sync_dist=True,
         )
         return loss * self._share(batch.targets)
@@ -122,9 +125,9 @@ class ActionTask(LightningModule):
 
     def validation_step(self, batch: SequenceBatch, batch_index: int) -> None:
         """Gathers one batch's scores."""
-        scores_BK = self(batch.x_BTF, batch.lengths_B).float()
+        scores_BK = self(batch.x_BTF, batch.lengths_B, **batch.extras).float()
         self.val_metrics.update(scores_BK, batch.targets)
-        self.val_loss.update(nn.functional.cross_entropy(scores_BK, batch.targets), weight=len(batch))
+        self.val_loss.update(nn.functional.cross_entropy(scores_BK, batch.targets), weight=len(batch.targets))
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics over all processes; keeps the confusion matrix, rows the truth."""
@@ -152,15 +155,24 @@ class ActionTask(LightningModule):
         checkpoint[CARD] = self.card
 
 
-def load_action_model(path: Path) -> tuple[SequenceClassifier, dict[str, Any]]:
+def load_action_model(path: Path) -> tuple[Classifier, dict[str, Any]]:
     """The trained classifier of a checkpoint, in eval mode, and its card.
 
     Raises:
-        CheckpointError: see :func:`read_checkpoint`; or its card does not describe its weights.
+        CheckpointError: see :func:`read_checkpoint`; its card does not describe its weights; or it is about
+            tracked objects.
     """
+    model, card = load_any_action_model(path)
+    if isinstance(model, BagClassifier | BagFusion):
+        raise CheckpointError(f"{path} is about tracked objects, which is not supported here")
+    return model, card
+
+
+def load_any_action_model(path: Path) -> tuple[AnyClassifier, dict[str, Any]]:
+    """The same, or the classifier of tracked objects where the card has ``objects``."""
     state, card = read_checkpoint(path, task="action")
     try:
-        model = SequenceClassifier(int(card["feature_dim"]), len(card["labels"]), **card["model"])
+        model = classifier_of_card(card)
         weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         model.load_state_dict(weights)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -168,6 +180,13 @@ def load_action_model(path: Path) -> tuple[SequenceClassifier, dict[str, Any]]:
             f"{path} is damaged: its card does not describe its weights: {error}"
         ) from error
     return model.eval(), card
+
+
+def classifier_of_card(card: dict[str, Any]) -> AnyClassifier:
+    """The classifier that a card describes, with fresh weights; of bags where it has ``objects``."""
+    widths = card.get("part_dims") or [int(card["feature_dim"])]  # older cards know of one fusion alone
+    build = build_bag_classifier if card.get("objects") else build_classifier
+    return build(widths, len(card["labels"]), **card["model"])
 
 
 def balanced_weights(counts_K: Tensor) -> Tensor:
