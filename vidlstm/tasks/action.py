@@ -164,7 +164,9 @@ def load_action_model(path: Path) -> tuple[SequenceClassifier, dict[str, Any]]:
     """
     model, card = load_any_action_model(path)
     if isinstance(model, BagClassifier):
-        raise CheckpointError(f"{path} is about tracked objects, which is not supported here")
+        raise CheckpointError(
+            f"{path} is about tracked objects; this needs one of whole frames, trained without --data.tracks"
+        )
     return model, card
 
 
@@ -173,7 +175,7 @@ def load_any_action_model(path: Path) -> tuple[SequenceClassifier | BagClassifie
     state, card = read_checkpoint(path, task="action")
     try:
         sequences = SequenceClassifier(int(card["feature_dim"]), len(card["labels"]), **card["model"])
-        model = BagClassifier(sequences) if card.get("objects") else sequences
+        model = sequences if card.get("objects") is None else _of_bags(sequences, card["objects"])
         weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         model.load_state_dict(weights)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -181,6 +183,13 @@ def load_any_action_model(path: Path) -> tuple[SequenceClassifier | BagClassifie
             f"{path} is damaged: its card does not describe its weights: {error}"
         ) from error
     return model.eval(), card
+
+
+def _of_bags(sequences: SequenceClassifier, objects: dict[str, Any]) -> BagClassifier:
+    """A :class:`BagClassifier`; the numbers that go with it are numbers."""
+    for name in ("max_gap_seconds", "minimum_seconds"):
+        float(objects[name])
+    return BagClassifier(sequences)
 
 
 def balanced_weights(counts_K: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 POSE = "track:pose"
 """The part of a joined name that needs no network but the one that tracked."""
+WIDEST = 10
+"""Beyond it an object is a dot."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +72,8 @@ def object_network(settings: BackboneSettings, *, crop_margin: float) -> ObjectN
     Raises:
         SettingsError, WeightsError: see :func:`backbone_from`.
     """
-    if crop_margin < 0:
-        raise SettingsError(f"--data.crop_margin must not be negative: {crop_margin}")
+    if not 0 <= crop_margin <= WIDEST:
+        raise SettingsError(f"--data.crop_margin must be from 0 to {WIDEST}, not {crop_margin}")
     names = settings.name.split(JOINT)
     rest = [name for name in names if name != POSE]
     crops = backbone_from(replace(settings, name=JOINT.join(rest))) if rest else None

@@ -13,7 +13,7 @@ import polars
 
 import vidlstm
 from vidlstm.backbones.weights import sha256_of
-from vidlstm.errors import VideoError
+from vidlstm.errors import CheckpointError, VideoError
 from vidlstm.features.extract import Failure
 from vidlstm.inference.object_predictor import ObjectPredictor
 from vidlstm.models.bags import BagClassifier
@@ -116,7 +116,11 @@ def predict_objects(
             progress=progress,
         )
     report.failures += done.failures
-    stems = output_stems(list(records))
+    # tracks.json is the table's own.
+    stems = {
+        path: path.name if stem.casefold() == tracks.stem else stem
+        for path, stem in output_stems(list(records)).items()
+    }
     for path, sequences in done.sequences.items():
         record = records[path]
         actions = predictor(
@@ -139,7 +143,9 @@ def trained_tracking(checkpoint: Path) -> dict[str, Any]:
     """
     _, card = read_checkpoint(checkpoint, task="action")
     known = TrackingSettings.__dataclass_fields__
-    found = card.get("objects", {}).get("tracking", {})
+    found = card["objects"].get("tracking")
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{checkpoint} is damaged: its card does not say how objects were found")
     return {name: value for name, value in found.items() if name in known and name != "weights"}
 
 
