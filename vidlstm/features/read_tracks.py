@@ -40,20 +40,18 @@ def _check(path: Path, table: polars.DataFrame) -> None:
     """Raises a DatasetError that names the first row that cannot be right."""
     if not table.schema["confidence"].is_numeric():
         raise DatasetError(f"{path}: not numbers in column confidence")
-    numbers = [*NUMBERS, "timestamp_seconds"]
+    numbers, counted = [*NUMBERS, "timestamp_seconds"], polars.col("frame", "track_id").cast(polars.Float64)
     finite = polars.all_horizontal(polars.col(numbers).cast(polars.Float64).is_finite().fill_null(False))
-    whole = polars.all_horizontal(polars.col("frame", "track_id").cast(polars.Float64) % 1 == 0)
+    whole = polars.all_horizontal((counted % 1 == 0) & (counted.abs() < 2**53)) & (polars.col("frame") >= 0)
+    once = polars.struct("video", "frame", "track_id").is_first_distinct()
     for good, why in (
         (finite, f"lacks a number in {', '.join(numbers)}"),
-        (whole & (polars.col("frame") >= 0), "needs a whole frame number from 0 and a whole track number"),
-        (
-            ~polars.struct("video", "frame", "track_id").is_duplicated(),
-            "has a track a second time in a frame",
-        ),
+        (whole, "needs a whole frame number from 0 and a whole track number"),
+        (once, "has a track a second time in one frame"),
     ):
         bad = table.filter(~good)
         if len(bad):
-            raise DatasetError(f"{path}: row {bad['row'][-1] + 1} {why}")
+            raise DatasetError(f"{path}: row {bad['row'][0] + 1} {why}")
 
 
 def _at_rate(path: Path, video: str, part: polars.DataFrame, fps: float) -> TrackedObjects:

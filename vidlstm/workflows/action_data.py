@@ -71,8 +71,8 @@ def prepare_data(
     """
     if tracked := [r.name for r in (*train, *validation) if r.track_id is not None]:
         raise DatasetError(
-            f"{len(tracked)} clips are labelled track by track, such as {tracked[0]}; give the table that the "
-            "numbers are from: --data.tracks FILE"
+            f"{len(tracked)} clips are labelled track by track, such as {tracked[0]}; give the table "
+            "that the numbers are from: --data.tracks FILE"
         )
     paths = [Path(r.path) for r in (*train, *validation)]
     if extracted_elsewhere:
