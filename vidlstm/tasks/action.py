@@ -186,9 +186,8 @@ def load_any_action_model(path: Path) -> tuple[SequenceClassifier | BagClassifie
 
 
 def _of_bags(sequences: SequenceClassifier, objects: dict[str, Any]) -> BagClassifier:
-    """A :class:`BagClassifier`; the numbers that go with it are numbers."""
-    for name in ("max_gap_seconds", "minimum_seconds"):
-        float(objects[name])
+    """A :class:`BagClassifier`; raises where the card does not say how objects become sequences."""
+    dict(objects["tracking"]), float(objects["max_gap_seconds"]), float(objects["minimum_seconds"])
     return BagClassifier(sequences)
 
 
