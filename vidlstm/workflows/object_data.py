@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from vidlstm.workflows.object_network import ObjectNetwork
 
 T = TypeVar("T")
-TRACKING = ("weights_sha256", "tracker", "classes", "confidence", "image_size", "lost_seconds", "fps")
+TRACKING = (
+    *("weights_sha256", "tracker", "classes", "confidence", "image_size", "lost_seconds", "fps", "image_fps"),
+)
 """Of the settings in the ledger of a table, those that other videos need too."""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.backbones.build import JOINT
 from vidlstm.backbones.person_features import LAYOUT
+from vidlstm.backbones.person_features import NAME as POSE
 from vidlstm.errors import SettingsError
 from vidlstm.features.tracked_objects import POSE_DIM
 from vidlstm.workflows.extract import backbone_from, backbone_of_card
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
     from vidlstm.settings import BackboneSettings
 
-POSE = "track:pose"
-"""The part of a joined name that needs no network but the one that tracked."""
 WIDEST = 10
 """Beyond it an object is a dot."""
 

@@ -26,7 +26,7 @@ from vidlstm.tasks.checkpoint import read_checkpoint
 from vidlstm.video.reader import open_video
 from vidlstm.workflows.object_data import objects_of
 from vidlstm.workflows.object_network import object_network_of_card
-from vidlstm.workflows.predict_action import output_stems
+from vidlstm.workflows.predict_action import checked, output_stems
 from vidlstm.workflows.track import TrackingReport, track
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def predict_objects(
     model, card = load_any_action_model(Path(checkpoint))
     assert isinstance(model, BagClassifier), "the caller has looked at the card"
     network = object_network_of_card(card, backbone, device=device)
+    predictor = _predictor(model, card, network, Path(checkpoint), window)
     _check_weights(card, tracking)
     out = Path(out)
     tracks = out / "tracks.parquet"
@@ -95,7 +96,6 @@ def predict_objects(
     report.files = [*report.tracking.files]
     report.failures = [*report.tracking.failures]
     records = {Path(record["video"]): record for record in report.tracking.videos}
-    predictor = _predictor(model, card, network, Path(checkpoint), window)
     table = polars.read_parquet(tracks)
     sampling = SamplingSettings(
         fps=card["fps"],
@@ -165,7 +165,7 @@ def _predictor(
     checkpoint: Path,
     window: WindowSettings | None,
 ) -> ObjectPredictor:
-    window = window or WindowSettings()
+    window = checked(window or WindowSettings())
     return ObjectPredictor(
         model,
         tuple(card["labels"]),
