@@ -25,7 +25,7 @@ from vidlstm.cli.train import action_parser
 from vidlstm.datasets import load_dataset
 from vidlstm.features.extract import make_store
 from vidlstm.render.report import results_table
-from vidlstm.tasks.baselines import logistic_regression, majority_class
+from vidlstm.tasks.baselines import late_regression, majority_class
 from vidlstm.workflows.extract import backbone_from, extract
 from vidlstm.workflows.train_action import train_action
 
@@ -45,37 +45,47 @@ def statistics(features_TF: np.ndarray) -> np.ndarray:
 
 
 def baselines(settings: Namespace, dataset: ClipDataset, hashes: dict[Path, str]) -> dict[str, list[float]]:
-    """Per fold: the majority class, and logistic regression on means and on order-blind statistics."""
+    """Per fold: the majority class, and logistic regressions on means and on order-blind statistics.
+
+    The last of them has a regression for each of joined networks, and adds their log-probabilities.
+    """
     network = backbone_from(settings.backbone)
     store = make_store(settings.store, network, fps=settings.sampling.fps)
     clips = [statistics(store.get(hashes[Path(r.path)]).features) for r in dataset.records]
-    x, width = np.stack(clips), network.feature_dim
+    x_S3F = np.stack(clips).reshape(len(clips), 3, -1)
+    borders = np.cumsum([part.feature_dim for part in network.parts])[:-1]
+    parts = {
+        "logistic_mean": [x_S3F[:, 0]],
+        "logistic_statistics": [x_S3F],
+        "logistic_late": np.split(x_S3F, borders, axis=2),
+    }
     truth = np.array([dataset.labels.index(r.label) for r in dataset.records])
     fold = np.array([r.fold for r in dataset.records])
-    rows: dict[str, list[float]] = {"majority": [], "logistic_mean": [], "logistic_statistics": []}
+    rows: dict[str, list[float]] = {name: [] for name in ("majority", *parts)}
     for held_out in sorted(set(fold)):
         train, test = fold != held_out, fold == held_out
         commonest = majority_class(truth[train], int(test.sum()))
         rows["majority"].append(float((commonest == truth[test]).mean()))
-        for name, columns in (("logistic_mean", slice(0, width)), ("logistic_statistics", slice(None))):
-            predicted = logistic_regression(x[train][:, columns], truth[train], x[test][:, columns])
+        for name, of_each in parts.items():
+            flat = [part.reshape(len(part), -1) for part in of_each]
+            predicted = late_regression([p[train] for p in flat], truth[train], [p[test] for p in flat])
             rows[name].append(float((predicted == truth[test]).mean()))
     return rows
 
 
-def settings_of(config: Path, arguments: argparse.Namespace, out: Path) -> Namespace:
+def settings_of(config: Path, weights: str | None, arguments: argparse.Namespace, out: Path) -> Namespace:
     """A config, on the clips that were asked for."""
     settings = parse(action_parser(), ["--config", str(config), "--out", str(out), *arguments.flags])
     settings.data.format, settings.data.root = "csv", arguments.root
     settings.data.annotations = arguments.annotations or arguments.root / "clips.csv"
-    settings.backbone.weights = arguments.weights or settings.backbone.weights
+    settings.backbone.weights = weights or settings.backbone.weights
     settings.store = arguments.store or out / "features"
     return settings
 
 
-def run(config: Path, arguments: argparse.Namespace, out: Path) -> dict[str, Any]:
+def run(config: Path, weights: str | None, arguments: argparse.Namespace, out: Path) -> dict[str, Any]:
     """All folds and seeds of one config; returns the figures."""
-    settings = settings_of(config, arguments, out)
+    settings = settings_of(config, weights, arguments, out)
     dataset = load_dataset("csv", settings.data.root, settings.data.annotations)
     with ExtractionBar() as bar:
         report = extract(
@@ -119,7 +129,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="the folder of the clips")
     parser.add_argument("--annotations", type=Path, help="CSV with path,label,group,fold; ROOT/clips.csv")
-    parser.add_argument("--weights", help="the backbone's weights file")
+    parser.add_argument(
+        "--weights",
+        nargs="+",
+        default=[None],
+        help="the backbone's weights; one for all configs, or one each",
+    )
     parser.add_argument("--store", type=Path, help="keep the features here")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
@@ -131,22 +146,28 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments, arguments.flags = parser.parse_known_args()
+    if len(arguments.weights) not in (1, len(arguments.config)):
+        parser.error(f"{len(arguments.config)} configs, {len(arguments.weights)} --weights")
+    weights = arguments.weights * (len(arguments.config) // len(arguments.weights))
     quieten_lightning()
+    results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        results = {config.stem: run(config, arguments, Path(folder)) for config in arguments.config}
+        for config, files in zip(arguments.config, weights, strict=True):
+            results[config.stem] = run(config, files, arguments, Path(folder))
+            if arguments.json:
+                report = {**results[config.stem], "configs": results}
+                arguments.json.write_text(json.dumps(report, indent=1) + "\n")
     rows = {
         "LSTM": "mean",
         "± over seeds": "sd",
         "± over folds": "sd_over_folds",
         "logistic regression on mean features": "logistic_mean",
         "... on mean, spread and |difference|": "logistic_statistics",
+        "... the same, one regression a network": "logistic_late",
         "majority class": "majority",
     }
     table = {row: {name: result[key] for name, result in results.items()} for row, key in rows.items()}
     Console().print(results_table(table, title=f"accuracy, {arguments.seeds} seeds, every fold held out"))
-    if arguments.json:
-        report = {**results[arguments.config[-1].stem], "configs": results}
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -36,9 +36,10 @@ from vidlstm.datamodules.actions import ActionData
 from vidlstm.datasets import ClipRecord
 from vidlstm.features.spec import FeatureSpec
 from vidlstm.features.store import FeatureStore
-from vidlstm.models.classifier import SequenceClassifier
+from vidlstm.models.fusion import Classifier, streams_of
 from vidlstm.settings import ActionDataSettings, ActionModelSettings, OptimiserSettings, plain
 from vidlstm.structures import SequenceBatch
+from vidlstm.tasks.action import classifier_of_card
 from vidlstm.workflows.train_action import KEPT_MEGABYTES, build_task, build_trainer
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "action"
@@ -65,7 +66,7 @@ def fill(root: Path, clips: int) -> tuple[FeatureStore, list[ClipRecord], dict[P
 class Bare:
     """The model, the loss and AdamW on one batch that lies ready."""
 
-    def __init__(self, model: SequenceClassifier, batch: SequenceBatch, optimiser: OptimiserSettings) -> None:
+    def __init__(self, model: Classifier, batch: SequenceBatch, optimiser: OptimiserSettings) -> None:
         self._model, self._batch = model.train(), batch
         self._loss = torch.nn.CrossEntropyLoss(
             weight=torch.ones(len(LABELS), device=batch.x_BTF.device),
@@ -76,7 +77,9 @@ class Bare:
     def step(self) -> None:
         """One training step."""
         self._optimiser.zero_grad()
-        loss = self._loss(self._model(self._batch.x_BTF, self._batch.lengths_B), self._batch.targets)
+        streams, lengths_B = streams_of(self._model, self._batch.x_BTF), self._batch.lengths_B
+        losses = [self._loss(s.model(s.x_BTF, lengths_B), self._batch.targets) for s in streams]
+        loss = torch.stack(losses).mean()
         loss.backward()
         self._optimiser.step()
 
@@ -138,16 +141,19 @@ def measure(config: dict[str, Any], data: ActionData, epochs: int, out: Path, **
     optimiser = OptimiserSettings(**config.get("optimiser", {}))
     middling = sorted(data.train_dataloader(), key=lambda batch: (len(batch), int(batch.lengths_B.sum())))
     full = [batch for batch in middling if len(batch) == len(middling[-1])]
+    parts = config["backbone"]["name"].count("+") + 1
+    widths = [WIDTH // parts] * parts
+    card = {"labels": LABELS, "feature_dim": WIDTH, "part_dims": widths, "model": plain(model)}
     device = "cuda" if torch.cuda.is_available() else "cpu"
     bare = Bare(
-        SequenceClassifier(WIDTH, len(LABELS), **plain(model)).to(device),
+        classifier_of_card(card).to(device),
         full[len(full) // 2].to(device),
         optimiser,
     )
     watch = Clock(bare)
     arguments = {**config.get("trainer", {}), "max_epochs": epochs + 1, "callbacks": [watch], **trainer}
     lightning = build_trainer(out, arguments, monitor="val_loss", mode="min", patience=optimiser.patience)
-    task = build_task(data, WIDTH, model, optimiser, lightning, {}, seed=0)
+    task = build_task(data, optimiser, lightning, card, seed=0)
     lightning.fit(task, datamodule=data)
     return watch
 

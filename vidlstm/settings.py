@@ -150,6 +150,8 @@ class ActionModelSettings:
         forget_bias: where the bias of the gate that keeps the old state starts; 1 or more lets gradients
             through from the first step on. None leaves it to chance.
         orthogonal: start the recurrent weights as orthogonal matrices.
+        fusion: of joined backbones. early has one classifier read all features; late gives each backbone's
+            features a classifier of their own and averages the log-probabilities.
     """
 
     cell: str = "lstm"
@@ -164,6 +166,7 @@ class ActionModelSettings:
     pooling: Literal["last", "mean", "max", "attention"] = "mean"
     forget_bias: float | None = None
     orthogonal: bool = False
+    fusion: Literal["early", "late"] = "early"
 
 
 @dataclass

@@ -37,7 +37,8 @@ def network(width: int = POSE_DIM) -> BagClassifier:
 
 def predictor(model: BagClassifier, **settings: Any) -> ObjectPredictor:
     settings = {"minimum_object_seconds": 0.5, "window_seconds": 2.0, **settings}
-    return ObjectPredictor(model, LABELS, step_seconds=STEP, **settings)
+    width = model.sequences.norm.mean.shape[0]
+    return ObjectPredictor(model, LABELS, feature_dim=width, step_seconds=STEP, **settings)
 
 
 def actions_of(path: Path, model: BagClassifier) -> ObjectActions:

@@ -14,7 +14,8 @@ from tests.fakes.features import clips_of, fake_store, rise_or_fall
 from vidlstm.datamodules.actions import ActionData
 from vidlstm.errors import CheckpointError
 from vidlstm.models.classifier import SequenceClassifier
-from vidlstm.tasks.action import ActionTask, load_action_model
+from vidlstm.models.fusion import LateFusion
+from vidlstm.tasks.action import ActionTask, classifier_of_card, load_action_model
 from vidlstm.tasks.checkpoint import CARD
 
 WIDTH = 6
@@ -126,3 +127,58 @@ def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
     torch.save({"weights": torch.zeros(2)}, tmp_path / "d.ckpt")
     with pytest.raises(CheckpointError, match="not written by vidlstm train"):
         load_action_model(tmp_path / "d.ckpt")
+
+
+PARTS = [2, 4]
+LATE_CARD = {**CARD_OF_MODEL, "part_dims": PARTS, "model": {**MODEL, "fusion": "late"}}
+
+
+def late_task() -> ActionTask:
+    seed_everything(0, verbose=False)
+    model = classifier_of_card(LATE_CARD)
+    return ActionTask(model, 2, total_steps=90, learning_rate=2e-2, card=LATE_CARD)
+
+
+def test_late_fusion_overfits_eight_sequences_and_its_checkpoint_round_trips(tmp_path: Path) -> None:
+    data, task = eight(tmp_path), late_task()
+    fitted = trainer(max_epochs=30)
+    fitted.fit(task, datamodule=data)
+    (found,) = trainer().validate(task, datamodule=data, verbose=False)
+    assert found["val_accuracy"] == 1.0
+    fitted.save_checkpoint(tmp_path / "late.ckpt")
+    model, card = load_action_model(tmp_path / "late.ckpt")
+    assert isinstance(model, LateFusion)
+    assert card["part_dims"] == PARTS
+    batch = next(iter(data.val_dataloader()))
+    with torch.no_grad():
+        expected = task.eval()(batch.x_BTF, batch.lengths_B)
+        torch.testing.assert_close(model(batch.x_BTF, batch.lengths_B), expected, rtol=0, atol=0)
+        for stream, part in zip(model.streams, batch.x_BTF.split(PARTS, dim=-1), strict=True):
+            assert torch.equal(stream(part, batch.lengths_B).argmax(1), batch.targets)
+    honest = torch.load(tmp_path / "late.ckpt", weights_only=True)
+    torch.save({**honest, CARD: {**card, "part_dims": [3, 3]}}, tmp_path / "other.ckpt")
+    with pytest.raises(CheckpointError, match="does not describe its weights"):
+        load_action_model(tmp_path / "other.ckpt")
+
+
+def test_a_stream_learns_what_it_would_learn_alone(tmp_path: Path) -> None:
+    """Its gradient does not depend on what the other streams say."""
+    data, task = eight(tmp_path), late_task()
+    assert isinstance(task.model, LateFusion)
+    first, second = task.model.streams
+    batch = next(iter(data.train_dataloader()))
+
+    def gradient() -> list[torch.Tensor]:
+        task.zero_grad()
+        task.training_step(batch, 0).backward()
+        return [p.grad.clone() for p in first.parameters() if p.grad is not None]
+
+    before = gradient()
+    task.zero_grad()
+    task.loss(first(batch.x_BTF[..., :2], batch.lengths_B), batch.targets).backward()
+    for half, parameter in zip(before, first.parameters(), strict=True):
+        torch.testing.assert_close(2 * half, parameter.grad)
+    with torch.no_grad():
+        second.head[1].bias += torch.tensor([20.0, 0.0])  # now it is sure, and half the time wrong
+    for old, new in zip(before, gradient(), strict=True):
+        torch.testing.assert_close(new, old)

@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 
 from vidlstm.structures import SequenceBatch
 from vidlstm.tasks.action import ActionTask, action_metrics, balanced_weights
-from vidlstm.tasks.baselines import logistic_regression, majority_class, score
+from vidlstm.tasks.baselines import late_regression, logistic_regression, majority_class, score
 
 
 class Echo(torch.nn.Module):
@@ -100,3 +100,14 @@ def test_the_logistic_row_learns_means_and_is_blind_to_order() -> None:
     predicted = logistic_regression(train, truth, train[::-1])
     assert (predicted == truth[::-1]).mean() > 0.9
     assert logistic_regression(train[:30], truth[:30], train).tolist() == [0] * 60  # one class only
+
+
+def test_the_late_regression_listens_to_who_is_sure() -> None:
+    """Two parts that each tell one half of the clips apart: together they tell all."""
+    rng = np.random.default_rng(0)
+    truth, half = np.tile([3, 7], 100), np.repeat([0, 1], 100)
+    parts = [np.where(half == k, truth - 5.0, 0.0)[:, None] + 0.1 * rng.normal(size=(200, 4)) for k in (0, 1)]
+    alone = [(logistic_regression(part, truth, part, c=1.0) == truth).mean() for part in parts]
+    assert max(alone) < 0.9
+    assert (late_regression(parts, truth, parts, c=1.0) == truth).mean() > 0.99
+    assert late_regression(parts, np.full(200, 1), parts).tolist() == [1] * 200  # one class only

@@ -14,7 +14,7 @@ from vidlstm.errors import SettingsError
 from vidlstm.inference.predictor import window_batches
 
 if TYPE_CHECKING:
-    from vidlstm.models.classifier import SequenceClassifier
+    from vidlstm.models.fusion import Classifier
     from vidlstm.structures import FeatureSequence
 
 PATH_POINTS = (64, 256, 1024)
@@ -56,9 +56,7 @@ def integrated_gradients() -> Any:
     return IntegratedGradients
 
 
-def attribute(
-    model: SequenceClassifier, sequence: FeatureSequence, rows: list[tuple[int, int]]
-) -> Attribution:
+def attribute(model: Classifier, sequence: FeatureSequence, rows: list[tuple[int, int]]) -> Attribution:
     """Integrated gradients of each window's likeliest class, summed over what the encoder reads at a step.
 
     Sundararajan, Taly and Yan 2017, "Axiomatic attribution for deep networks", by captum. The baseline is the
@@ -122,7 +120,7 @@ class DeletionCheck:
 
 
 def check_by_deletion(
-    model: SequenceClassifier,
+    model: Classifier,
     sequence: FeatureSequence,
     rows: list[tuple[int, int]],
     attribution: Attribution,
@@ -161,9 +159,7 @@ def check_by_deletion(
 
 
 @torch.inference_mode()
-def class_probabilities(
-    model: SequenceClassifier, sequences: list[Tensor], class_W: np.ndarray
-) -> np.ndarray:
+def class_probabilities(model: Classifier, sequences: list[Tensor], class_W: np.ndarray) -> np.ndarray:
     """The probability ``(W,)`` of one class of each sequence ``(T, F)``."""
     parts = []
     for first in range(0, len(sequences), AT_ONCE):

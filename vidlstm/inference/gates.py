@@ -10,12 +10,14 @@ import torch
 
 from vidlstm.inference.predictor import window_batches
 from vidlstm.models.cells import valid_steps
+from vidlstm.models.fusion import streams_of
 from vidlstm.models.replay import replay
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from vidlstm.models.classifier import SequenceClassifier
+    from vidlstm.models.fusion import Classifier
     from vidlstm.models.replay import Trace
     from vidlstm.structures import FeatureSequence
 
@@ -29,8 +31,9 @@ class GateRecording:
 
     Attributes:
         rows: the rows of the sequence that each of the W windows covers, ``[first, last)``.
-        traces: by layer and direction, such as ``layer1_forward``: every gate, ``c`` and ``h`` by its letter,
-            float32 ``(W, L, D)``; L is the longest window, steps beyond a window's own length are zero.
+        traces: by layer and direction, such as ``layer1_forward``, or in a late fusion
+            ``stream1.layer1_forward``: every gate, ``c`` and ``h`` by its letter, float32 ``(W, L, D)``; L is
+            the longest window, steps beyond a window's own length are zero.
         largest_difference: between the last layers' replayed ``h`` and the encoder's output, over all steps.
     """
 
@@ -43,9 +46,7 @@ class GateRecording:
 
 
 @torch.inference_mode()
-def record_gates(
-    model: SequenceClassifier, sequence: FeatureSequence, rows: list[tuple[int, int]]
-) -> GateRecording:
+def record_gates(model: Classifier, sequence: FeatureSequence, rows: list[tuple[int, int]]) -> GateRecording:
     """Runs the windows through the encoder, and again one step at a time with every gate noted.
 
     Args:
@@ -56,24 +57,30 @@ def record_gates(
     Raises:
         AssertionError: the replay does not give what the encoder gave; a bug of ours.
     """
-    ways = ("forward", "backward") if model.encoder.bidirectional else ("forward",)
-    parts: list[list[Trace]] = []
+    parts: list[dict[str, Trace]] = []
     difference = 0.0
     for batch in window_batches(sequence, rows):
-        read_BTE = model.encoder_input(batch.x_BTF, batch.lengths_B)
-        y_BTD, _ = model.encoder(read_BTE, batch.lengths_B)
-        traces = replay(model.encoder.stack, read_BTE, batch.lengths_B)
-        again_BTD = torch.cat([trace["h"] for trace in traces[-len(ways) :]], dim=-1)
-        difference = max(difference, largest_difference(again_BTD, y_BTD, batch.lengths_B))
-        parts.append(traces)
+        noted: dict[str, Trace] = {}
+        for prefix, stream, x_BTF in streams_of(model, batch.x_BTF):
+            traces, apart = _record(stream, x_BTF, batch.lengths_B)
+            noted |= {f"{prefix}{name}": trace for name, trace in traces.items()}
+            difference = max(difference, apart)
+        parts.append(noted)
     assert difference <= AGREEMENT, f"the replayed gates are not the encoder's: {difference:.1e} apart"
-    names = [f"layer{1 + index // len(ways)}_{ways[index % len(ways)]}" for index in range(len(parts[0]))]
     longest = max(last - first for first, last in rows)
-    return GateRecording(
-        rows,
-        {name: _joined([part[index] for part in parts], longest) for index, name in enumerate(names)},
-        difference,
-    )
+    joined = {name: _joined([part[name] for part in parts], longest) for name in parts[0]}
+    return GateRecording(rows, joined, difference)
+
+
+def _record(model: SequenceClassifier, x_BTF: Tensor, lengths_B: Tensor) -> tuple[dict[str, Trace], float]:
+    """The traces of one network on one batch, and how far the last layer's are from its encoder's output."""
+    ways = ("forward", "backward") if model.encoder.bidirectional else ("forward",)
+    read_BTE = model.encoder_input(x_BTF, lengths_B)
+    y_BTD, _ = model.encoder(read_BTE, lengths_B)
+    traces = replay(model.encoder.stack, read_BTE, lengths_B)
+    again_BTD = torch.cat([trace["h"] for trace in traces[-len(ways) :]], dim=-1)
+    names = [f"layer{1 + index // len(ways)}_{ways[index % len(ways)]}" for index in range(len(traces))]
+    return dict(zip(names, traces, strict=True)), largest_difference(again_BTD, y_BTD, lengths_B)
 
 
 def largest_difference(a_BTD: Tensor, b_BTD: Tensor, lengths_B: Tensor) -> float:

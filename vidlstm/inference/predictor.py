@@ -14,7 +14,7 @@ from vidlstm.structures import ActionPrediction
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vidlstm.models.classifier import SequenceClassifier
+    from vidlstm.models.fusion import Classifier
     from vidlstm.structures import FeatureSequence, SequenceBatch
 
 STRIDES_PER_WINDOW = 4
@@ -35,7 +35,7 @@ class ActionPredictor:
 
     def __init__(
         self,
-        model: SequenceClassifier,
+        model: Classifier,
         labels: tuple[str, ...],
         *,
         window_seconds: float,

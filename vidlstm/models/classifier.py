@@ -87,8 +87,9 @@ class SequenceClassifier(nn.Module):
             if projection
             else nn.Identity()
         )
+        self.read_size = projection or width
         self.encoder = RecurrentEncoder(
-            projection or width,
+            self.read_size,
             hidden_size,
             num_layers=num_layers,
             cell=cell,
@@ -99,6 +100,10 @@ class SequenceClassifier(nn.Module):
         )
         self.pooling = build_pooling(pooling, self.encoder.output_size, bidirectional=bidirectional)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.encoder.output_size, num_classes))
+
+    def fit_norm(self, mean_F: Tensor, std_F: Tensor) -> None:
+        """Takes the statistics of the training features."""
+        self.norm.fit(mean_F, std_F)
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:
         """Class scores (logits) ``(B, K)`` of padded features ``(B, T, F)`` with ``lengths (B,)``.

@@ -17,7 +17,7 @@ from torchmetrics.classification import (
 
 from vidlstm.errors import CheckpointError
 from vidlstm.models.bags import BagClassifier
-from vidlstm.models.classifier import SequenceClassifier
+from vidlstm.models.fusion import BagFusion, build_bag_classifier, build_classifier, streams_of
 from vidlstm.tasks.checkpoint import CARD, CARD_VERSION, read_checkpoint
 from vidlstm.tasks.optimisation import adamw_with_cosine
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
+    from vidlstm.models.fusion import AnyClassifier, Classifier
     from vidlstm.structures import SequenceBatch
 
 
@@ -43,7 +44,7 @@ def action_metrics(num_classes: int, prefix: str) -> MetricCollection:
 
 
 class ActionTask(LightningModule):
-    """Cross-entropy training of a :class:`SequenceClassifier`, or a :class:`BagClassifier`.
+    """Cross-entropy training of a classifier; of a late fusion, the mean of its streams' cross-entropies.
 
     Args:
         model: takes ``SequenceBatch.x_BTF``, ``lengths_B`` and ``extras``.
@@ -59,7 +60,7 @@ class ActionTask(LightningModule):
 
     def __init__(
         self,
-        model: SequenceClassifier | BagClassifier,
+        model: AnyClassifier,
         num_classes: int,
         *,
         total_steps: int,
@@ -95,10 +96,9 @@ class ActionTask(LightningModule):
 
     def training_step(self, batch: SequenceBatch, batch_index: int) -> Tensor:
         """The loss of one batch, in units that make the mean over processes that of the whole batch."""
-        scores_BK = self.model(
-            batch.x_BTF, batch.lengths_B, truncate_steps=self._truncate_steps, **batch.extras
-        )
-        loss: Tensor = self.loss(scores_BK, batch.targets)
+        streams, steps = streams_of(self.model, batch.x_BTF), self._truncate_steps
+        scores = [s.model(s.x_BTF, batch.lengths_B, truncate_steps=steps, **batch.extras) for s in streams]
+        loss = torch.stack([self.loss(scores_BK, batch.targets) for scores_BK in scores]).mean()
         self.log(
             "train_loss",
             loss.detach(),
@@ -155,7 +155,7 @@ class ActionTask(LightningModule):
         checkpoint[CARD] = self.card
 
 
-def load_action_model(path: Path) -> tuple[SequenceClassifier, dict[str, Any]]:
+def load_action_model(path: Path) -> tuple[Classifier, dict[str, Any]]:
     """The trained classifier of a checkpoint, in eval mode, and its card.
 
     Raises:
@@ -163,19 +163,18 @@ def load_action_model(path: Path) -> tuple[SequenceClassifier, dict[str, Any]]:
             tracked objects.
     """
     model, card = load_any_action_model(path)
-    if isinstance(model, BagClassifier):
+    if isinstance(model, BagClassifier | BagFusion):
         raise CheckpointError(
             f"{path} is about tracked objects; this needs one of whole frames, trained without --data.tracks"
         )
     return model, card
 
 
-def load_any_action_model(path: Path) -> tuple[SequenceClassifier | BagClassifier, dict[str, Any]]:
+def load_any_action_model(path: Path) -> tuple[AnyClassifier, dict[str, Any]]:
     """The same, or the classifier of tracked objects where the card has ``objects``."""
     state, card = read_checkpoint(path, task="action")
     try:
-        sequences = SequenceClassifier(int(card["feature_dim"]), len(card["labels"]), **card["model"])
-        model = sequences if card.get("objects") is None else _of_bags(sequences, card["objects"])
+        model = classifier_of_card(card)
         weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         model.load_state_dict(weights)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -185,10 +184,14 @@ def load_any_action_model(path: Path) -> tuple[SequenceClassifier | BagClassifie
     return model.eval(), card
 
 
-def _of_bags(sequences: SequenceClassifier, objects: dict[str, Any]) -> BagClassifier:
-    """A :class:`BagClassifier`; raises where the card does not say how objects become sequences."""
+def classifier_of_card(card: dict[str, Any]) -> AnyClassifier:
+    """The classifier that a card describes, with fresh weights; of bags where it has ``objects``."""
+    widths = card.get("part_dims") or [int(card["feature_dim"])]  # older cards know of one fusion alone
+    if (objects := card.get("objects")) is None:
+        return build_classifier(widths, len(card["labels"]), **card["model"])
+    # How objects become sequences is said, too.
     dict(objects["tracking"]), float(objects["max_gap_seconds"]), float(objects["minimum_seconds"])
-    return BagClassifier(sequences)
+    return build_bag_classifier(widths, len(card["labels"]), **card["model"])
 
 
 def balanced_weights(counts_K: Tensor) -> Tensor:

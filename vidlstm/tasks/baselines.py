@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def majority_class(train_targets: np.ndarray, count: int) -> np.ndarray:
@@ -20,14 +25,35 @@ def logistic_regression(
         train_targets: ``(S,)``.
         c: inverse strength of the L2 penalty; 0.01 suits some hundred clips of some thousand features.
     """
+    return late_regression([train_x], train_targets, [test_x], c=c)
+
+
+def late_regression(
+    train_parts: Sequence[np.ndarray],
+    train_targets: np.ndarray,
+    test_parts: Sequence[np.ndarray],
+    *,
+    c: float = 0.01,
+) -> np.ndarray:
+    """Predicted classes of one :func:`logistic_regression` a part, their log-probabilities added.
+
+    Args:
+        train_parts, test_parts: ``(S, F)`` of each part.
+        train_targets: ``(S,)``.
+        c: of each.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    if len(np.unique(train_targets)) < 2:
-        return majority_class(train_targets, len(test_x))
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=2000))
-    predicted: np.ndarray = model.fit(train_x, train_targets).predict(test_x)
+    classes = np.unique(train_targets)
+    if len(classes) < 2:
+        return majority_class(train_targets, len(test_parts[0]))
+    votes_SK = np.zeros((len(test_parts[0]), len(classes)))
+    for train_x, test_x in zip(train_parts, test_parts, strict=True):
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=2000))
+        votes_SK += model.fit(train_x, train_targets).predict_log_proba(test_x)
+    predicted: np.ndarray = classes[votes_SK.argmax(1)]
     return predicted
 
 

@@ -12,22 +12,18 @@ import torch
 
 from vidlstm.datasets import load_dataset
 from vidlstm.errors import CheckpointError, DatasetError, SettingsError
-from vidlstm.features.extract import make_store
 from vidlstm.render.plots import plot_confusion
 from vidlstm.render.report import write_report_json
 from vidlstm.settings import ActionDataSettings, BackboneSettings, SamplingSettings, plain
 from vidlstm.tasks.action import load_any_action_model
 from vidlstm.tasks.baselines import logistic_regression, majority_class, score
-from vidlstm.workflows.action_data import prepare_data, read_split
-from vidlstm.workflows.extract import backbone_of_card
-from vidlstm.workflows.object_data import prepare_objects
-from vidlstm.workflows.object_network import object_network_of_card
+from vidlstm.workflows.action_data import read_split
+from vidlstm.workflows.labelled_clips import gather_clips, network_of_card
 
 if TYPE_CHECKING:
     from vidlstm.datamodules.sequence_data import SequenceData
     from vidlstm.datasets import ClipRecord
-    from vidlstm.models.bags import BagClassifier
-    from vidlstm.models.classifier import SequenceClassifier
+    from vidlstm.models.fusion import AnyClassifier
     from vidlstm.workflows.extract import Progress
 
 Side = Literal["auto", "validation", "test", "all"]
@@ -78,8 +74,17 @@ def evaluate_action(
             f"{', '.join(unknown)}. Leave those clips out, or train on them"
         )
     sampling = dataclasses.replace(sampling, fps=card["fps"], image_fps=card["image_fps"])
-    datamodule = _gather(
-        train, chosen, card, data, store=Path(store), backbone=backbone, sampling=sampling, progress=progress
+    datamodule = gather_clips(
+        train,
+        chosen,
+        labels,
+        data=data,
+        network=network_of_card(card, backbone),
+        store=Path(store),
+        backbone=backbone,
+        sampling=sampling,
+        seed=int(card["seed"]),
+        progress=progress,
     )
     probabilities_SK = clip_probabilities(model, datamodule)
     report = score_clips(datamodule, probabilities_SK)
@@ -93,42 +98,6 @@ def evaluate_action(
     }
     _write(Path(out), report, datamodule, probabilities_SK)
     return report
-
-
-def _gather(
-    train: list[ClipRecord],
-    chosen: list[ClipRecord],
-    card: dict[str, Any],
-    data: ActionDataSettings,
-    *,
-    store: Path,
-    backbone: BackboneSettings,
-    sampling: SamplingSettings,
-    progress: Progress | None,
-) -> SequenceData:
-    """The clips as they were in training: whole, or by their tracked objects."""
-    common: dict[str, Any] = {
-        "data": data,
-        "sampling": sampling,
-        "seed": int(card["seed"]),
-        "progress": progress,
-    }
-    if card.get("objects"):
-        objects = object_network_of_card(card, backbone)
-        return prepare_objects(
-            train, chosen, card["labels"], network=objects, store=store, backbone=backbone, **common
-        )
-    network = backbone_of_card(card, backbone)
-    features = make_store(store, network, fps=sampling.fps, image_fps=sampling.image_fps)
-    return prepare_data(
-        train,
-        chosen,
-        card["labels"],
-        store=features,
-        backbone=network,
-        backbone_settings=backbone,
-        **common,
-    )
 
 
 def _like_training(data: ActionDataSettings, card: dict[str, Any], side: Side) -> ActionDataSettings:
@@ -182,7 +151,7 @@ def _choose(
 
 
 @torch.inference_mode()
-def clip_probabilities(model: SequenceClassifier | BagClassifier, data: SequenceData) -> np.ndarray:
+def clip_probabilities(model: AnyClassifier, data: SequenceData) -> np.ndarray:
     """Class probabilities ``(S, K)`` of the validation clips, in their order."""
     parts = []
     for batch in data.val_dataloader():

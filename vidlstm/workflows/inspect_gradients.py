@@ -11,12 +11,12 @@ import torch
 from vidlstm.errors import SettingsError
 from vidlstm.inference.lag_gradients import lag_gradients
 from vidlstm.models.cells import CELLS
-from vidlstm.models.classifier import SequenceClassifier
+from vidlstm.models.fusion import streams_of
 from vidlstm.models.recurrent import RecurrentEncoder
 from vidlstm.render.files import write_csv
 from vidlstm.render.gradients import plot_lag_gradients
 from vidlstm.settings import BackboneSettings, SamplingSettings
-from vidlstm.tasks.action import load_action_model
+from vidlstm.tasks.action import classifier_of_card, load_action_model
 from vidlstm.workflows.extract import backbone_of_card
 from vidlstm.workflows.inspect_gates import video_features
 from vidlstm.workflows.predict_action import feature_store
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from vidlstm.models.fusion import Classifier
     from vidlstm.workflows.extract import Progress
 
 SEQUENCES = 8
@@ -111,25 +112,26 @@ def inspect_gradients(
     return GradientReport(fresh, trained, files)
 
 
-def noise_like_training(model: SequenceClassifier, steps: int, *, seed: int) -> Tensor:
+def noise_like_training(model: Classifier, steps: int, *, seed: int) -> Tensor:
     """Features ``(B, T, F)``, each independent, normal, with the mean and spread of the training features."""
-    generator = torch.Generator().manual_seed(seed)
-    noise_BTF = torch.randn(SEQUENCES, steps, len(model.norm.mean), generator=generator)
-    return noise_BTF / model.norm.scale + model.norm.mean
+    generator, norm = torch.Generator().manual_seed(seed), model.norm
+    noise_BTF = torch.randn(SEQUENCES, steps, len(norm.mean), generator=generator)
+    return noise_BTF / norm.scale + norm.mean
 
 
 def before_and_after(
-    model: SequenceClassifier, card: dict[str, Any], x_BTF: Tensor, *, seed: int
+    model: Classifier, card: dict[str, Any], x_BTF: Tensor, *, seed: int
 ) -> dict[str, np.ndarray]:
-    """Norms of a trained classifier's encoder, and of one with the same settings before any training."""
+    """Norms of a trained classifier's encoders, and of those with the same settings before any training."""
     torch.manual_seed(seed)
-    untrained = SequenceClassifier(int(card["feature_dim"]), len(card["labels"]), **card["model"]).eval()
-    untrained.norm.load_state_dict(model.norm.state_dict())
+    fresh = classifier_of_card(card).eval()
     lengths_B, norms = torch.full((len(x_BTF),), x_BTF.shape[1]), {}
-    for name, network in (("trained", model), ("untrained", untrained)):
-        with torch.no_grad():
-            read_BTE = network.encoder_input(x_BTF, lengths_B)
-        norms[f"checkpoint ({card['model']['cell']}), {name}"] = lag_gradients(
-            network.encoder, read_BTE, seed=seed
-        )
+    for trained, untrained in zip(streams_of(model, x_BTF), streams_of(fresh, x_BTF), strict=True):
+        untrained.model.norm.load_state_dict(trained.model.norm.state_dict())
+        for name, stream in (("trained", trained), ("untrained", untrained)):
+            with torch.no_grad():
+                read_BTE = stream.model.encoder_input(stream.x_BTF, lengths_B)
+            norms[f"checkpoint ({card['model']['cell']}), {stream.prefix}{name}"] = lag_gradients(
+                stream.model.encoder, read_BTE, seed=seed
+            )
     return norms

@@ -37,7 +37,12 @@ class ObjectNetwork:
     @property
     def feature_dim(self) -> int:
         """F: the pose first."""
-        return POSE_DIM * self.pose + (self.crops.feature_dim if self.crops else 0)
+        return sum(self.part_dims)
+
+    @property
+    def part_dims(self) -> list[int]:
+        """The widths of the parts, which stand one after another."""
+        return [POSE_DIM] * self.pose + (self.crops.part_dims if self.crops else [])
 
     @property
     def spec(self) -> dict[str, Any]:

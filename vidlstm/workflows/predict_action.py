@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.features.store import FeatureStore
-    from vidlstm.models.classifier import SequenceClassifier
+    from vidlstm.models.fusion import Classifier
     from vidlstm.structures import ActionPrediction, Segment
     from vidlstm.workflows.extract import Progress
 
@@ -118,7 +118,7 @@ def output_stems(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def build_predictor(
-    model: SequenceClassifier,
+    model: Classifier,
     card: dict[str, Any],
     backbone: Backbone,
     checkpoint: Path,

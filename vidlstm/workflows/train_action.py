@@ -13,12 +13,8 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from vidlstm.backbones.cpu import keep_freed_memory
-from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.errors import CheckpointError, SettingsError
-from vidlstm.features.extract import make_store
 from vidlstm.features.spec import side_by_side
-from vidlstm.models.bags import BagClassifier
-from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.settings import (
     TRAINER_DEFAULTS,
     ActionDataSettings,
@@ -28,12 +24,11 @@ from vidlstm.settings import (
     SamplingSettings,
     plain,
 )
-from vidlstm.tasks.action import ActionTask, balanced_weights
+from vidlstm.tasks.action import ActionTask, balanced_weights, classifier_of_card
 from vidlstm.tasks.checkpoint import read_checkpoint
-from vidlstm.workflows.action_data import prepare_data, read_split
-from vidlstm.workflows.extract import backbone_from
-from vidlstm.workflows.object_data import how_tracked, prepare_objects
-from vidlstm.workflows.object_network import object_network
+from vidlstm.workflows.action_data import read_split
+from vidlstm.workflows.labelled_clips import gather_clips, network_from
+from vidlstm.workflows.object_data import how_tracked
 
 if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
@@ -88,8 +83,14 @@ def train_action(
     lightning = build_trainer(
         Path(out), trainer or {}, monitor="val_loss", mode="min", patience=optimiser.patience
     )
-    network, datamodule = gather(
-        data,
+    labels, split = read_split(data, seed=seed)
+    network = network_from(data, backbone)
+    datamodule = gather_clips(
+        split.train,
+        split.validation,
+        labels,
+        data=data,
+        network=network,
         store=Path(store),
         backbone=backbone,
         sampling=sampling,
@@ -98,53 +99,10 @@ def train_action(
         extracted_elsewhere=not extracts(lightning),
     )
     card = make_card(datamodule, network, sampling, data, model, seed=seed)
-    task = build_task(datamodule, network.feature_dim, model, optimiser, lightning, card, seed=seed)
+    task = build_task(datamodule, optimiser, lightning, card, seed=seed)
     checkpoint = resumable(Path(out) / "last.ckpt", card) if resume else None
     lightning.fit(task, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
     return finish(lightning, task, datamodule, Path(out))
-
-
-def gather(
-    data: ActionDataSettings,
-    *,
-    store: Path,
-    backbone: BackboneSettings,
-    sampling: SamplingSettings,
-    seed: int,
-    progress: Progress | None,
-    extracted_elsewhere: bool,
-) -> tuple[Backbone | ObjectNetwork, SequenceData]:
-    """The frozen network and the clips: their frames, or with ``data.tracks`` their tracked objects."""
-    labels, split = read_split(data, seed=seed)
-    if data.tracks is not None:
-        objects = object_network(backbone, crop_margin=data.crop_margin)
-        return objects, prepare_objects(
-            split.train,
-            split.validation,
-            labels,
-            data=data,
-            network=objects,
-            store=store,
-            backbone=backbone,
-            sampling=sampling,
-            seed=seed,
-            progress=progress,
-            extracted_elsewhere=extracted_elsewhere,
-        )
-    network = backbone_from(backbone)
-    return network, prepare_data(
-        split.train,
-        split.validation,
-        labels,
-        data=data,
-        store=make_store(store, network, fps=sampling.fps, image_fps=sampling.image_fps),
-        backbone=network,
-        backbone_settings=backbone,
-        sampling=sampling,
-        seed=seed,
-        progress=progress,
-        extracted_elsewhere=extracted_elsewhere,
-    )
 
 
 def check_truncation(model: ActionModelSettings, optimiser: OptimiserSettings) -> None:
@@ -177,6 +135,7 @@ def make_card(
         **tracked,
         "labels": list(data.labels),
         "feature_dim": backbone.feature_dim,
+        "part_dims": backbone.part_dims,
         "backbone": backbone.spec,
         "weights_source": backbone.weights_source,
         "fps": float(sampling.fps),
@@ -190,18 +149,15 @@ def make_card(
 
 def build_task(
     data: SequenceData,
-    feature_dim: int,
-    model: ActionModelSettings,
     optimiser: OptimiserSettings,
     trainer: Trainer,
     card: dict[str, Any],
     *,
     seed: int,
 ) -> ActionTask:
-    """The classifier, its normalisation fitted to the training features, and its task."""
-    sequences = SequenceClassifier(feature_dim, len(data.labels), **plain(model))
-    sequences.norm.fit(*data.feature_statistics())
-    classifier = BagClassifier(sequences) if isinstance(data, ObjectActionData) else sequences
+    """The classifier that the card describes, normalised by the training features, and its task."""
+    classifier = classifier_of_card(card)
+    classifier.fit_norm(*data.feature_statistics())
     weights = balanced_weights(data.class_counts()) if optimiser.class_weights == "balanced" else None
     epochs = trainer.max_epochs or 1
     steps = data.steps_per_epoch(trainer.world_size) // trainer.accumulate_grad_batches or 1
