@@ -166,7 +166,10 @@ def test_one_bad_video_and_one_without_anybody_do_not_stop_the_rest(
     nobody.write_text("900,1,5,5,10,10,1,-1,-1,-1\n")  # beyond the end
     argv = ["predict", str(trained), *map(str, videos), "--out", str(tmp_path / "out"), "--video", "false"]
     assert main([*argv, "--boxes", str(new[1]), str(nobody), str(new[1])]) == 1
-    assert "bad.mp4" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "bad.mp4" in said.err
+    order = [line for line in said.out.splitlines() if line.endswith(".mp4")]
+    assert order == list(map(str, videos[1:])), "as they were given"
     empty = read_object_actions_json(tmp_path / "out" / "empty.json")
     assert empty.tracks == {} and len(empty.scene.segments) == 1
     assert set(read_object_actions_json(tmp_path / "out" / "tracks.mp4.json").tracks) == {17, 31}

@@ -122,11 +122,12 @@ def predict_objects(
         path: path.name if stem.casefold() == tracks.stem else stem
         for path, stem in output_stems(list(records)).items()
     }
-    for path, sequences in done.sequences.items():
-        record = records[path]
+    for path, record in records.items():
+        if path not in done.sequences:
+            continue
         actions = predictor(
             str(path),
-            sequences,
+            done.sequences[path],
             first_seconds=record["first_seconds"],
             last_seconds=record["last_seconds"],
         )
