@@ -31,12 +31,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vidlstm.cli.progress import quieten_lightning
+from vidlstm.datamodules.collate import SequenceDataset
 from vidlstm.datasets import load_dataset
 from vidlstm.models.cells import CELLS
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.models.recurrent import RecurrentEncoder
 from vidlstm.settings import ActionDataSettings, ActionModelSettings, BackboneSettings
-from vidlstm.tasks.baselines import logistic_regression, mean_features
+from vidlstm.tasks.baselines import logistic_regression
 from vidlstm.workflows.evaluate_action import evaluate_action
 from vidlstm.workflows.train_action import train_action
 
@@ -107,7 +108,8 @@ def order_blind_accuracy(train_clips: Clips, test_clips: Clips) -> float:
     for clips in (train_clips, test_clips):
         starts_S = torch.arange(len(clips.lengths_S)) * clips.x_STF.shape[1]
         bounds_S2 = torch.stack([starts_S, starts_S + clips.lengths_S], dim=1)
-        means.append(mean_features(clips.x_STF.flatten(0, 1), bounds_S2))
+        sequences = SequenceDataset(clips.x_STF.flatten(0, 1), bounds_S2, clips.labels_S)
+        means.append(sequences.means().numpy())
     predicted = logistic_regression(means[0], train_clips.labels_S.numpy(), means[1])
     return float(np.mean(predicted == test_clips.labels_S.numpy()))
 

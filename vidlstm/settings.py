@@ -17,7 +17,8 @@ class BackboneSettings:
 
     Args:
         name: a torchvision classification model (mobilenet_v2, resnet18, ...), efficientnet_lite0, or a YOLO
-            network's yolo:embed, yolo:objects or yolo:pose; several joined by + stand side by side.
+            network's yolo:embed, yolo:objects or yolo:pose; several joined by + stand side by side. Of
+            tracked objects (data.tracks) these see what is cut out, and track:pose describes the body.
         weights: a weights file, or the word 'random'. Without it: torch hub's cache, then the installed
             package, then a download if that is allowed. Joined networks take as many, joined by +.
         trust: read a YOLO file that holds more than a plain network, and so may run any code.
@@ -110,6 +111,11 @@ class ActionDataSettings:
         skip_unreadable: train without clips that cannot be read, instead of stopping.
         batch_size: sequences per training step, in each process where several train together.
         max_seconds: longer clips are cut: at random in training, else in the middle; None keeps all.
+        tracks: a tracks table of the clips (vidlstm track). With it every tracked object is a sequence of
+            its own; a clip's label is that of its objects together, or of the one that track_id names.
+        max_gap_seconds: an object that is not seen for longer begins anew; a shorter gap is filled (tracks).
+        minimum_seconds: an object that is seen for a shorter time is left out (tracks).
+        crop_margin: shown around an object's box, as a share of its longer side (tracks).
     """
 
     format: Literal["folder", "csv", "ucf101", "hmdb51", "kinetics"] = "folder"
@@ -120,6 +126,10 @@ class ActionDataSettings:
     skip_unreadable: bool = False
     batch_size: int = 32
     max_seconds: float | None = None
+    tracks: Path | None = None
+    max_gap_seconds: float = 0.5
+    minimum_seconds: float = 0.5
+    crop_margin: float = 0.1
 
 
 @dataclass

@@ -244,6 +244,40 @@ class ActionPrediction:
 
 
 @dataclass(frozen=True, eq=False)
+class ObjectActions:
+    """What each tracked object of one video does, by windows that all objects share.
+
+    Attributes:
+        video: the path as it was given.
+        labels: the K class names.
+        scene: the video as a whole: the objects of each window pooled by attention.
+        tracks: track number to its own prediction, with the windows in which it is seen.
+        attention: track number to its share ``(W,)`` in the scene, for each of its own windows; the shares of
+            one window add up to 1 over the tracks.
+        short_tracks: track number to how many seconds it is seen, of tracks too short to be judged.
+    """
+
+    video: str
+    labels: tuple[str, ...]
+    scene: ActionPrediction
+    tracks: dict[int, ActionPrediction]
+    attention: dict[int, np.ndarray]
+    short_tracks: dict[int, float]
+
+    def __post_init__(self) -> None:
+        for track_id, prediction in self.tracks.items():
+            shares = self.attention[track_id].shape
+            if shares != prediction.window_start_seconds.shape:
+                raise ValueError(
+                    f"track {track_id}: attention {shares} expected to be "
+                    f"{prediction.window_start_seconds.shape}, one share a window"
+                )
+
+    def __repr__(self) -> str:
+        return f"ObjectActions({self.video!r}, {len(self.tracks)} tracks, {len(self.short_tracks)} too short)"
+
+
+@dataclass(frozen=True, eq=False)
 class PathForecast:
     """Where one object is expected, seen from one moment.
 

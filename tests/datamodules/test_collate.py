@@ -112,3 +112,9 @@ def test_the_training_order_follows_seed_and_epoch() -> None:
 def test_an_empty_sequence_is_a_bug_of_ours() -> None:
     with pytest.raises(AssertionError, match="empty"):
         SequenceDataset(torch.zeros(3, 2), torch.tensor([[0, 3], [3, 3]]), torch.zeros(2).long())
+
+
+def test_the_mean_of_each_sequence() -> None:
+    rows = torch.arange(12, dtype=torch.float16).reshape(6, 2)
+    sequences = SequenceDataset(rows, torch.tensor([[0, 2], [2, 3], [3, 6]]), torch.zeros(3).long())
+    assert sequences.means().tolist() == [[1, 2], [4, 5], [8, 9]]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vidlstm.structures import ActionPrediction, Frame, Segment
+from vidlstm.structures import ActionPrediction, Frame, ObjectActions, Segment
 
 HOSTILE = (
     "$\\frac{a}$ costs $5",
@@ -65,4 +65,35 @@ def same(a: ActionPrediction, b: ActionPrediction) -> bool:
     others = ("video", "labels", "segments", "produced_by", "truncated")
     return all(np.array_equal(getattr(a, n), getattr(b, n)) for n in arrays) and all(
         getattr(a, n) == getattr(b, n) for n in others
+    )
+
+
+def object_actions(
+    names: tuple[str, ...] = ("sit_down", "stand_up", "walk"),
+    *,
+    tracks: int = 3,
+    windows: int = 8,
+    start: float = 0.0,
+    scene: bool = True,
+) -> ObjectActions:
+    """Tracks 0, 1, ... that are all there all the time, attention at random, and one track too short."""
+    rng = np.random.default_rng(1)
+    shares = rng.dirichlet(np.ones(max(tracks, 1)), windows).reshape(windows, max(tracks, 1))
+    return ObjectActions(
+        video="videos/clip.avi",
+        labels=names,
+        scene=prediction(names, windows=windows if scene else 0, start=start),
+        tracks={t: prediction(names, windows=windows, start=start, seed=t + 1) for t in range(tracks)},
+        attention={t: shares[:, t] for t in range(tracks)},
+        short_tracks={1000: 0.4},
+    )
+
+
+def same_actions(a: ObjectActions, b: ObjectActions) -> bool:
+    return (
+        same(a.scene, b.scene)
+        and (a.video, a.labels, a.short_tracks) == (b.video, b.labels, b.short_tracks)
+        and a.tracks.keys() == b.tracks.keys()
+        and all(same(a.tracks[t], b.tracks[t]) for t in a.tracks)
+        and all(np.array_equal(a.attention[t], b.attention[t]) for t in a.tracks)
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.render.examples import HOSTILE, prediction
 from vidlstm.render.layout import SMALLEST_HEIGHT, lay_out
 from vidlstm.render.lettering import draw_text, elide, one_line, text_width
-from vidlstm.render.moments import clock, probabilities_at, segment_at, time_span
+from vidlstm.render.moments import attention_at, clock, probabilities_at, segment_at, time_span
 from vidlstm.render.palette import class_colours, colour_of
 from vidlstm.structures import Segment
 
@@ -70,6 +70,14 @@ def test_probabilities_go_straight_between_the_middles_of_windows() -> None:
     np.testing.assert_allclose(probabilities_at(said, 1.9), 0.2 * p[1] + 0.8 * p[2])
     np.testing.assert_allclose(probabilities_at(said, 99.0), p[2])
     assert not probabilities_at(prediction(windows=0), 1.0).any()
+
+
+def test_attention_goes_straight_between_the_middles_of_windows() -> None:
+    said, shares = prediction(windows=3), np.array([0.2, 0.6, 0.4])  # middles at 1.0, 1.5 and 2.0
+    times = np.array([-5.0, 1.0, 1.25, 1.9, 99.0])
+    np.testing.assert_allclose(attention_at(said, shares, times), [0.2, 0.2, 0.4, 0.44, 0.4])
+    assert float(attention_at(said, shares, 1.25)) == pytest.approx(0.4)
+    assert not attention_at(prediction(windows=0), np.zeros(0), times).any()
 
 
 def test_the_later_of_two_touching_segments_holds_their_border() -> None:

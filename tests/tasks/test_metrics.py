@@ -9,13 +9,7 @@ from sklearn import metrics as sk
 
 from vidlstm.structures import SequenceBatch
 from vidlstm.tasks.action import ActionTask, action_metrics, balanced_weights
-from vidlstm.tasks.baselines import (
-    late_regression,
-    logistic_regression,
-    majority_class,
-    mean_features,
-    score,
-)
+from vidlstm.tasks.baselines import late_regression, logistic_regression, majority_class, score
 
 
 class Echo(torch.nn.Module):
@@ -95,11 +89,8 @@ def test_balanced_weights_make_the_classes_count_alike() -> None:
     assert float((weights * counts).sum() / counts.sum()) == pytest.approx(1.0)
 
 
-def test_majority_and_means() -> None:
+def test_the_majority_class() -> None:
     assert majority_class(np.array([2, 1, 1, 2, 0]), 3).tolist() == [1, 1, 1]
-    rows = torch.arange(12, dtype=torch.float16).reshape(6, 2)
-    means = mean_features(rows, torch.tensor([[0, 2], [2, 3], [3, 6]]))
-    assert means.tolist() == [[1, 2], [4, 5], [8, 9]]
 
 
 def test_the_logistic_row_learns_means_and_is_blind_to_order() -> None:

@@ -28,6 +28,7 @@ class Backbone:
         views: what it is shown of a frame, without repetition; see ``structures.VIEWS``.
         channels: three for each view.
         feature_dim: F.
+        part_dims: what each network gives of it.
         spec: all that changes the features.
 
     Args:
@@ -49,7 +50,8 @@ class Backbone:
         self._shown = [self.views.index(n.view) for n in networks]
         self.size = max((n.size for n in networks), key=lambda size: size.height * size.width)
         self.weights_source = "+".join(n.weights_source for n in networks)
-        self.feature_dim = sum(part.feature_dim for part in self.parts)
+        self.part_dims = [part.feature_dim for part in self.parts]
+        self.feature_dim = sum(self.part_dims)
         self.spec = self.parts[0].spec if len(networks) == 1 else self._joined_spec(dtype)
 
     def _joined_spec(self, dtype: str) -> dict[str, Any]:

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 def run(argv: Sequence[str]) -> int:
     """Runs the verb."""
-    from vidlstm.cli import trajectory
+    from vidlstm.cli import objects, trajectory
 
     if trajectory.checkpoint_in(argv):
         return trajectory.run_predict(argv)
+    if checkpoint := objects.checkpoint_in(argv):
+        return objects.run_predict(argv, checkpoint)
     parser = new_parser("predict", "Videos of any length to annotated videos, tables and timelines.")
     parser.add_argument("checkpoint", type=Path, help="what train wrote")
     parser.add_argument("videos", nargs="+", type=Path, help="videos, and folders to search for them")

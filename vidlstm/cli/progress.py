@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 import warnings
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,8 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from vidlstm.features.extract import ExtractionReport
-    from vidlstm.workflows.predict_action import PredictionReport
+    from vidlstm.features.extract import ExtractionReport, Failure
     from vidlstm.workflows.track import TrackingReport
 
 LOG_SECONDS = 10.0
@@ -44,9 +43,9 @@ class _Bar:
         )
         self._task = self._progress.add_task(verb, total=None, rates="", visible=False)
         self._started = self._logged = time.monotonic()
+        self._ended = False
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -56,10 +55,16 @@ class _Bar:
 
     @property
     def _seconds(self) -> float:
-        return max(1e-6, time.monotonic() - self._started)
+        return max(0.2, time.monotonic() - self._started)
 
     def _show(self, done: int, total: int, rates: str, *, working: bool, visible: bool) -> None:
+        # Shown from the first news to the last, so that bars of one command follow each other.
+        if visible and not self._ended:
+            self._progress.start()
         self._progress.update(self._task, completed=done, total=total, rates=rates, visible=visible)
+        if done == total:
+            self._progress.stop()
+            self._ended = True
         if not self._console.is_terminal and working and time.monotonic() - self._logged > LOG_SECONDS:
             self._logged = time.monotonic()
             left = f"  {(total - done) * self._seconds / done:.0f} s left" if done else ""
@@ -71,11 +76,13 @@ class ExtractionBar(_Bar):
 
     def __init__(self) -> None:
         super().__init__("extracting", "clips")
+        self._report: ExtractionReport | None = None
 
     def __call__(self, report: ExtractionReport, total: int) -> None:
         """Shows a report; ``total`` videos in all."""
-        if not report.extracted:  # another extraction begins; one bar serves them all
-            self._started = self._logged = time.monotonic()
+        if report is not self._report:  # another extraction begins; one bar serves them all
+            self._report, self._started, self._ended = report, time.monotonic(), False
+            self._logged = self._started
         done = report.extracted + report.found + len(report.unreadable)
         rates = (
             f"{report.extracted / self._seconds:.1f} clips/s  {report.features / self._seconds:.0f} frames/s"
@@ -114,7 +121,11 @@ def quieten_lightning() -> None:
         warnings.simplefilter("ignore")
 
 
-def show_failures(report: ExtractionReport | PredictionReport | TrackingReport, *, limit: int = 20) -> None:
+class _Report(Protocol):
+    failures: list[Failure]
+
+
+def show_failures(report: _Report, *, limit: int = 20) -> None:
     """Lists what failed, on standard error."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for failure in report.failures[:limit]:

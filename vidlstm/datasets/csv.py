@@ -1,4 +1,4 @@
-"""A table of clips: ``path,label[,start_seconds,end_seconds][,group][,fold][,split]``.
+"""A table of clips: ``path,label[,track_id][,start_seconds,end_seconds][,group][,fold][,split]``.
 
 The header is required, columns may stand in any order, and every error names the file and the line.
 """
@@ -16,12 +16,13 @@ from vidlstm.errors import DatasetError, nearest
 
 HEADER = Header(
     required=("path", "label"),
-    optional=("start_seconds", "end_seconds", "group", "fold", "split"),
+    optional=("track_id", "start_seconds", "end_seconds", "group", "fold", "split"),
     synonyms={
         "file": "path",
         "filename": "path",
         "video": "path",
         "class": "label",
+        "track": "track_id",
         "start": "start_seconds",
         "start_time": "start_seconds",
         "time_start": "start_seconds",
@@ -88,13 +89,14 @@ def _record(row: Mapping[str, str], where: str, root: Root) -> ClipRecord:
         start_seconds=start,
         end_seconds=end,
         group=(row["group"] or None) if "group" in row else group_from_name(text),
-        fold=_fold(row.get("fold", ""), where),
+        fold=_whole(row.get("fold", ""), "fold", where),
         split=_split(row.get("split", ""), where),
         name=name,
+        track_id=_whole(row.get("track_id", ""), "track_id", where),
     )
 
 
-def _fold(text: str, where: str) -> int | None:
+def _whole(text: str, column: str, where: str) -> int | None:
     if not text:
         return None
     try:
@@ -102,7 +104,7 @@ def _fold(text: str, where: str) -> int | None:
     except ValueError:
         value = math.nan
     if not value.is_integer() or value < 0:
-        raise DatasetError(f"{where}: fold is {text!r}, not a whole number such as 0")
+        raise DatasetError(f"{where}: {column} is {text!r}, not a whole number such as 0")
     return int(value)
 
 
@@ -113,9 +115,9 @@ def _split(text: str, where: str) -> str | None:
 
 
 def _refuse_twice(file: Path, found: list[tuple[int, ClipRecord]]) -> None:
-    first: dict[tuple[str, float | None, float | None], tuple[int, ClipRecord]] = {}
+    first: dict[tuple[object, ...], tuple[int, ClipRecord]] = {}
     for line, record in found:
-        key = (str(record.path), record.start_seconds, record.end_seconds)
+        key = (str(record.path), record.track_id, record.start_seconds, record.end_seconds)
         earlier, other = first.setdefault(key, (line, record))
         if earlier != line and other.label == record.label:
             raise DatasetError(f"{file}: {record.name} stands twice, lines {earlier} and {line}; remove one")

@@ -42,6 +42,7 @@ class ClipRecord:
         group: clips with one group come from one source and stay on one side of a split.
         fold: the number of the fold it is in, where the annotations number them.
         split: one of ``SPLITS``, where the annotations say.
+        track_id: of the tracked object whose label it is; None where the clip as a whole has it.
         name: the path as the annotations write it, for messages and tables; the path itself by default.
 
     Raises:
@@ -56,6 +57,7 @@ class ClipRecord:
     fold: int | None = None
     split: str | None = None
     name: str = ""
+    track_id: int | None = None
 
     def __post_init__(self) -> None:
         if not self.name:

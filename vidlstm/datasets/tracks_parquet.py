@@ -161,8 +161,12 @@ class Clock:
         return int(self._frames[nearest] + beyond)
 
 
-def read_tracks_frame(path: Path) -> polars.DataFrame:
+def read_tracks_frame(path: Path, *, keypoints: bool = False) -> polars.DataFrame:
     """The table as it is, checked, with the number of each row in ``row``.
+
+    Args:
+        path: the Parquet file.
+        keypoints: with that column too, where there is one.
 
     Raises:
         DatasetError: the file is missing, is no Parquet, misses a column, or is empty.
@@ -175,7 +179,8 @@ def read_tracks_frame(path: Path) -> polars.DataFrame:
         wrong = [name for name in (*NUMBERS, "timestamp_seconds") if not schema[name].is_numeric()]
         if wrong:
             raise DatasetError(f"{path}: not numbers in column {', '.join(wrong)}")
-        frame = polars.read_parquet(path, columns=list(COLUMNS)).with_row_index("row")
+        more = [name for name in KEYPOINTS if keypoints and name in schema]
+        frame = polars.read_parquet(path, columns=[*COLUMNS, *more]).with_row_index("row")
     except (OSError, polars.exceptions.PolarsError) as error:
         raise DatasetError(f"{path}: cannot be read as Parquet: {error}") from error
     if not len(frame):

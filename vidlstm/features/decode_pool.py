@@ -15,12 +15,13 @@ from vidlstm.features.decode_process import DecodeProcess
 from vidlstm.features.decode_worker import END, FAILED, FRAME, HASH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     import numpy as np
 
+    from vidlstm.features.crops import Crops
     from vidlstm.structures import FrameSize
 
 
@@ -79,6 +80,7 @@ class DecodePool:
         workers: processes.
         timeout_seconds: longest wait for one message of a worker.
         queue_size: frames held ready; the workers wait when it is full.
+        crops: of each video, what is given instead of frames at ``fps``.
     """
 
     def __init__(
@@ -94,7 +96,9 @@ class DecodePool:
         workers: int,
         timeout_seconds: float,
         queue_size: int,
+        crops: Mapping[Path, Crops] | None = None,
     ) -> None:
+        self._crops = crops or {}
         self._settings = {
             "folder": str(folder.absolute()),
             "size": [size.height, size.width, size.fit],
@@ -172,7 +176,9 @@ class DecodePool:
         """
         said, frames = False, 0
         try:
-            worker.start({"path": str(self._paths[job].absolute()), **self._settings})
+            path = self._paths[job]
+            cut = {"crops": self._crops[path].as_job()} if path in self._crops else {}
+            worker.start({"path": str(path.absolute()), **self._settings, **cut})
             while True:
                 kind, text, image = worker.receive(self._shape)
                 said = True

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vidlstm.errors import VideoError, VidlstmError
+from vidlstm.features.crops import CountedFrames, Crops
 from vidlstm.features.spec import hash_video
 from vidlstm.structures import FrameSize
 from vidlstm.video.container import check_is_file
@@ -30,6 +31,8 @@ from vidlstm.video.views import with_views
 
 HEAD = struct.Struct("<BII")
 HASH, FRAME, END, FAILED, BEAT = range(5)
+
+SHORT = "it has fewer frames than the tracks say; track it again"
 
 NICENESS = 5
 """Decoders give way to the backbone: it takes whole batches, they fill the rest, and neither interrupts the
@@ -61,30 +64,40 @@ class Outlet:
 
 
 def decode(job: dict[str, Any], outlet: Outlet) -> None:
-    """Decodes one video: its hash, then the sampled frames, then how it ended.
+    """Decodes one video: its hash, then the sampled frames or what is cut out of them, then how it ended.
 
     Only the hash is sent where the store holds its features already.
     """
     path = Path(job["path"])
     if not path.is_dir():
         check_is_file(path)
+    crops = Crops.from_job(job["crops"]) if job.get("crops") else None
     video_hash = hash_video(path, beat=outlet.beat)
+    video_hash = crops.key_of(video_hash) if crops else video_hash
     have = (Path(job["folder"]) / video_hash[:2] / f"{video_hash}.safetensors").is_file()
     outlet.send(HASH, {"hash": video_hash, "have": have})
     if have:
         return
     size = FrameSize(*job["size"])
-    sampler = SteadySampler(job["fps"])
+    sampler = CountedFrames(crops) if crops else SteadySampler(job["fps"])
 
     def wanted(timestamp_seconds: float) -> bool:
         outlet.beat()
         return sampler(timestamp_seconds)
 
+    whole = None if crops else size
     with open_video(
-        path, decoder=job["decoder"], size=size, wanted=wanted, image_fps=job["image_fps"]
+        path, decoder=job["decoder"], size=whole, wanted=wanted, image_fps=job["image_fps"]
     ) as reader:
-        for frame, shown in with_views(reader, job["views"]):
-            outlet.send(FRAME, {"t": frame.timestamp_seconds}, shown.reshape(-1))
+        pictures = (
+            crops.cut_from(reader, job["views"], size)
+            if crops
+            else ((frame.timestamp_seconds, shown) for frame, shown in with_views(reader, job["views"]))
+        )
+        for seconds, picture in pictures:
+            outlet.send(FRAME, {"t": seconds}, picture.reshape(-1))
+        if crops and reader.decoded_frames <= crops.last_frame:
+            raise VideoError(path, reason="unreadable", frame=reader.decoded_frames, detail=SHORT)
         outlet.send(END, {"frames": reader.decoded_frames, "truncated": reader.truncated})
 
 

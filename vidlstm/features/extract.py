@@ -22,12 +22,13 @@ from vidlstm.features.spec import FeatureSpec, hash_video
 from vidlstm.features.store import FeatureStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     import numpy as np
 
     from vidlstm.backbones.base import Backbone
+    from vidlstm.features.crops import Crops
     from vidlstm.features.store import FeatureWriter
 
 MOST_WORKERS = 16
@@ -87,6 +88,7 @@ def extract_features(
     workers: int = 0,
     timeout_seconds: float = 60.0,
     batch_size: int = 32,
+    crops: Mapping[Path, Crops] | None = None,
     progress: Callable[[ExtractionReport], None] | None = None,
 ) -> ExtractionReport:
     """Extracts the features of videos that the store does not hold yet.
@@ -99,6 +101,8 @@ def extract_features(
         workers: decode processes; 0 for :func:`default_workers`.
         timeout_seconds: longest wait for a frame.
         batch_size: frames per forward pass.
+        crops: of each video, what is cut out of it instead of frames at a steady rate; one feature a box, in
+            the order of the frames and of the boxes of each, stored under :meth:`Crops.key_of`.
         progress: called after every video and every batch with the report so far.
 
     Returns:
@@ -120,6 +124,7 @@ def extract_features(
         workers=workers or default_workers(),
         timeout_seconds=timeout_seconds,
         queue_size=2 * batch_size,
+        crops=crops,
     ) as pool:
         try:
             for event in pool:
@@ -256,12 +261,15 @@ class _Run:
         self._progress(self.report)
 
 
-def look_up(paths: Sequence[Path], store: FeatureStore) -> ExtractionReport:
+def look_up(
+    paths: Sequence[Path], store: FeatureStore, *, crops: Mapping[Path, Crops] | None = None
+) -> ExtractionReport:
     """What an extraction that another process has ended left in the store; nothing is decoded.
 
     Args:
         paths: the videos.
         store: where their features are, but for those that could not be read.
+        crops: see :func:`extract_features`.
     """
 
     def hash_of(path: Path) -> str | None:
@@ -269,6 +277,8 @@ def look_up(paths: Sequence[Path], store: FeatureStore) -> ExtractionReport:
             video_hash = hash_video(path)
         except OSError:
             return None
+        if crops and path in crops:
+            video_hash = crops[path].key_of(video_hash)
         return video_hash if store.has(video_hash) else None
 
     report, unique = ExtractionReport(), list(dict.fromkeys(Path(p) for p in paths))
@@ -282,6 +292,14 @@ def look_up(paths: Sequence[Path], store: FeatureStore) -> ExtractionReport:
     return report
 
 
-def make_store(root: Path, backbone: Backbone, *, fps: float, image_fps: float = 25.0) -> FeatureStore:
+def make_store(
+    root: Path,
+    backbone: Backbone,
+    *,
+    fps: float,
+    image_fps: float = 25.0,
+    crop_margin: float | None = None,
+) -> FeatureStore:
     """The store for this backbone at this sampling."""
-    return FeatureStore(root, FeatureSpec(fps=fps, image_fps=image_fps, backbone=backbone.spec))
+    spec = FeatureSpec(fps=fps, image_fps=image_fps, backbone=backbone.spec, crop_margin=crop_margin)
+    return FeatureStore(root, spec)

@@ -25,11 +25,13 @@ class FeatureSpec:
         fps: features per second of video.
         image_fps: the rate given to folders of images.
         backbone: ``Backbone.spec``: name, SHA-256 of the weights, preprocess, compute dtype.
+        crop_margin: around the boxes that are cut out; None where whole frames are shown.
     """
 
     fps: float
     image_fps: float
     backbone: dict[str, Any]
+    crop_margin: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The spec as JSON values."""
@@ -37,6 +39,7 @@ class FeatureSpec:
             "format_version": FORMAT_VERSION,
             "fps": float(self.fps),
             "image_fps": float(self.image_fps),
+            **({} if self.crop_margin is None else {"crop_margin": float(self.crop_margin)}),
             **self.backbone,
         }
 

@@ -116,12 +116,20 @@ class SequenceClassifier(nn.Module):
 
     def scores_of(self, read_BTE: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:
         """Class scores of what :meth:`encoder_input` gave."""
+        scores_BK: Tensor = self.head(self._pooled(read_BTE, lengths_B, truncate_steps))
+        return scores_BK
+
+    def pooled(self, x_BTF: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:
+        """One vector a sequence, ``(B, D)``: what the classifier at the end reads."""
+        return self._pooled(self.encoder_input(x_BTF, lengths_B), lengths_B, truncate_steps)
+
+    def _pooled(self, read_BTE: Tensor, lengths_B: Tensor, truncate_steps: int) -> Tensor:
         if truncate_steps:
             y_BTD = run_truncated(self.encoder, read_BTE, lengths_B, truncate_steps)
         else:
             y_BTD, _ = self.encoder(read_BTE, lengths_B)
-        scores_BK: Tensor = self.head(self.pooling(y_BTD, lengths_B))
-        return scores_BK
+        pooled_BD: Tensor = self.pooling(y_BTD, lengths_B)
+        return pooled_BD
 
     def encoder_input(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
         """What the encoder reads at every step, ``(B, T, E)``."""

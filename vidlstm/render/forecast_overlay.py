@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from vidlstm.render.drawn_video import write_drawn
 from vidlstm.render.lettering import draw_text, text_width
 from vidlstm.render.palette import Colour
-from vidlstm.render.strokes import draw_dashes, draw_line, fill, stroke_width
-from vidlstm.render.track_overlay import TrackDrawer, write_drawn
+from vidlstm.render.strokes import draw_dashes, draw_line, fill, stroke_width, tag_size
+from vidlstm.render.track_overlay import TrackDrawer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -136,7 +137,7 @@ def _usual_step(moments: dict[int, list[float]]) -> float:
 
 
 def _draw_legend(image: np.ndarray) -> None:
-    size = max(10, round(image.shape[0] / 42))
+    size = tag_size(image.shape[0])
     left = size // 2
     widest = left + sum(text_width(name, size) + 2 * size for name, _ in LEGEND)
     strip = image[: round(1.6 * size), : min(image.shape[1], widest)]

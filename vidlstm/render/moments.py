@@ -9,11 +9,17 @@ import numpy as np
 from vidlstm.structures import ActionPrediction, Segment
 
 
+def window_middles(prediction: ActionPrediction) -> np.ndarray:
+    """The middle ``(W,)`` of each window, seconds."""
+    middles: np.ndarray = (prediction.window_start_seconds + prediction.window_end_seconds) / 2
+    return middles
+
+
 def probabilities_at(prediction: ActionPrediction, seconds: float) -> np.ndarray:
     """Class probabilities ``(K,)`` at a time: between the middles of two windows they go straight from one
     window's to the next one's, and outside all middles they stay. Zeros where there is no window.
     """
-    middles = (prediction.window_start_seconds + prediction.window_end_seconds) / 2
+    middles = window_middles(prediction)
     if not len(middles):
         return np.zeros(len(prediction.labels))
     after = int(np.searchsorted(middles, seconds))
@@ -23,6 +29,17 @@ def probabilities_at(prediction: ActionPrediction, seconds: float) -> np.ndarray
     share = (seconds - a) / (b - a)
     rows = prediction.window_probabilities[after - 1 : after + 1]
     return np.asarray(rows[0] * (1 - share) + rows[1] * share, np.float64)
+
+
+def attention_at(
+    prediction: ActionPrediction, attention_W: np.ndarray, seconds: float | np.ndarray
+) -> np.ndarray:
+    """An object's share in the scene at one or more times, of the shape of ``seconds``: as
+    :func:`probabilities_at`, on a straight line from the middle of one window to that of the next.
+    """
+    if not len(attention_W):
+        return np.zeros(np.shape(seconds))
+    return np.asarray(np.interp(seconds, window_middles(prediction), attention_W))
 
 
 def segment_at(segments: Sequence[Segment], seconds: float) -> Segment | None:

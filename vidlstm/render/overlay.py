@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from vidlstm.errors import VideoError
+from vidlstm.render.drawn_video import first_of, write_drawn
 from vidlstm.render.layout import lay_out
 from vidlstm.render.lettering import draw_text, text_width
 from vidlstm.render.moments import clock, probabilities_at, segment_at, time_span
 from vidlstm.render.palette import UNKNOWN, Colour, colour_of, is_bright
 from vidlstm.structures import ActionPrediction, Frame, Segment
-from vidlstm.video.writer import VideoWriter
 
 _PANEL: Colour = (24, 25, 29)
 _TRACK: Colour = (52, 54, 60)
@@ -48,21 +46,10 @@ def draw_action_overlay(
     Raises:
         VideoError: there is no frame, or the file cannot be written.
     """
-    stream = iter(frames)
-    first = next(stream, None)
-    if first is None:
-        raise VideoError(prediction.video, reason="empty")
-    drawer = OverlayDrawer(first.image.shape[0], first.image.shape[1], prediction, truth)
-    layout = drawer.layout
-    written = 0
-    with VideoWriter(path, fps=fps, height=layout.height, width=layout.width) as writer:
-        for frame in chain([first], stream):
-            image = drawer.draw(frame.image, frame.timestamp_seconds)
-            writer.write(image, frame.timestamp_seconds - first.timestamp_seconds)
-            written += 1
-            if progress:
-                progress(written)
-    return written
+    first, frames = first_of(frames, prediction.video)
+    height, width = first.image.shape[:2]
+    drawer = OverlayDrawer(height, width, prediction, truth)
+    return write_drawn(frames, drawer.draw_frame, path, fps=fps, progress=progress)
 
 
 class OverlayDrawer:
@@ -72,15 +59,23 @@ class OverlayDrawer:
         height, width: of the video, pixels.
         prediction: what to draw.
         truth: true segments, or None.
+        note: a line of small letters at the foot of the panel.
     """
 
     def __init__(
-        self, height: int, width: int, prediction: ActionPrediction, truth: Sequence[Segment] | None = None
+        self,
+        height: int,
+        width: int,
+        prediction: ActionPrediction,
+        truth: Sequence[Segment] | None = None,
+        *,
+        note: str = "",
     ) -> None:
         self.layout = lay_out(height, width, classes=len(prediction.labels), truth=truth is not None)
         self._prediction = prediction
         self._colours = colour_of(prediction.labels)
         self._span = time_span(prediction, truth)
+        self._note = note
         self._empty = self._empty_panel(truth)
 
     def draw(self, image: np.ndarray, timestamp_seconds: float) -> np.ndarray:
@@ -91,15 +86,23 @@ class OverlayDrawer:
             timestamp_seconds: in the container's clock, as the prediction's times are.
         """
         to, canvas = self.layout, self._empty.copy()
-        enlarged = image.shape[0] < to.video_height
-        if image.shape[:2] != (to.video_height, to.video_width):
-            way = cv2.INTER_CUBIC if enlarged else cv2.INTER_AREA
-            image = cv2.resize(image, (to.video_width, to.video_height), interpolation=way)
-        canvas[: to.video_height, to.video_left : to.video_left + to.video_width] = image
+        canvas[: to.video_height, to.video_left : to.video_left + to.video_width] = self.fit(image)
         self._draw_label(canvas, timestamp_seconds)
         self._draw_bars(canvas, timestamp_seconds)
         self._draw_playhead(canvas, timestamp_seconds)
         return canvas
+
+    def draw_frame(self, frame: Frame) -> np.ndarray:
+        """The same, of a frame at its own time."""
+        return self.draw(frame.image, frame.timestamp_seconds)
+
+    def fit(self, image: np.ndarray) -> np.ndarray:
+        """The picture ``(layout.video_height, layout.video_width, 3)``; itself where it has that size."""
+        height, width = self.layout.video_height, self.layout.video_width
+        if image.shape[:2] == (height, width):
+            return image
+        way = cv2.INTER_CUBIC if image.shape[0] < height else cv2.INTER_AREA
+        return cv2.resize(image, (width, height), interpolation=way)
 
     def _empty_panel(self, truth: Sequence[Segment] | None) -> np.ndarray:
         to = self.layout
@@ -138,16 +141,15 @@ class OverlayDrawer:
         to, (start, end) = self.layout, self._span
         size = round(to.font * 0.75)
         middle = top + round(0.55 * to.unit)
-        draw_text(canvas, clock(start), to.strip_left, middle, size=size, colour=_FAINT)
+        ends = clock(start), clock(end)
+        left, right = to.strip_left, to.strip_left + to.strip_width
+        draw_text(canvas, ends[0], left, middle, size=size, colour=_FAINT)
+        draw_text(canvas, ends[1], right, middle, size=size, colour=_FAINT, align="right")
+        room = to.strip_width - 2 * max(text_width(text, size) + to.unit for text in ends)
         draw_text(
-            canvas,
-            clock(end),
-            to.strip_left + to.strip_width,
-            middle,
-            size=size,
-            colour=_FAINT,
-            align="right",
-        )
+            canvas, self._note, (left + right) // 2, middle, size=size, colour=_FAINT, width=room,
+            align="centre",
+        )  # fmt: skip
 
     def _draw_label(self, canvas: np.ndarray, seconds: float) -> None:
         to = self.layout
@@ -229,4 +231,4 @@ def annotated(
     for frame in frames:
         height, width = frame.image.shape[:2]
         drawer = drawer or OverlayDrawer(height, width, prediction, truth)
-        yield drawer.draw(frame.image, frame.timestamp_seconds)
+        yield drawer.draw_frame(frame)

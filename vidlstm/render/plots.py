@@ -13,10 +13,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from vidlstm.render.files import atomic
 from vidlstm.render.lettering import ELLIPSIS, one_line
-from vidlstm.render.moments import time_span
+from vidlstm.render.moments import time_span, window_middles
 from vidlstm.render.palette import UNKNOWN, colour_of, is_bright
 from vidlstm.structures import ActionPrediction, Segment
 
@@ -89,7 +90,7 @@ def plot_timeline(
 
 def draw_curves(axes: Axes, prediction: ActionPrediction) -> None:
     """Draws the probabilities of the likeliest classes at the middles of the windows."""
-    middles = (prediction.window_start_seconds + prediction.window_end_seconds) / 2
+    middles = window_middles(prediction)
     probabilities, colours = prediction.window_probabilities, colour_of(prediction.labels)
     peaks = probabilities.max(axis=0) if len(middles) else np.zeros(len(prediction.labels))
     chosen = sorted(np.argsort(-peaks, kind="stable")[:_LINES].tolist())
@@ -102,7 +103,7 @@ def draw_curves(axes: Axes, prediction: ActionPrediction) -> None:
     for index in chosen:
         label = prediction.labels[index]
         axes.plot(middles, probabilities[:, index], color=rgb(colours[label]), lw=1.9, marker=marker)
-        axes.lines[-1].set_label(_legend_name(label))
+        axes.lines[-1].set_label(legend_name(label))
     axes.set(ylim=(0, 1.02), ylabel="probability")
     axes.grid(axis="y", color="0.92")
     axes.set_axisbelow(True)
@@ -110,7 +111,8 @@ def draw_curves(axes: Axes, prediction: ActionPrediction) -> None:
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9)
 
 
-def _legend_name(label: str) -> str:
+def legend_name(label: str) -> str:
+    """The label as it stands in a legend."""
     # matplotlib leaves names out of a legend that begin with an underscore; a zero-width space keeps them in.
     name = short(label) or "(empty)"
     return f"\u200b{name}" if name.startswith("_") else name
@@ -131,18 +133,22 @@ def draw_strips(
             axes.broken_barh(
                 [(segment.start_seconds, length)], (row - 0.4, 0.8), facecolor=rgb(colour), edgecolor="white"
             )
-            letters = int(
-                length / (span[1] - span[0]) * 100
-            )  # about a hundred small letters fit the whole width
-            if letters >= 3:
-                ink = "black" if is_bright(colour) else "white"
-                middle = segment.start_seconds + length / 2
-                text = axes.text(middle, row, short(segment.label, letters), fontsize=8, color=ink)
-                text.set(ha="center", va="center", clip_on=True)
+            text = write_label(axes, segment, row, span)
+            text.set_color("black" if is_bright(colour) else "white")
     axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="seconds")
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.tick_params(left=False)
     axes.spines["left"].set_visible(False)
+
+
+def write_label(axes: Axes, segment: Segment, row: float, span: tuple[float, float]) -> Text:
+    """Writes the label in the middle of a segment, as much of it as has room there."""
+    length = segment.end_seconds - segment.start_seconds
+    letters = int(length / (span[1] - span[0]) * 100)  # about a hundred small letters fit the whole width
+    label = short(segment.label, letters) if letters >= 3 else ""
+    text = axes.text(segment.start_seconds + length / 2, row, label, fontsize=8)
+    text.set(ha="center", va="center", clip_on=True)
+    return text
 
 
 def plot_confusion(

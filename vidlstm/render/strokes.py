@@ -12,10 +12,23 @@ _COLOURS = class_colours(36)
 _FINE = 3
 """Fractional bits of coordinates handed to OpenCV: lines move by eighths of a pixel, not in jumps."""
 
+Plate = tuple[int, int, int, int]
+"""Left, top, right and bottom of a tag, pixels."""
+
 
 def colour_of_track(track_id: int) -> Colour:
     """The same colour for the same object in every frame and video."""
     return _COLOURS[track_id % len(_COLOURS)]
+
+
+def tag_size(height: int) -> int:
+    """Of the letters at boxes, on a frame of ``height`` pixels."""
+    return max(10, round(height / 42))
+
+
+def tag_height(height: int) -> int:
+    """Of a tag's plate, on a frame of ``height`` pixels."""
+    return round(tag_size(height) * 1.35)
 
 
 def stroke_width(height: int) -> int:
@@ -66,13 +79,25 @@ def draw_box(image: np.ndarray, box_4: np.ndarray, colour: Colour, width: int) -
 
 def draw_tag(image: np.ndarray, text: str, left: float, bottom: float, colour: Colour) -> None:
     """Letters on a plate that stands on a box, or hangs into it where the frame ends; in place."""
-    size = max(10, round(image.shape[0] / 42))
-    height, width = round(size * 1.35), text_width(text, size) + size // 2
+    draw_plate(image, text, plate_of(image, text, left, bottom), colour)
+
+
+def plate_of(image: np.ndarray, text: str, left: float, bottom: float) -> Plate:
+    """Where the plate of a text lies that is to end at a row; moved into the frame."""
+    size, height = tag_size(image.shape[0]), tag_height(image.shape[0])
+    width = text_width(text, size) + size // 2
     x = int(min(max(0, left), max(0, image.shape[1] - width)))
-    y = int(max(0, bottom - height))
-    image[y : y + height, x : x + width] = colour
+    y = int(min(max(0, bottom - height), max(0, image.shape[0] - height)))
+    return x, y, x + width, y + height
+
+
+def draw_plate(image: np.ndarray, text: str, plate: Plate, colour: Colour) -> None:
+    """A plate with letters, in place."""
+    left, top, right, bottom = plate
+    size = tag_size(image.shape[0])
+    image[top:bottom, left:right] = colour
     ink: Colour = (16, 16, 18) if is_bright(colour) else (250, 250, 250)
-    draw_text(image, text, x + size // 4, y + height // 2, size=size, colour=ink)
+    draw_text(image, text, left + size // 4, (top + bottom) // 2, size=size, colour=ink)
 
 
 def _fixed(points_Q2: np.ndarray) -> np.ndarray:

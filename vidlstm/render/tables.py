@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from vidlstm.structures import ActionPrediction, Segment
 
 SCHEMA = "vidlstm.action_prediction/1"
 """The first key of the JSON; the number rises when a reader of the old schema would go wrong."""
+
+T = TypeVar("T")
 
 SEGMENT_COLUMNS = ("start_seconds", "end_seconds", "label", "probability")
 
@@ -27,18 +29,38 @@ def write_prediction_json(prediction: ActionPrediction, path: str | Path) -> Non
         OutputError: the file cannot be written.
         ValueError: a number is NaN or infinite, which JSON has no word for.
     """
-    write_text(_lines(prediction_to_dict(prediction)), path)
+    write_record(prediction_to_dict(prediction), path)
 
 
-def _lines(record: dict[str, Any]) -> str:
+def write_record(record: dict[str, Any], path: str | Path) -> None:
+    """Writes plain JSON values, one line a segment and a window.
+
+    Raises:
+        OutputError: the file cannot be written.
+        ValueError: a number is NaN or infinite, which JSON has no word for.
+    """
+    write_text(_lines(record) + "\n", path)
+
+
+def _lines(value: Any, depth: int = 0) -> str:
+    """A list of records takes a line each, and whatever holds such a list a line for each of its keys."""
+
     def one(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
-    def block(value: Any) -> str:
-        rows = isinstance(value, list) and value and isinstance(value[0], dict)
-        return "[\n  " + ",\n  ".join(map(one, value)) + "\n ]" if rows else one(value)
+    if _is_rows(value):
+        brackets, parts = "[]", [_lines(item, depth + 1) for item in value]
+    elif isinstance(value, dict) and (depth == 0 or any(map(_is_rows, value.values()))):
+        brackets = "{}"
+        parts = [f"{one(key)}: {_lines(item, depth + 1)}" for key, item in value.items()]
+    else:
+        return one(value)
+    indent = "\n" + " " * depth
+    return brackets[0] + indent + " " + f",{indent} ".join(parts) + indent + brackets[1]
 
-    return "{\n" + ",\n".join(f" {one(key)}: {block(value)}" for key, value in record.items()) + "\n}\n"
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def prediction_to_dict(prediction: ActionPrediction) -> dict[str, Any]:
@@ -74,6 +96,15 @@ def read_prediction_json(path: str | Path) -> ActionPrediction:
     Raises:
         OutputError: the file is missing, is no JSON, or has another schema.
     """
+    return read_record(path, prediction_of)
+
+
+def read_record(path: str | Path, build: Callable[[dict[str, Any]], T]) -> T:
+    """What ``build`` makes of the JSON values in a file of our schema.
+
+    Raises:
+        OutputError: the file is missing, is no JSON, has another schema, or ``build`` fails.
+    """
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -86,12 +117,17 @@ def read_prediction_json(path: str | Path) -> ActionPrediction:
             f"{path}: its schema is {found!r}, and this version reads {SCHEMA!r}; predict again"
         )
     try:
-        return _prediction_of(record)
+        return build(record)
     except (KeyError, TypeError, ValueError) as error:
         raise OutputError(f"{path}: does not follow {SCHEMA}: {error!r}; see docs/predictions.md") from error
 
 
-def _prediction_of(record: dict[str, Any]) -> ActionPrediction:
+def prediction_of(record: dict[str, Any]) -> ActionPrediction:
+    """What :func:`prediction_to_dict` was given.
+
+    Raises:
+        KeyError, TypeError, ValueError: something is missing or of another kind.
+    """
     windows, labels = record["windows"], tuple(record["labels"])
     return ActionPrediction(
         video=record["video"],
@@ -122,8 +158,13 @@ def write_segments_csv(segments: Sequence[Segment], path: str | Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    rows = [(float(s.start_seconds), float(s.end_seconds), s.label, float(s.probability)) for s in segments]
-    write_csv(SEGMENT_COLUMNS, rows, path)
+    write_csv(SEGMENT_COLUMNS, map(segment_row, segments), path)
+
+
+def segment_row(segment: Segment) -> tuple[float, float, str, float]:
+    """The values of ``SEGMENT_COLUMNS``."""
+    times = float(segment.start_seconds), float(segment.end_seconds)
+    return *times, segment.label, float(segment.probability)
 
 
 def read_segments_csv(path: str | Path) -> list[Segment]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars
 
-from vidlstm.errors import VideoError
+from vidlstm.render.drawn_video import write_drawn
 from vidlstm.render.strokes import colour_of_track, draw_box, draw_line, draw_tag, stroke_width
-from vidlstm.video.writer import VideoWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -95,31 +93,3 @@ def draw_tracks(
     """
     drawer = TrackDrawer(table)
     return write_drawn(frames, drawer.draw, path, fps=fps, progress=progress)
-
-
-def write_drawn(
-    frames: Iterable[Frame],
-    draw: Callable[[Frame], np.ndarray],
-    path: str | Path,
-    *,
-    fps: float,
-    progress: Callable[[int], None] | None = None,
-) -> int:
-    """Writes what ``draw`` makes of each frame, at the frame's own time; returns how many.
-
-    Raises:
-        VideoError: there is no frame, or the file cannot be written.
-    """
-    stream = iter(frames)
-    first = next(stream, None)
-    if first is None:
-        raise VideoError(path, reason="unwritable", detail="there is no frame to draw on")
-    height, width = first.image.shape[:2]
-    written = 0
-    with VideoWriter(path, fps=fps, height=height, width=width) as writer:
-        for frame in chain([first], stream):
-            writer.write(draw(frame), frame.timestamp_seconds - first.timestamp_seconds)
-            written += 1
-            if progress:
-                progress(written)
-    return written

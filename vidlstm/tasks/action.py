@@ -16,7 +16,8 @@ from torchmetrics.classification import (
 )
 
 from vidlstm.errors import CheckpointError
-from vidlstm.models.fusion import build_classifier, streams_of
+from vidlstm.models.bags import BagClassifier
+from vidlstm.models.fusion import LateFusion, build_classifier, streams_of
 from vidlstm.tasks.checkpoint import CARD, CARD_VERSION, read_checkpoint
 from vidlstm.tasks.optimisation import adamw_with_cosine
 
@@ -46,7 +47,7 @@ class ActionTask(LightningModule):
     """Cross-entropy training of a classifier; of a late fusion, the mean of its streams' cross-entropies.
 
     Args:
-        model: takes ``SequenceBatch.x_BTF`` and ``lengths_B``.
+        model: takes ``SequenceBatch.x_BTF``, ``lengths_B`` and ``extras``.
         num_classes: K.
         total_steps: optimiser steps of the whole run, for the schedule.
         learning_rate, weight_decay, warmup_fraction: see :func:`adamw_with_cosine`.
@@ -59,7 +60,7 @@ class ActionTask(LightningModule):
 
     def __init__(
         self,
-        model: Classifier,
+        model: Classifier | BagClassifier,
         num_classes: int,
         *,
         total_steps: int,
@@ -83,9 +84,9 @@ class ActionTask(LightningModule):
         self.val_loss = MeanMetric()
         self.confusion_KK: Tensor | None = None
 
-    def forward(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
-        """Class scores (logits) ``(B, K)``."""
-        scores_BK: Tensor = self.model(x_BTF, lengths_B)
+    def forward(self, x_BTF: Tensor, lengths_B: Tensor, **extras: Tensor) -> Tensor:
+        """Class scores (logits) ``(B, K)``, or of bags ``(G, K)``."""
+        scores_BK: Tensor = self.model(x_BTF, lengths_B, **extras)
         return scores_BK
 
     def on_train_epoch_start(self) -> None:
@@ -95,19 +96,30 @@ class ActionTask(LightningModule):
 
     def training_step(self, batch: SequenceBatch, batch_index: int) -> Tensor:
         """The loss of one batch, in units that make the mean over processes that of the whole batch."""
-        streams = streams_of(self.model, batch.x_BTF)
-        scores = [s.model(s.x_BTF, batch.lengths_B, self._truncate_steps) for s in streams]
-        loss = torch.stack([self.loss(scores_BK, batch.targets) for scores_BK in scores]).mean()
+        loss = self._loss(batch)
         self.log(
             "train_loss",
             loss.detach(),
             prog_bar=True,
             on_step=False,
             on_epoch=True,
-            batch_size=len(batch),
+            batch_size=len(batch.targets),
             sync_dist=True,
         )
         return loss * self._share(batch.targets)
+
+    def _loss(self, batch: SequenceBatch) -> Tensor:
+        """The loss; of a late fusion the mean of its streams' losses, so that each learns as if alone."""
+
+        def loss_of(model: nn.Module, x_BTF: Tensor) -> Tensor:
+            scores_BK = model(x_BTF, batch.lengths_B, truncate_steps=self._truncate_steps, **batch.extras)
+            loss: Tensor = self.loss(scores_BK, batch.targets)
+            return loss
+
+        if not isinstance(self.model, LateFusion):
+            return loss_of(self.model, batch.x_BTF)
+        streams = streams_of(self.model, batch.x_BTF)
+        return torch.stack([loss_of(stream.model, stream.x_BTF) for stream in streams]).mean()
 
     def _share(self, targets_B: Tensor) -> Tensor | float:
         """The weight of this process's clips over the mean weight of all processes' clips.
@@ -124,9 +136,9 @@ class ActionTask(LightningModule):
 
     def validation_step(self, batch: SequenceBatch, batch_index: int) -> None:
         """Gathers one batch's scores."""
-        scores_BK = self(batch.x_BTF, batch.lengths_B).float()
+        scores_BK = self(batch.x_BTF, batch.lengths_B, **batch.extras).float()
         self.val_metrics.update(scores_BK, batch.targets)
-        self.val_loss.update(nn.functional.cross_entropy(scores_BK, batch.targets), weight=len(batch))
+        self.val_loss.update(nn.functional.cross_entropy(scores_BK, batch.targets), weight=len(batch.targets))
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics over all processes; keeps the confusion matrix, rows the truth."""
@@ -158,11 +170,21 @@ def load_action_model(path: Path) -> tuple[Classifier, dict[str, Any]]:
     """The trained classifier of a checkpoint, in eval mode, and its card.
 
     Raises:
-        CheckpointError: see :func:`read_checkpoint`; or its card does not describe its weights.
+        CheckpointError: see :func:`read_checkpoint`; its card does not describe its weights; or it is about
+            tracked objects.
     """
+    model, card = load_any_action_model(path)
+    if isinstance(model, BagClassifier):
+        raise CheckpointError(f"{path} is about tracked objects, which is not supported here")
+    return model, card
+
+
+def load_any_action_model(path: Path) -> tuple[Classifier | BagClassifier, dict[str, Any]]:
+    """The same, or the classifier of tracked objects where the card has ``objects``."""
     state, card = read_checkpoint(path, task="action")
     try:
-        model = classifier_of_card(card)
+        sequences = classifier_of_card(card)
+        model = in_bags(sequences) if card.get("objects") else sequences
         weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         model.load_state_dict(weights)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -176,6 +198,17 @@ def classifier_of_card(card: dict[str, Any]) -> Classifier:
     """The classifier that a card describes, with fresh weights."""
     widths = card.get("part_dims") or [int(card["feature_dim"])]  # older cards know of one fusion alone
     return build_classifier(widths, len(card["labels"]), **card["model"])
+
+
+def in_bags(sequences: Classifier) -> BagClassifier:
+    """The classifier of tracked objects around one of sequences.
+
+    Raises:
+        ValueError: it is a late fusion, which has no one vector of a sequence to weigh.
+    """
+    if isinstance(sequences, LateFusion):
+        raise ValueError("tracked objects have no late fusion")
+    return BagClassifier(sequences)
 
 
 def balanced_weights(counts_K: Tensor) -> Tensor:

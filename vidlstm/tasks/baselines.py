@@ -5,23 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from torch import Tensor
-
-
-def mean_features(rows_NF: Tensor, bounds_S2: Tensor) -> np.ndarray:
-    """The mean feature vector of each sequence, ``(S, F)`` float32: blind to order.
-
-    Args:
-        rows_NF: the table of features.
-        bounds_S2: first and one past the last row of each sequence.
-    """
-    means = [rows_NF[first:last].float().mean(0) for first, last in bounds_S2.tolist()]
-    return torch.stack(means).numpy()
 
 
 def majority_class(train_targets: np.ndarray, count: int) -> np.ndarray:

@@ -11,19 +11,19 @@ import polars
 import torch
 
 from vidlstm.datasets import load_dataset
-from vidlstm.errors import CheckpointError, DatasetError
-from vidlstm.features.extract import make_store
+from vidlstm.errors import CheckpointError, DatasetError, SettingsError
 from vidlstm.render.plots import plot_confusion
 from vidlstm.render.report import write_report_json
 from vidlstm.settings import ActionDataSettings, BackboneSettings, SamplingSettings, plain
-from vidlstm.tasks.action import load_action_model
-from vidlstm.tasks.baselines import logistic_regression, majority_class, mean_features, score
-from vidlstm.workflows.action_data import prepare_data, read_split
-from vidlstm.workflows.extract import backbone_of_card
+from vidlstm.tasks.action import load_any_action_model
+from vidlstm.tasks.baselines import logistic_regression, majority_class, score
+from vidlstm.workflows.action_data import read_split
+from vidlstm.workflows.labelled_clips import gather_clips, network_of_card
 
 if TYPE_CHECKING:
-    from vidlstm.datamodules.actions import ActionData
+    from vidlstm.datamodules.sequence_data import SequenceData
     from vidlstm.datasets import ClipRecord
+    from vidlstm.models.bags import BagClassifier
     from vidlstm.models.fusion import Classifier
     from vidlstm.workflows.extract import Progress
 
@@ -65,7 +65,7 @@ def evaluate_action(
         VidlstmError: see its subclasses.
     """
     backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
-    model, card = load_action_model(Path(checkpoint))
+    model, card = load_any_action_model(Path(checkpoint))
     labels: list[str] = card["labels"]
     data = _like_training(data, card, side)
     name, train, chosen = _choose(data, side, seed=int(card["seed"]))
@@ -74,16 +74,15 @@ def evaluate_action(
             f"{checkpoint} was trained on the classes {', '.join(labels)}; it cannot know "
             f"{', '.join(unknown)}. Leave those clips out, or train on them"
         )
-    network = backbone_of_card(card, backbone)
-    feature_store = make_store(Path(store), network, fps=card["fps"], image_fps=card["image_fps"])
-    datamodule = prepare_data(
+    sampling = dataclasses.replace(sampling, fps=card["fps"], image_fps=card["image_fps"])
+    datamodule = gather_clips(
         train,
         chosen,
         labels,
         data=data,
-        store=feature_store,
-        backbone=network,
-        backbone_settings=backbone,
+        network=network_of_card(card, backbone),
+        store=Path(store),
+        backbone=backbone,
         sampling=sampling,
         seed=int(card["seed"]),
         progress=progress,
@@ -104,6 +103,19 @@ def evaluate_action(
 
 def _like_training(data: ActionDataSettings, card: dict[str, Any], side: Side) -> ActionDataSettings:
     trained = card["data"]
+    if card.get("objects"):
+        if data.tracks is None:
+            raise SettingsError(
+                "this checkpoint is about tracked objects; track the clips as in training (vidlstm track) "
+                "and give the table: --data.tracks FILE"
+            )
+        data = dataclasses.replace(
+            data,
+            max_gap_seconds=card["objects"]["max_gap_seconds"],
+            minimum_seconds=card["objects"]["minimum_seconds"],
+        )
+    elif data.tracks is not None:
+        raise SettingsError("this checkpoint is about whole frames; leave out --data.tracks")
     return dataclasses.replace(
         data,
         fold=_fold(data, trained, side),
@@ -140,17 +152,18 @@ def _choose(
 
 
 @torch.inference_mode()
-def clip_probabilities(model: Classifier, data: ActionData) -> np.ndarray:
+def clip_probabilities(model: Classifier | BagClassifier, data: SequenceData) -> np.ndarray:
     """Class probabilities ``(S, K)`` of the validation clips, in their order."""
     parts = []
     for batch in data.val_dataloader():
-        parts.append(model(batch.x_BTF, batch.lengths_B).double().softmax(-1).cpu().numpy())
+        scores = model(batch.x_BTF, batch.lengths_B, **batch.extras)
+        parts.append(scores.double().softmax(-1).cpu().numpy())
     return np.concatenate(parts)
 
 
-def score_clips(data: ActionData, probabilities_SK: np.ndarray) -> dict[str, Any]:
+def score_clips(data: SequenceData, probabilities_SK: np.ndarray) -> dict[str, Any]:
     """The model's row, the baselines' rows where there are training clips, and the confusion matrix."""
-    truth = data.validation_set.targets_S.numpy()
+    truth = data.validation_set.targets.numpy()
     classes = len(data.labels)
     predicted = probabilities_SK.argmax(1)
     top5 = np.argsort(-probabilities_SK, axis=1)[:, :5]
@@ -163,12 +176,9 @@ def score_clips(data: ActionData, probabilities_SK: np.ndarray) -> dict[str, Any
         "baselines": {},
     }
     if data.train_set is not None:
-        train_truth = data.train_set.targets_S.numpy()
-        rows = data.table.rows_NF
+        train_truth = data.train_set.targets.numpy()
         regression = logistic_regression(
-            mean_features(rows, data.train_set.bounds_S2),
-            train_truth,
-            mean_features(rows, data.validation_set.bounds_S2),
+            data.train_set.means().numpy(), train_truth, data.validation_set.means().numpy()
         )
         report["baselines"] = {
             "majority_class": score(majority_class(train_truth, len(truth)), truth, classes),
@@ -178,11 +188,12 @@ def score_clips(data: ActionData, probabilities_SK: np.ndarray) -> dict[str, Any
     return report
 
 
-def _write(out: Path, report: dict[str, Any], data: ActionData, probabilities_SK: np.ndarray) -> None:
+def _write(out: Path, report: dict[str, Any], data: SequenceData, probabilities_SK: np.ndarray) -> None:
     out.mkdir(parents=True, exist_ok=True)
     baseline = report.pop("baseline_predictions", None)
     table = {
         "path": [r.name for r in data.validation_records],
+        "track_id": [r.track_id for r in data.validation_records],
         "start_seconds": [r.start_seconds for r in data.validation_records],
         "end_seconds": [r.end_seconds for r in data.validation_records],
         "group": [r.group for r in data.validation_records],

@@ -93,6 +93,8 @@ def track(
         report.found = len(report.videos) - report.tracked
         if record["truncated"]:
             report.failures.append(Failure(path, "truncated", record["truncated"]))
+        if progress:
+            progress(report, len(paths))
     failures = [{"video": str(f.path), "reason": f.reason, "detail": f.detail} for f in report.failures]
     table = run.finish(report.videos, failures)
     report.files += [run.out, run.ledger]

@@ -133,7 +133,8 @@ class TrackingRun:
         table = polars.concat(tables, how="diagonal") if tables else polars.DataFrame(schema=SCHEMA)
         with atomic(self.out) as temporary:
             table.write_parquet(temporary)
-        ledger = {"settings": self._spec(), "videos": records, "failures": failures}
+        settings = {**self._spec(), "weights_sha256": self._weights_sha256()}
+        ledger = {"settings": settings, "videos": records, "failures": failures}
         write_text(json.dumps(ledger, indent=1) + "\n", self.ledger)
         shutil.rmtree(self._parts, ignore_errors=True)
         return table
@@ -156,6 +157,9 @@ class TrackingRun:
             "image_fps": s.image_fps,
             "ultralytics": str(ultralytics_module("ultralytics").__version__),
         }
+
+    def _weights_sha256(self) -> str | None:
+        return sha256_of(Path(self._settings.weights)) if self._settings.weights else None
 
     def _key(self, path: Path, video_hash: str, source: Path) -> str:
         if not source.is_file():

@@ -13,8 +13,8 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from vidlstm.backbones.cpu import keep_freed_memory
+from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.errors import CheckpointError, SettingsError
-from vidlstm.features.extract import make_store
 from vidlstm.features.spec import side_by_side
 from vidlstm.settings import (
     TRAINER_DEFAULTS,
@@ -25,15 +25,17 @@ from vidlstm.settings import (
     SamplingSettings,
     plain,
 )
-from vidlstm.tasks.action import ActionTask, balanced_weights, classifier_of_card
+from vidlstm.tasks.action import ActionTask, balanced_weights, classifier_of_card, in_bags
 from vidlstm.tasks.checkpoint import read_checkpoint
-from vidlstm.workflows.action_data import prepare_data, read_split
-from vidlstm.workflows.extract import backbone_from
+from vidlstm.workflows.action_data import read_split
+from vidlstm.workflows.labelled_clips import gather_clips, network_from
+from vidlstm.workflows.object_data import how_tracked
 
 if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
-    from vidlstm.datamodules.actions import ActionData
+    from vidlstm.datamodules.sequence_data import SequenceData
     from vidlstm.workflows.extract import Progress
+    from vidlstm.workflows.object_network import ObjectNetwork
 
 KEPT_MEGABYTES = 1024
 """Every step takes and gives back the same arrays, some hundred megabytes of them."""
@@ -77,22 +79,23 @@ def train_action(
     backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
     model, optimiser = model or ActionModelSettings(), optimiser or OptimiserSettings()
     check_truncation(model, optimiser)
+    if model.fusion == "late" and data.tracks is not None:
+        raise SettingsError("--model.fusion late is for whole frames; leave it out, or --data.tracks")
     seed_everything(seed, workers=True, verbose=False)
     keep_freed_memory(KEPT_MEGABYTES)
     lightning = build_trainer(
         Path(out), trainer or {}, monitor="val_loss", mode="min", patience=optimiser.patience
     )
     labels, split = read_split(data, seed=seed)
-    network = backbone_from(backbone)
-    feature_store = make_store(Path(store), network, fps=sampling.fps, image_fps=sampling.image_fps)
-    datamodule = prepare_data(
+    network = network_from(data, backbone)
+    datamodule = gather_clips(
         split.train,
         split.validation,
         labels,
         data=data,
-        store=feature_store,
-        backbone=network,
-        backbone_settings=backbone,
+        network=network,
+        store=Path(store),
+        backbone=backbone,
         sampling=sampling,
         seed=seed,
         progress=progress,
@@ -121,8 +124,8 @@ def check_truncation(model: ActionModelSettings, optimiser: OptimiserSettings) -
 
 
 def make_card(
-    data: ActionData,
-    backbone: Backbone,
+    data: SequenceData,
+    backbone: Backbone | ObjectNetwork,
     sampling: SamplingSettings,
     settings: ActionDataSettings,
     model: ActionModelSettings,
@@ -130,10 +133,12 @@ def make_card(
     seed: int,
 ) -> dict[str, Any]:
     """The plain values a checkpoint needs so that ``predict`` needs nothing else."""
+    tracked = {} if settings.tracks is None else {"objects": how_tracked(settings)}
     return {
+        **tracked,
         "labels": list(data.labels),
         "feature_dim": backbone.feature_dim,
-        "part_dims": [part.feature_dim for part in backbone.parts],
+        "part_dims": backbone.part_dims,
         "backbone": backbone.spec,
         "weights_source": backbone.weights_source,
         "fps": float(sampling.fps),
@@ -146,7 +151,7 @@ def make_card(
 
 
 def build_task(
-    data: ActionData,
+    data: SequenceData,
     optimiser: OptimiserSettings,
     trainer: Trainer,
     card: dict[str, Any],
@@ -154,8 +159,9 @@ def build_task(
     seed: int,
 ) -> ActionTask:
     """The classifier that the card describes, normalised by the training features, and its task."""
-    classifier = classifier_of_card(card)
-    classifier.fit_norm(*data.feature_statistics())
+    sequences = classifier_of_card(card)
+    sequences.fit_norm(*data.feature_statistics())
+    classifier = in_bags(sequences) if isinstance(data, ObjectActionData) else sequences
     weights = balanced_weights(data.class_counts()) if optimiser.class_weights == "balanced" else None
     epochs = trainer.max_epochs or 1
     steps = data.steps_per_epoch(trainer.world_size) // trainer.accumulate_grad_batches or 1
@@ -218,14 +224,14 @@ def build_trainer(
     return Trainer(callbacks=callbacks, **arguments)
 
 
-def finish(trainer: Trainer, task: ActionTask, data: ActionData, out: Path) -> dict[str, Any]:
+def finish(trainer: Trainer, task: ActionTask, data: SequenceData, out: Path) -> dict[str, Any]:
     """Validates the best epoch and writes ``metrics.json``."""
     last = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val_")}
     best_path = out / "best.ckpt"
     (best,) = trainer.validate(task, datamodule=data, ckpt_path=best_path, verbose=False, weights_only=True)
     epoch = int(torch.load(best_path, map_location="cpu", weights_only=True)["epoch"])
     counts = data.class_counts()
-    truth = data.validation_set.targets_S
+    truth = data.validation_set.targets
     metrics: dict[str, Any] = {
         **{k: float(v) for k, v in best.items()},
         "best_epoch": epoch,

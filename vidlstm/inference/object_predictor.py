@@ -1,0 +1,209 @@
+"""A trained classifier over the objects of a whole video. It opens no video and no checkpoint."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from vidlstm.datamodules.bags import BagDataset
+from vidlstm.inference.segments import merge_segments, merge_windows
+from vidlstm.structures import ActionPrediction, ObjectActions, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vidlstm.datamodules.object_sequences import ObjectSequence
+    from vidlstm.models.bags import BagClassifier
+
+STRIDES_PER_WINDOW = 4
+BATCH_SIZE = 32
+
+
+@dataclass
+class _Seen:
+    """What is said of one track, window by window."""
+
+    window: list[int] = field(default_factory=list)
+    sequence: list[int] = field(default_factory=list)
+    rows: list[tuple[int, int]] = field(default_factory=list)
+    probabilities: list[np.ndarray] = field(default_factory=list)
+    attention: list[float] = field(default_factory=list)
+
+
+class ObjectPredictor:
+    """Slides windows over the sequences of all objects of a video at once.
+
+    In each window every object that is seen for long enough is judged by itself, and the scene by all of them
+    pooled with the attention the network has learned.
+
+    Args:
+        model: in eval mode.
+        labels: the K class names.
+        step_seconds: from one step of a sequence to the next.
+        minimum_object_seconds: what is seen of an object for a shorter time in a window is not judged.
+        window_seconds: length of a window.
+        stride_seconds: None is a quarter of a window.
+        minimum_seconds: shortest segment; None is half a window.
+        produced_by: plain values copied into every prediction.
+    """
+
+    def __init__(
+        self,
+        model: BagClassifier,
+        labels: tuple[str, ...],
+        *,
+        step_seconds: float,
+        minimum_object_seconds: float,
+        window_seconds: float,
+        stride_seconds: float | None = None,
+        minimum_seconds: float | None = None,
+        produced_by: dict[str, Any] | None = None,
+    ) -> None:
+        self._model, self._labels, self._step = model, labels, step_seconds
+        self._minimum_object_seconds = minimum_object_seconds
+        self.window_seconds = window_seconds
+        self.stride_seconds = stride_seconds or window_seconds / STRIDES_PER_WINDOW
+        self.minimum_seconds = window_seconds / 2 if minimum_seconds is None else minimum_seconds
+        self._produced_by = {
+            **(produced_by or {}),
+            "window_seconds": self.window_seconds,
+            "stride_seconds": self.stride_seconds,
+            "minimum_seconds": self.minimum_seconds,
+        }
+
+    def __call__(
+        self, video: str, sequences: Sequence[ObjectSequence], *, first_seconds: float, last_seconds: float
+    ) -> ObjectActions:
+        """Predicts one video.
+
+        Args:
+            video: its path, for the record.
+            sequences: of its objects.
+            first_seconds, last_seconds: the times of its first and last frame.
+        """
+        edges_W2 = self._windows(first_seconds, last_seconds)
+        bags = [self._inside(sequences, start, end) for start, end in edges_W2.tolist()]
+        scene_WK, seen = self._judge(sequences, bags)
+        return ObjectActions(
+            video=video,
+            labels=self._labels,
+            scene=self._scene(video, edges_W2, scene_WK, last_seconds + self._step),
+            tracks={i: self._track(video, sequences, edges_W2, of) for i, of in sorted(seen.items())},
+            attention={i: np.array(of.attention) for i, of in sorted(seen.items())},
+            short_tracks=self._short(sequences, seen),
+        )
+
+    def _windows(self, first_seconds: float, last_seconds: float) -> np.ndarray:
+        """Start and end of each window ``(W, 2)``; the last ends with the video."""
+        end = last_seconds + self._step
+        last_start = max(first_seconds, end - self.window_seconds)
+        count = int(np.ceil((last_start - first_seconds) / self.stride_seconds - 1e-9)) + 1
+        starts = np.minimum(first_seconds + self.stride_seconds * np.arange(count), last_start)
+        return np.stack([starts, np.minimum(starts + self.window_seconds, end)], axis=1)
+
+    def _inside(
+        self, sequences: Sequence[ObjectSequence], start: float, end: float
+    ) -> list[tuple[int, int, int]]:
+        """Sequence, first and one past the last step of each one that is seen for long enough."""
+        shortest = min(self._minimum_object_seconds, end - start)
+        within = [sequence.within(start, end, minimum_seconds=shortest) for sequence in sequences]
+        return [(i, *seen) for i, seen in enumerate(within) if seen]
+
+    @torch.inference_mode()
+    def _judge(
+        self, sequences: Sequence[ObjectSequence], bags: list[list[tuple[int, int, int]]]
+    ) -> tuple[np.ndarray, dict[int, _Seen]]:
+        """Class probabilities of the scene in each window ``(W, K)``, and of each track where it is seen."""
+        dataset = _bags(sequences, bags, self._model.sequences.norm.mean.shape[0])
+        device = next(self._model.parameters()).device
+        scene, seen = [], defaultdict[int, _Seen](_Seen)
+        for first in range(0, len(bags), BATCH_SIZE):
+            windows = list(range(first, min(first + BATCH_SIZE, len(bags))))
+            batch = dataset[windows].to(device)
+            said = self._model.scores(batch.x_BTF, batch.lengths_B, batch.extras["bag_B"])
+            scene.append(said.bags_GK.double().softmax(-1).cpu().numpy())
+            probabilities_BK = said.sequences_BK.double().softmax(-1).cpu().numpy()
+            attention_B = said.attention_B.double().cpu().numpy()
+            place = 0
+            for window in windows:
+                for i, begin, end in bags[window]:
+                    track = seen[sequences[i].track_id]
+                    track.window.append(window)
+                    track.sequence.append(i)
+                    track.rows.append((begin, end))
+                    track.probabilities.append(probabilities_BK[place])
+                    track.attention.append(float(attention_B[place]))
+                    place += 1
+                place += not bags[window]  # a bag of nobody
+        return np.concatenate(scene), dict(seen)
+
+    def _scene(
+        self, video: str, edges_W2: np.ndarray, probabilities_WK: np.ndarray, end_seconds: float
+    ) -> ActionPrediction:
+        times = np.arange(edges_W2[0, 0], end_seconds - self._step / 2, self._step)
+        rows = [tuple(np.searchsorted(times, edge - self._step / 2).tolist()) for edge in edges_W2]
+        return self._prediction(video, edges_W2, probabilities_WK, [(times, rows, probabilities_WK)])
+
+    def _track(
+        self, video: str, sequences: Sequence[ObjectSequence], edges_W2: np.ndarray, of: _Seen
+    ) -> ActionPrediction:
+        probabilities_WK = np.stack(of.probabilities)
+        parts = []
+        for i in dict.fromkeys(of.sequence):
+            mine = [n for n, owner in enumerate(of.sequence) if owner == i]
+            parts.append((sequences[i].seconds_T, [of.rows[n] for n in mine], probabilities_WK[mine]))
+        return self._prediction(video, edges_W2[of.window], probabilities_WK, parts)
+
+    def _prediction(
+        self,
+        video: str,
+        edges_W2: np.ndarray,
+        probabilities_WK: np.ndarray,
+        parts: list[tuple[np.ndarray, list[Any], np.ndarray]],
+    ) -> ActionPrediction:
+        segments: list[Segment] = []
+        for times, rows, of_rows_WK in parts:
+            segments += merge_segments(
+                times,
+                merge_windows(rows, of_rows_WK[:, None], len(times)),
+                self._labels,
+                minimum_seconds=self.minimum_seconds,
+                end_seconds=float(times[-1]) + self._step,
+            )
+        return ActionPrediction(
+            video=video,
+            labels=self._labels,
+            window_start_seconds=edges_W2[:, 0],
+            window_end_seconds=edges_W2[:, 1],
+            window_probabilities=probabilities_WK,
+            segments=tuple(segments),
+            produced_by=self._produced_by,
+        )
+
+    def _short(self, sequences: Sequence[ObjectSequence], seen: dict[int, _Seen]) -> dict[int, float]:
+        """How long each track is seen that was judged in no window."""
+        seconds: dict[int, float] = defaultdict(float)
+        for sequence in sequences:
+            seconds[sequence.track_id] += len(sequence) * self._step
+        return {track_id: length for track_id, length in sorted(seconds.items()) if track_id not in seen}
+
+
+def _bags(
+    sequences: Sequence[ObjectSequence], bags: list[list[tuple[int, int, int]]], feature_dim: int
+) -> BagDataset:
+    """A bag a window; one step of zeros, as in training, where nobody is seen."""
+    rows = [torch.from_numpy(sequence.features_TF) for sequence in sequences]
+    starts = np.cumsum([0, *map(len, rows)]).tolist()
+    table_NF = torch.cat([*rows, torch.zeros(1, feature_dim, dtype=torch.float16)])
+    nobody = [(len(table_NF) - 1, len(table_NF))]
+    bounds = [[(starts[i] + a, starts[i] + b) for i, a, b in bag] or nobody for bag in bags]
+    return BagDataset(
+        table_NF,
+        torch.tensor([pair for bag in bounds for pair in bag], dtype=torch.int64),
+        torch.tensor([len(bag) for bag in bounds], dtype=torch.int64),
+        torch.zeros(len(bags), dtype=torch.int64),
+    )

@@ -1,0 +1,239 @@
+"""From a tracks table to the sequences of each video's objects; shared by train, evaluate and predict."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vidlstm.datamodules.object_actions import ObjectActionData
+from vidlstm.datamodules.object_sequences import object_sequences
+from vidlstm.datasets.files import listing
+from vidlstm.errors import DatasetError
+from vidlstm.features.extract import Failure, extract_features, look_up, make_store
+from vidlstm.features.spec import hash_video
+from vidlstm.features.tracked_objects import read_tracked_objects
+from vidlstm.workflows.action_data import readable_clips
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vidlstm.datamodules.object_sequences import ObjectSequence
+    from vidlstm.datasets import ClipRecord
+    from vidlstm.features.tracked_objects import TrackedObjects
+    from vidlstm.settings import ActionDataSettings, BackboneSettings, SamplingSettings
+    from vidlstm.workflows.extract import Progress
+    from vidlstm.workflows.object_network import ObjectNetwork
+
+TRACKING = ("weights_sha256", "tracker", "classes", "confidence", "image_size", "lost_seconds", "fps")
+"""Of the settings in the ledger of a table, those that other videos need too."""
+
+
+@dataclass
+class TrackedVideos:
+    """The objects of some videos.
+
+    Attributes:
+        sequences: of each video that could be read, by its path.
+        failures: the videos that could not.
+    """
+
+    sequences: dict[Path, list[ObjectSequence]] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def read_ledger(tracks: Path) -> dict[str, Any]:
+    """What ``track`` wrote beside a table: its settings and videos; empty for a table from elsewhere."""
+    try:
+        ledger = json.loads(tracks.with_suffix(".json").read_text(encoding="utf-8"))
+        {record["video"]: record["sha256"] for record in ledger["videos"]}
+        return {"settings": dict(ledger["settings"]), "videos": ledger["videos"]}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
+def how_tracked(data: ActionDataSettings) -> dict[str, Any]:
+    """What a checkpoint must know to find objects in other videos as they were found in training."""
+    assert data.tracks is not None
+    settings = read_ledger(Path(data.tracks)).get("settings", {})
+    return {
+        "tracking": {key: settings[key] for key in TRACKING if key in settings},
+        "max_gap_seconds": data.max_gap_seconds,
+        "minimum_seconds": data.minimum_seconds,
+    }
+
+
+def objects_of(
+    videos: Sequence[Path],
+    tracks: Path,
+    network: ObjectNetwork,
+    *,
+    store: Path,
+    fps: float,
+    max_gap_seconds: float,
+    backbone: BackboneSettings,
+    sampling: SamplingSettings,
+    progress: Progress | None = None,
+    extracted_elsewhere: bool = False,
+) -> TrackedVideos:
+    """The sequences of the objects of videos; extracts what is missing of their pictures.
+
+    Args:
+        videos: files as they are on disk.
+        tracks: the table.
+        network: what describes each object.
+        store: the feature store's root folder.
+        fps: steps a second.
+        max_gap_seconds: see :func:`object_sequences`.
+        backbone, sampling: how to run the network and to decode.
+        progress: told of the extraction.
+        extracted_elsewhere: another process has extracted everything.
+
+    Raises:
+        DatasetError: the table is none.
+    """
+    found = read_tracked_objects(tracks, fps=fps)
+    done, objects = TrackedVideos(), {}
+    names = {_resolved(name): name for name in found}
+    known = {_resolved(record["video"]): record["sha256"] for record in read_ledger(tracks).get("videos", [])}
+    for video in dict.fromkeys(videos):
+        place = video.resolve()
+        if place not in names and place not in known:
+            done.failures.append(
+                Failure(video, "unreadable", f"it is not in {tracks}; track it (vidlstm track)")
+            )
+        elif place in known and (why := _changed(video, known[place])):
+            done.failures.append(Failure(video, "unreadable", why))
+        elif place in names:
+            objects[video] = found[names[place]]
+        else:
+            done.sequences[video] = []
+    pictures = _pictures(objects, network, store, fps, backbone, sampling, progress, extracted_elsewhere)
+    done.failures += pictures.failures
+    for video, features_NF in pictures.features.items():
+        rows = objects[video]
+        parts = ([rows.poses()] if network.pose else []) + ([features_NF] if network.crops else [])
+        done.sequences[video] = object_sequences(
+            np.concatenate(parts, axis=1).astype(np.float16),
+            rows.track_id_N,
+            rows.seconds_N,
+            step_seconds=rows.step_seconds,
+            max_gap_seconds=max_gap_seconds,
+        )
+    return done
+
+
+def prepare_objects(
+    train: Sequence[ClipRecord],
+    validation: Sequence[ClipRecord],
+    labels: Sequence[str],
+    *,
+    data: ActionDataSettings,
+    network: ObjectNetwork,
+    store: Path,
+    backbone: BackboneSettings,
+    sampling: SamplingSettings,
+    seed: int,
+    progress: Progress | None = None,
+    extracted_elsewhere: bool = False,
+) -> ObjectActionData:
+    """Gathers the objects of labelled clips into a data module.
+
+    Raises:
+        DatasetError: clips are not in the table or cannot be read, or a side has no clip left.
+    """
+    assert data.tracks is not None
+    done = objects_of(
+        [Path(r.path) for r in (*train, *validation)],
+        Path(data.tracks),
+        network,
+        store=store,
+        fps=sampling.fps,
+        max_gap_seconds=data.max_gap_seconds,
+        backbone=backbone,
+        sampling=sampling,
+        progress=progress,
+        extracted_elsewhere=extracted_elsewhere,
+    )
+    sides = [
+        readable_clips(side, done.failures, skip_unreadable=data.skip_unreadable)
+        for side in (train, validation)
+    ]
+    if not sides[1]:
+        raise DatasetError("no clip is left to validate on; see --data.fold and --data.validation_fraction")
+    module = ObjectActionData(
+        done.sequences,
+        network.feature_dim,
+        labels,
+        train=sides[0],
+        validation=sides[1],
+        fps=sampling.fps,
+        minimum_seconds=data.minimum_seconds,
+        batch_size=data.batch_size,
+        max_seconds=data.max_seconds,
+        seed=seed,
+    )
+    if module.empty:
+        names = listing([record.name for record in module.empty])
+        warnings.warn(
+            f"{len(module.empty)} clips in which no object is tracked for long enough:{names}", stacklevel=2
+        )
+    return module
+
+
+@dataclass
+class _Pictures:
+    features: dict[Path, np.ndarray]
+    failures: list[Failure]
+
+
+def _pictures(
+    objects: dict[Path, TrackedObjects],
+    network: ObjectNetwork,
+    root: Path,
+    fps: float,
+    backbone: BackboneSettings,
+    sampling: SamplingSettings,
+    progress: Progress | None,
+    extracted_elsewhere: bool,
+) -> _Pictures:
+    """Features of what is cut out of each video, a row a box; without a network, of no width."""
+    if network.crops is None:
+        return _Pictures({video: np.zeros((len(rows), 0)) for video, rows in objects.items()}, [])
+    margin = network.crop_margin
+    store = make_store(root, network.crops, fps=fps, image_fps=sampling.image_fps, crop_margin=margin)
+    crops = {video: rows.crops(margin) for video, rows in objects.items()}
+    if extracted_elsewhere:
+        report = look_up(list(objects), store, crops=crops)
+    else:
+        report = extract_features(
+            list(objects),
+            store,
+            network.crops,
+            decoder=sampling.decoder,
+            workers=sampling.workers,
+            timeout_seconds=sampling.timeout_seconds,
+            batch_size=backbone.batch_size,
+            crops=crops,
+            progress=None if progress is None else lambda report: progress(report, len(objects)),
+        )
+    # That the end of a video cannot be read was known when it was tracked: nothing was found there.
+    return _Pictures(
+        {video: store.get(key).features for video, key in report.hashes.items()}, report.unreadable
+    )
+
+
+def _resolved(name: str) -> Path:
+    return Path(name).resolve()
+
+
+def _changed(video: Path, sha256: str) -> str:
+    try:
+        same = hash_video(video) == sha256
+    except OSError as error:
+        return error.strerror or str(error)
+    return "" if same else "it has changed since it was tracked; track it again (vidlstm track)"
