@@ -156,10 +156,9 @@ def test_late_fusion_overfits_eight_sequences_and_its_checkpoint_round_trips(tmp
         for stream, part in zip(model.streams, batch.x_BTF.split(PARTS, dim=-1), strict=True):
             assert torch.equal(stream(part, batch.lengths_B).argmax(1), batch.targets)
     honest = torch.load(tmp_path / "late.ckpt", weights_only=True)
-    for other in ({"part_dims": [3, 3]}, {"part_dims": [6]}, {"objects": {"crop_margin": 0}}):
-        torch.save({**honest, CARD: {**card, **other}}, tmp_path / "other.ckpt")
-        with pytest.raises(CheckpointError, match="does not describe its weights"):
-            load_action_model(tmp_path / "other.ckpt")
+    torch.save({**honest, CARD: {**card, "part_dims": [3, 3]}}, tmp_path / "other.ckpt")
+    with pytest.raises(CheckpointError, match="does not describe its weights"):
+        load_action_model(tmp_path / "other.ckpt")
 
 
 def test_a_stream_learns_what_it_would_learn_alone(tmp_path: Path) -> None:

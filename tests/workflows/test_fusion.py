@@ -71,10 +71,3 @@ def test_every_stream_is_a_line_of_the_gradients(folder: Path) -> None:
     assert networks >= {
         f"checkpoint (lstm), stream{n}.{when}" for n in (1, 2) for when in ("trained", "untrained")
     }
-
-
-def test_tracked_objects_have_none(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    argv = ["train", "--data.root", str(folder / "clips"), "--data.tracks", "tracks.parquet", *TRAIN]
-    assert main([*argv, *places(folder, "objects")]) == 2
-    assert "--model.fusion late is for whole frames" in capsys.readouterr().err
-    assert not (folder / "objects").exists()

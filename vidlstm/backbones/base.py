@@ -27,8 +27,8 @@ class Backbone:
         size: the frames it takes.
         views: what it is shown of a frame, without repetition; see ``structures.VIEWS``.
         channels: three for each view.
-        feature_dim: F.
-        part_dims: what each network gives of it.
+        feature_dim: F, the sum of
+        part_dims: the widths of each network's features.
         spec: all that changes the features.
 
     Args:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from vidlstm.datamodules.object_sequences import ObjectSequence
     from vidlstm.models.bags import BagClassifier
+    from vidlstm.models.fusion import BagFusion
 
 STRIDES_PER_WINDOW = 4
 BATCH_SIZE = 32
@@ -43,6 +44,7 @@ class ObjectPredictor:
     Args:
         model: in eval mode.
         labels: the K class names.
+        feature_dim: F.
         step_seconds: from one step of a sequence to the next.
         minimum_object_seconds: what is seen of an object for a shorter time in a window is not judged.
         window_seconds: length of a window.
@@ -53,9 +55,10 @@ class ObjectPredictor:
 
     def __init__(
         self,
-        model: BagClassifier,
+        model: BagClassifier | BagFusion,
         labels: tuple[str, ...],
         *,
+        feature_dim: int,
         step_seconds: float,
         minimum_object_seconds: float,
         window_seconds: float,
@@ -64,6 +67,7 @@ class ObjectPredictor:
         produced_by: dict[str, Any] | None = None,
     ) -> None:
         self._model, self._labels, self._step = model, labels, step_seconds
+        self._feature_dim = feature_dim
         self._minimum_object_seconds = minimum_object_seconds
         self.window_seconds = window_seconds
         self.stride_seconds = stride_seconds or window_seconds / STRIDES_PER_WINDOW
@@ -118,7 +122,7 @@ class ObjectPredictor:
         self, sequences: Sequence[ObjectSequence], bags: list[list[tuple[int, int, int]]]
     ) -> tuple[np.ndarray, dict[int, _Seen]]:
         """Class probabilities of the scene in each window ``(W, K)``, and of each track where it is seen."""
-        dataset = _bags(sequences, bags, self._model.sequences.norm.mean.shape[0])
+        dataset = _bags(sequences, bags, self._feature_dim)
         device = next(self._model.parameters()).device
         scene, seen = [], defaultdict[int, _Seen](_Seen)
         for first in range(0, len(bags), BATCH_SIZE):

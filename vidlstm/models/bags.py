@@ -56,6 +56,10 @@ class BagClassifier(nn.Module):
         """
         return self.scores(x_BTF, lengths_B, bag_B, truncate_steps).bags_GK
 
+    def fit_norm(self, mean_F: Tensor, std_F: Tensor) -> None:
+        """Takes the statistics of the training features."""
+        self.sequences.fit_norm(mean_F, std_F)
+
     def scores(self, x_BTF: Tensor, lengths_B: Tensor, bag_B: Tensor, truncate_steps: int = 0) -> BagScores:
         """All that is said of the bags and of each sequence."""
         pooled_BD = self.sequences.pooled(x_BTF, lengths_B, truncate_steps)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vidlstm.errors import nearest
+from vidlstm.models.bags import BagClassifier, BagScores
 from vidlstm.models.classifier import FeatureNorm, SequenceClassifier
 
 if TYPE_CHECKING:
@@ -57,9 +58,7 @@ class LateFusion(nn.Module):
 
     def fit_norm(self, mean_F: Tensor, std_F: Tensor) -> None:
         """Gives each stream its part of the statistics of the training features."""
-        means, spreads = torch.split(mean_F, self.widths), torch.split(std_F, self.widths)
-        for stream, mean, spread in zip(self.streams, means, spreads, strict=True):
-            stream.fit_norm(mean, spread)
+        _fit_streams(self.streams, self.widths, mean_F, std_F)
 
     @property
     def norm(self) -> FeatureNorm:
@@ -70,7 +69,52 @@ class LateFusion(nn.Module):
         return joined
 
 
+class BagFusion(nn.Module):
+    """A :class:`BagClassifier` for each part of the features; see :class:`LateFusion`.
+
+    Args:
+        widths, num_classes, settings: see :class:`LateFusion`.
+    """
+
+    def __init__(self, widths: Sequence[int], num_classes: int, **settings: Any) -> None:
+        super().__init__()
+        self.widths = list(widths)
+        streams = [BagClassifier(SequenceClassifier(width, num_classes, **settings)) for width in widths]
+        self.streams = cast("list[BagClassifier]", nn.ModuleList(streams))
+
+    def forward(self, x_BTF: Tensor, lengths_B: Tensor, bag_B: Tensor, truncate_steps: int = 0) -> Tensor:
+        """Mean log-probabilities of bags ``(G, K)``; arguments as of the streams."""
+        return self.scores(x_BTF, lengths_B, bag_B, truncate_steps).bags_GK
+
+    def scores(self, x_BTF: Tensor, lengths_B: Tensor, bag_B: Tensor, truncate_steps: int = 0) -> BagScores:
+        """Mean log-probabilities of the bags and of each sequence, and the mean attention."""
+        parts = zip(self.streams, torch.split(x_BTF, self.widths, dim=-1), strict=True)
+        said = [stream.scores(part, lengths_B, bag_B, truncate_steps) for stream, part in parts]
+        return BagScores(
+            torch.stack([s.bags_GK.log_softmax(-1) for s in said]).mean(0),
+            torch.stack([s.sequences_BK.log_softmax(-1) for s in said]).mean(0),
+            torch.stack([s.attention_B for s in said]).mean(0),
+        )
+
+    def fit_norm(self, mean_F: Tensor, std_F: Tensor) -> None:
+        """Gives each stream its part of the statistics of the training features."""
+        _fit_streams(self.streams, self.widths, mean_F, std_F)
+
+
+def _fit_streams(
+    streams: Sequence[SequenceClassifier | BagClassifier],
+    widths: list[int],
+    mean_F: Tensor,
+    std_F: Tensor,
+) -> None:
+    means, spreads = torch.split(mean_F, widths), torch.split(std_F, widths)
+    for stream, mean, spread in zip(streams, means, spreads, strict=True):
+        stream.fit_norm(mean, spread)
+
+
 Classifier = SequenceClassifier | LateFusion
+"""What a checkpoint of whole frames may hold."""
+AnyClassifier = Classifier | BagClassifier | BagFusion
 """What an action checkpoint may hold."""
 
 
@@ -84,13 +128,13 @@ class Stream(NamedTuple):
     """
 
     prefix: str
-    model: SequenceClassifier
+    model: Any
     x_BTF: Tensor
 
 
-def streams_of(model: Classifier, x_BTF: Tensor) -> list[Stream]:
+def streams_of(model: AnyClassifier, x_BTF: Tensor) -> list[Stream]:
     """The networks of a classifier one by one: the streams of a late fusion, else itself."""
-    if not isinstance(model, LateFusion):
+    if not isinstance(model, LateFusion | BagFusion):
         return [Stream("", model, x_BTF)]
     parts = torch.split(x_BTF, model.widths, dim=-1)
     return [
@@ -113,8 +157,21 @@ def build_classifier(
     Raises:
         ValueError: the fusion is unknown.
     """
-    if fusion not in FUSIONS:
-        raise ValueError(f"no fusion is called {fusion!r}{nearest(fusion, FUSIONS)}")
-    if fusion == "late" and len(widths) > 1:
+    if _is_late(fusion, widths):
         return LateFusion(widths, num_classes, **settings)
     return SequenceClassifier(sum(widths), num_classes, **settings)
+
+
+def build_bag_classifier(
+    widths: Sequence[int], num_classes: int, *, fusion: str = "early", **settings: Any
+) -> BagClassifier | BagFusion:
+    """The same for bags of sequences."""
+    if _is_late(fusion, widths):
+        return BagFusion(widths, num_classes, **settings)
+    return BagClassifier(SequenceClassifier(sum(widths), num_classes, **settings))
+
+
+def _is_late(fusion: str, widths: Sequence[int]) -> bool:
+    if fusion not in FUSIONS:
+        raise ValueError(f"no fusion is called {fusion!r}{nearest(fusion, FUSIONS)}")
+    return fusion == "late" and len(widths) > 1

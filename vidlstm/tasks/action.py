@@ -17,7 +17,7 @@ from torchmetrics.classification import (
 
 from vidlstm.errors import CheckpointError
 from vidlstm.models.bags import BagClassifier
-from vidlstm.models.fusion import LateFusion, build_classifier, streams_of
+from vidlstm.models.fusion import BagFusion, build_bag_classifier, build_classifier, streams_of
 from vidlstm.tasks.checkpoint import CARD, CARD_VERSION, read_checkpoint
 from vidlstm.tasks.optimisation import adamw_with_cosine
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
-    from vidlstm.models.fusion import Classifier
+    from vidlstm.models.fusion import AnyClassifier, Classifier
     from vidlstm.structures import SequenceBatch
 
 
@@ -60,7 +60,7 @@ class ActionTask(LightningModule):
 
     def __init__(
         self,
-        model: Classifier | BagClassifier,
+        model: AnyClassifier,
         num_classes: int,
         *,
         total_steps: int,
@@ -96,7 +96,9 @@ class ActionTask(LightningModule):
 
     def training_step(self, batch: SequenceBatch, batch_index: int) -> Tensor:
         """The loss of one batch, in units that make the mean over processes that of the whole batch."""
-        loss = self._loss(batch)
+        streams, steps = streams_of(self.model, batch.x_BTF), self._truncate_steps
+        scores = [s.model(s.x_BTF, batch.lengths_B, truncate_steps=steps, **batch.extras) for s in streams]
+        loss = torch.stack([self.loss(scores_BK, batch.targets) for scores_BK in scores]).mean()
         self.log(
             "train_loss",
             loss.detach(),
@@ -107,19 +109,6 @@ class ActionTask(LightningModule):
             sync_dist=True,
         )
         return loss * self._share(batch.targets)
-
-    def _loss(self, batch: SequenceBatch) -> Tensor:
-        """The loss; of a late fusion the mean of its streams' losses, so that each learns as if alone."""
-
-        def loss_of(model: nn.Module, x_BTF: Tensor) -> Tensor:
-            scores_BK = model(x_BTF, batch.lengths_B, truncate_steps=self._truncate_steps, **batch.extras)
-            loss: Tensor = self.loss(scores_BK, batch.targets)
-            return loss
-
-        if not isinstance(self.model, LateFusion):
-            return loss_of(self.model, batch.x_BTF)
-        streams = streams_of(self.model, batch.x_BTF)
-        return torch.stack([loss_of(stream.model, stream.x_BTF) for stream in streams]).mean()
 
     def _share(self, targets_B: Tensor) -> Tensor | float:
         """The weight of this process's clips over the mean weight of all processes' clips.
@@ -174,17 +163,16 @@ def load_action_model(path: Path) -> tuple[Classifier, dict[str, Any]]:
             tracked objects.
     """
     model, card = load_any_action_model(path)
-    if isinstance(model, BagClassifier):
+    if isinstance(model, BagClassifier | BagFusion):
         raise CheckpointError(f"{path} is about tracked objects, which is not supported here")
     return model, card
 
 
-def load_any_action_model(path: Path) -> tuple[Classifier | BagClassifier, dict[str, Any]]:
+def load_any_action_model(path: Path) -> tuple[AnyClassifier, dict[str, Any]]:
     """The same, or the classifier of tracked objects where the card has ``objects``."""
     state, card = read_checkpoint(path, task="action")
     try:
-        sequences = classifier_of_card(card)
-        model = in_bags(sequences) if card.get("objects") else sequences
+        model = classifier_of_card(card)
         weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         model.load_state_dict(weights)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -194,21 +182,11 @@ def load_any_action_model(path: Path) -> tuple[Classifier | BagClassifier, dict[
     return model.eval(), card
 
 
-def classifier_of_card(card: dict[str, Any]) -> Classifier:
-    """The classifier that a card describes, with fresh weights."""
+def classifier_of_card(card: dict[str, Any]) -> AnyClassifier:
+    """The classifier that a card describes, with fresh weights; of bags where it has ``objects``."""
     widths = card.get("part_dims") or [int(card["feature_dim"])]  # older cards know of one fusion alone
-    return build_classifier(widths, len(card["labels"]), **card["model"])
-
-
-def in_bags(sequences: Classifier) -> BagClassifier:
-    """The classifier of tracked objects around one of sequences.
-
-    Raises:
-        ValueError: it is a late fusion, which has no one vector of a sequence to weigh.
-    """
-    if isinstance(sequences, LateFusion):
-        raise ValueError("tracked objects have no late fusion")
-    return BagClassifier(sequences)
+    build = build_bag_classifier if card.get("objects") else build_classifier
+    return build(widths, len(card["labels"]), **card["model"])
 
 
 def balanced_weights(counts_K: Tensor) -> Tensor:

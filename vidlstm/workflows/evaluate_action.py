@@ -23,8 +23,7 @@ from vidlstm.workflows.labelled_clips import gather_clips, network_of_card
 if TYPE_CHECKING:
     from vidlstm.datamodules.sequence_data import SequenceData
     from vidlstm.datasets import ClipRecord
-    from vidlstm.models.bags import BagClassifier
-    from vidlstm.models.fusion import Classifier
+    from vidlstm.models.fusion import AnyClassifier
     from vidlstm.workflows.extract import Progress
 
 Side = Literal["auto", "validation", "test", "all"]
@@ -152,7 +151,7 @@ def _choose(
 
 
 @torch.inference_mode()
-def clip_probabilities(model: Classifier | BagClassifier, data: SequenceData) -> np.ndarray:
+def clip_probabilities(model: AnyClassifier, data: SequenceData) -> np.ndarray:
     """Class probabilities ``(S, K)`` of the validation clips, in their order."""
     parts = []
     for batch in data.val_dataloader():

@@ -40,7 +40,7 @@ class ObjectNetwork:
 
     @property
     def part_dims(self) -> list[int]:
-        """What each part gives of it."""
+        """The widths of the parts, which stand one after another."""
         return [POSE_DIM] * self.pose + (self.crops.part_dims if self.crops else [])
 
     @property

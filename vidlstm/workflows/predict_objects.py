@@ -17,6 +17,7 @@ from vidlstm.errors import VideoError
 from vidlstm.features.extract import Failure
 from vidlstm.inference.object_predictor import ObjectPredictor
 from vidlstm.models.bags import BagClassifier
+from vidlstm.models.fusion import BagFusion
 from vidlstm.render.object_overlay import draw_object_actions
 from vidlstm.render.object_tables import write_object_actions_csv, write_object_actions_json
 from vidlstm.render.object_timeline import plot_object_timelines
@@ -84,7 +85,7 @@ def predict_objects(
     """
     backbone = backbone or BackboneSettings()
     model, card = load_any_action_model(Path(checkpoint))
-    assert isinstance(model, BagClassifier), "the caller has looked at the card"
+    assert isinstance(model, BagClassifier | BagFusion), "the caller has looked at the card"
     network = object_network_of_card(card, backbone, device=device)
     _check_weights(card, tracking)
     out = Path(out)
@@ -153,7 +154,7 @@ def _check_weights(card: dict[str, Any], tracking: TrackingSettings) -> None:
 
 
 def _predictor(
-    model: BagClassifier,
+    model: BagClassifier | BagFusion,
     card: dict[str, Any],
     network: ObjectNetwork,
     checkpoint: Path,
@@ -163,6 +164,7 @@ def _predictor(
     return ObjectPredictor(
         model,
         tuple(card["labels"]),
+        feature_dim=int(card["feature_dim"]),
         step_seconds=1 / card["fps"],
         minimum_object_seconds=card["objects"]["minimum_seconds"],
         window_seconds=window.seconds or float(card["window_seconds"]),

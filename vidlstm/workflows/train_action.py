@@ -13,7 +13,6 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from vidlstm.backbones.cpu import keep_freed_memory
-from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.errors import CheckpointError, SettingsError
 from vidlstm.features.spec import side_by_side
 from vidlstm.settings import (
@@ -25,7 +24,7 @@ from vidlstm.settings import (
     SamplingSettings,
     plain,
 )
-from vidlstm.tasks.action import ActionTask, balanced_weights, classifier_of_card, in_bags
+from vidlstm.tasks.action import ActionTask, balanced_weights, classifier_of_card
 from vidlstm.tasks.checkpoint import read_checkpoint
 from vidlstm.workflows.action_data import read_split
 from vidlstm.workflows.labelled_clips import gather_clips, network_from
@@ -79,8 +78,6 @@ def train_action(
     backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
     model, optimiser = model or ActionModelSettings(), optimiser or OptimiserSettings()
     check_truncation(model, optimiser)
-    if model.fusion == "late" and data.tracks is not None:
-        raise SettingsError("--model.fusion late is for whole frames; leave it out, or --data.tracks")
     seed_everything(seed, workers=True, verbose=False)
     keep_freed_memory(KEPT_MEGABYTES)
     lightning = build_trainer(
@@ -159,9 +156,8 @@ def build_task(
     seed: int,
 ) -> ActionTask:
     """The classifier that the card describes, normalised by the training features, and its task."""
-    sequences = classifier_of_card(card)
-    sequences.fit_norm(*data.feature_statistics())
-    classifier = in_bags(sequences) if isinstance(data, ObjectActionData) else sequences
+    classifier = classifier_of_card(card)
+    classifier.fit_norm(*data.feature_statistics())
     weights = balanced_weights(data.class_counts()) if optimiser.class_weights == "balanced" else None
     epochs = trainer.max_epochs or 1
     steps = data.steps_per_epoch(trainer.world_size) // trainer.accumulate_grad_batches or 1
