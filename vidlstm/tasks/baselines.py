@@ -52,7 +52,8 @@ def late_regression(
     votes_SK = np.zeros((len(test_parts[0]), len(classes)))
     for train_x, test_x in zip(train_parts, test_parts, strict=True):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=2000))
-        votes_SK += model.fit(train_x, train_targets).predict_log_proba(test_x)
+        p_SK = model.fit(train_x, train_targets).predict_proba(test_x)
+        votes_SK += np.log(p_SK.clip(np.finfo(p_SK.dtype).tiny))  # one that is quite sure has a zero
     predicted: np.ndarray = classes[votes_SK.argmax(1)]
     return predicted
 
