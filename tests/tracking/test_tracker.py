@@ -52,7 +52,7 @@ def test_how_long_a_number_is_kept_is_counted_in_seconds(seconds: float, same: b
 
 @pytest.mark.parametrize(("start", "followed"), [(0.25, False), (0.15, True)])
 def test_what_begins_a_track(start: float, followed: bool) -> None:
-    tracker = ObjectTracker("bytetrack", fps=10, start_confidence=start)
+    tracker = ObjectTracker("bytetrack", fps=10, start_confidence=start, weigh_overlap=False)
     box = (100.0, 50.0, 130.0, 110.0)
     seen = [tracker.update(found(box, confidence=0.2), IMAGE).track_id_N.tolist() for _ in range(6)]
     assert (seen[-1] == [1]) == followed
