@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.fakes.tracked_clips import write_poses
 from tests.fakes.videos import write_video
 from vidlstm.cli.main import main
 
@@ -22,11 +23,15 @@ def test_the_table_names_every_config() -> None:
 
 @pytest.mark.parametrize("config", ACTION, ids=lambda c: c.stem)
 def test_every_action_config_trains(config: Path, tmp_path: Path) -> None:
-    for i in range(8):
-        write_video(tmp_path / "clips" / ("a", "b")[i % 2] / f"{i}.mp4", seed=i)
+    clips = [tmp_path / "clips" / ("a", "b")[i % 2] / f"{i}.mp4" for i in range(8)]
+    for i, clip in enumerate(clips):
+        write_video(clip, seed=i)
     argv = ["train", "--config", str(config), "--data.root", str(tmp_path / "clips")]
-    argv += ["--out", str(tmp_path / "run"), "--store", str(tmp_path / "store")]
-    # The smallest network stands in: what is tested is the config, and untrained large ones take a minute.
-    argv += ["--backbone.name", "squeezenet1_1", "--backbone.weights", "random", "--trainer.max_epochs", "1"]
+    argv += ["--out", str(tmp_path / "run"), "--store", str(tmp_path / "store"), "--trainer.max_epochs", "1"]
+    if "track:" in yaml.safe_load(config.read_text())["backbone"]["name"]:  # it needs no network, but tracks
+        tracks = write_poses(tmp_path / "t.parquet", clips, lambda clip, person: clip.parent.name == "a")
+        argv += ["--data.tracks", str(tracks)]
+    else:  # the smallest network stands in: what is tested is the config, and large ones take a minute
+        argv += ["--backbone.name", "squeezenet1_1", "--backbone.weights", "random"]
     assert main(argv) == 0
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["validation_clips"] > 0

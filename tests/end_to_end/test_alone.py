@@ -1,4 +1,4 @@
-"""Tracking and forecasting reach for no network, and write nowhere but where they were told to."""
+"""Tracking and what follows it reach for no network, and write nowhere but where they were told to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.backbones.networks import yolo_file
+from tests.fakes.tracked_clips import make_clips, write_poses
 from tests.tracking.test_mot_boxes import det
 from tests.video.clips import SHARED, make_clip
 
@@ -28,8 +30,11 @@ def watch(event, args):
 sys.addaudithook(watch)
 sys.dont_write_bytecode = True
 from vidlstm.cli.main import main
-sys.exit(main(sys.argv[2:]))
+for argv in " ".join(sys.argv[2:]).split(" && "):
+    if status := main(argv.split(" ")):
+        sys.exit(status)
 """
+AND = "&&"
 
 
 def run(allowed: Path, *argv: str | Path) -> subprocess.CompletedProcess[str]:
@@ -61,3 +66,23 @@ def test_track_stays_at_home(tmp_path: Path, source: str) -> None:
         done = run(out, "track", clip, *given, "--tracker", tracker, "--out", out / "t.parquet", "--video")
         assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in out.iterdir()) == ["a_tracks.mp4", "t.json", "t.parquet"]
+
+
+def test_what_each_object_does_is_learned_and_told_at_home(tmp_path: Path) -> None:
+    clips, _ = make_clips(tmp_path / "clips", 4)
+    tracks = tmp_path / "tracks.parquet"
+    write_poses(tracks, clips, lambda clip, person: clip.parent.name == "a")
+    out = tmp_path / "out"
+    data = ["--data.root", tmp_path / "clips", "--data.tracks", tracks, "--store", out / "store"]
+    name = ["--backbone.name", "track:pose+squeezenet1_1", "--backbone.weights", "random"]
+    pose = ["--weights", yolo_file("yolo:pose"), "--image_size", "96"]
+    done = run(
+        out,
+        *["train", *data, *name, "--trainer.max_epochs", "1", "--out", out / "run", AND],
+        *["evaluate", out / "run" / "best.ckpt", *data, "--out", out / "evaluation", AND],
+        *["predict", out / "run" / "best.ckpt", clips[0], *pose, "--out", out / "told"],
+    )
+    assert done.returncode == 0, done.stderr
+    assert (out / "evaluation" / "report.json").is_file()
+    names = sorted(p.name for p in (out / "told").iterdir())
+    assert names == ["0.csv", "0.json", "0.mp4", "0.png", "tracks.json", "tracks.parquet"]

@@ -22,9 +22,11 @@ from vidlstm.backbones.base import Backbone
 from vidlstm.backbones.network import Network
 from vidlstm.backbones.weights import hash_parameters
 from vidlstm.errors import StoreError
+from vidlstm.features.crops import Crops
 from vidlstm.features.extract import ExtractionReport, extract_features, make_store
 from vidlstm.features.store import FeatureStore
 from vidlstm.structures import FrameSize
+from vidlstm.video.reader import open_video
 
 WIDTH = 24
 FPS = 10.0
@@ -59,6 +61,21 @@ def tiny_backbone(*, dtype: str = "float32", seed: int = 0, fit: Any = "squash")
     return Backbone(network, dtype=dtype)
 
 
+def drawn_crops(clips: list[Path], *, margin: float = 0.1, most: int = 4) -> dict[Path, Crops]:
+    """Up to ``most`` boxes in two of three frames of each clip of 48 x 64 pixels, some beyond its edges."""
+    found = {}
+    for number, clip in enumerate(clips):
+        rng = np.random.default_rng(number)
+        with open_video(clip) as video:
+            frames = [frame.index for frame in video if frame.index % 3]
+        boxes: dict[int, list[list[float]]] = {}
+        for frame in frames or [0]:
+            low = rng.uniform([-8, -8], [50, 36], (int(rng.integers(1, most + 1)), 2))
+            boxes[frame] = np.concatenate([low, low + rng.uniform(4, 30, low.shape)], 1).tolist()
+        found[clip] = Crops(boxes, margin)
+    return found
+
+
 def make_clips(folder: Path, count: int, *, frames: tuple[int, int] = (3, 30)) -> list[Path]:
     """Clips of different lengths, all different."""
     lengths = np.random.default_rng(0).integers(*frames, size=count)
@@ -72,7 +89,9 @@ def extract(clips: list[Path], root: Path, **options: Any) -> ExtractionReport:
     """An extraction with the tiny backbone."""
     options.setdefault("workers", 2)
     backbone = options.pop("backbone", None) or tiny_backbone()
-    return extract_features(clips, make_store(root, backbone, fps=FPS), backbone, **options)
+    margin = next((crops.margin for crops in options.get("crops", {}).values()), None)
+    store = make_store(root, backbone, fps=FPS, crop_margin=margin)
+    return extract_features(clips, store, backbone, **options)
 
 
 def store_of(root: Path, **options: Any) -> FeatureStore:
@@ -105,7 +124,9 @@ def _alone(work: Any, arguments: tuple[Any, ...]) -> None:
     work(*arguments)
 
 
-def extract_until_killed(clips: list[Path], root: Path, seed: int, whole_group: bool) -> None:
+def extract_until_killed(
+    clips: list[Path], root: Path, seed: int, whole_group: bool, crops: dict[Path, Crops] | None = None
+) -> None:
     """Extracts, and is killed a random while after a random number of steps: at any point of the pipeline."""
     rng = random.Random(seed)
     steps, delay_seconds = rng.randrange(6), rng.uniform(0, 0.02)
@@ -122,7 +143,7 @@ def extract_until_killed(clips: list[Path], root: Path, seed: int, whole_group: 
         if steps == 0:
             threading.Timer(delay_seconds, kill).start()
 
-    extract(clips, root, batch_size=8, progress=progress)
+    extract(clips, root, batch_size=8, progress=progress, **({"crops": crops} if crops else {}))
 
 
 def extract_shuffled(clips: list[Path], root: Path, seed: int) -> None:

@@ -25,7 +25,7 @@ def checkpoint_in(argv: Sequence[str]) -> Path | None:
         if not word.endswith(".ckpt"):
             continue
         try:
-            if read_checkpoint(Path(word))[1].get("objects"):
+            if isinstance(read_checkpoint(Path(word))[1].get("objects"), dict):
                 return Path(word)
         except CheckpointError:
             continue  # the verb says what is wrong with it

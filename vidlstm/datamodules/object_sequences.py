@@ -14,7 +14,7 @@ class ObjectSequence:
     Attributes:
         track_id: whose.
         features_TF: float16.
-        seconds_T: float64, rising by one step each.
+        seconds_T: float64, rising by about a step each.
         step_seconds: a step.
     """
 
@@ -53,6 +53,7 @@ def object_sequences(
     features_NF: np.ndarray,
     track_id_N: np.ndarray,
     seconds_N: np.ndarray,
+    step_N: np.ndarray,
     *,
     step_seconds: float,
     max_gap_seconds: float,
@@ -62,39 +63,41 @@ def object_sequences(
     A track seen at 0.0, 0.1, 0.4 and 2.0 s, with steps of 0.1 s and gaps of up to 0.5 s::
 
         seen     x x     x                 x
-        step     1 2 + + 3   |   (split)   1
+        step     0 1 + + 4   |   (split)   20
 
     Args:
         features_NF: of each row.
         track_id_N: whose row it is.
         seconds_N: when.
-        step_seconds: the usual time from one row of a track to the next.
+        step_N: int64, the number of its step; a track has no step twice.
+        step_seconds: how long a step usually is.
         max_gap_seconds: missing steps are filled in a straight line where not more than this lies between the
             rows beside them; elsewhere the track is split.
     """
-    found: list[ObjectSequence] = []
-    for track_id in np.unique(track_id_N).tolist():
-        rows = np.flatnonzero(track_id_N == track_id)
-        rows = rows[np.argsort(seconds_N[rows], kind="stable")]
-        steps = np.rint(np.diff(seconds_N[rows]) / step_seconds).astype(np.int64)
-        # A gap of one step is none, however short the longest gap may be.
-        split = np.flatnonzero((np.diff(seconds_N[rows]) > max_gap_seconds + 1e-9) & (steps > 1)) + 1
-        for run in np.split(rows, split):
-            found.append(_filled(track_id, features_NF[run], seconds_N[run], step_seconds))
+    order = np.lexsort((step_N, track_id_N))
+    features_NF, track_id_N, seconds_N, step_N = (
+        values[order] for values in (features_NF, track_id_N, seconds_N, step_N)
+    )
+    # A gap of one step is none, however short the longest gap may be.
+    gap = (np.diff(seconds_N) > max_gap_seconds + 1e-9) & (np.diff(step_N) > 1)
+    starts = np.flatnonzero((np.diff(track_id_N) != 0) | gap) + 1
+    found = [
+        _filled(int(track_id_N[run[0]]), features_NF[run], seconds_N[run], step_N[run], step_seconds)
+        for run in np.split(np.arange(len(order)), starts)
+        if len(run)
+    ]
     return sorted(found, key=lambda s: (s.seconds_T[0], s.track_id))
 
 
 def _filled(
-    track_id: int, features_RF: np.ndarray, seconds_R: np.ndarray, step_seconds: float
+    track_id: int, features_RF: np.ndarray, seconds_R: np.ndarray, step_R: np.ndarray, step_seconds: float
 ) -> ObjectSequence:
-    steps = np.maximum(np.rint(np.diff(seconds_R) / step_seconds).astype(np.int64), 1)
-    place_R = np.concatenate([[0], np.cumsum(steps)])
-    place_T = np.arange(place_R[-1] + 1)
-    before_T = np.clip(np.searchsorted(place_R, place_T, side="right") - 1, 0, max(0, len(place_R) - 2))
-    after_T = np.minimum(before_T + 1, len(place_R) - 1)
-    width_T = np.maximum(place_R[after_T] - place_R[before_T], 1)
-    share_T = (place_T - place_R[before_T]) / width_T
+    step_T = np.arange(step_R[0], step_R[-1] + 1)
+    after_T = np.searchsorted(step_R, step_T)  # the row at a step, or the next one
+    before_T = after_T - (step_R[after_T] > step_T)
+    width_T = np.maximum(step_R[after_T] - step_R[before_T], 1)
+    share_T = (step_T - step_R[before_T]) / width_T
     rows = features_RF.astype(np.float32)
     filled = rows[before_T] * (1 - share_T)[:, None] + rows[after_T] * share_T[:, None]
-    seconds_T = np.interp(place_T, place_R, seconds_R)
+    seconds_T = np.interp(step_T, step_R, seconds_R)
     return ObjectSequence(track_id, filled.astype(np.float16), seconds_T, step_seconds)

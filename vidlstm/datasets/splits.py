@@ -61,9 +61,11 @@ def split_records(dataset: ClipDataset, *, fold: int | None, validation_fraction
     return Split(**{side: tuple(sides[side]) for side in SPLITS})
 
 
-def _order(record: ClipRecord) -> tuple[str, str, float, float, str, str]:
+def _order(record: ClipRecord) -> tuple[str, str, int, float, float, str, str]:
     end = float("inf") if record.end_seconds is None else record.end_seconds
-    return record.name, str(record.path), record.start_seconds or 0.0, end, record.label, record.group or ""
+    track = -1 if record.track_id is None else record.track_id
+    start = record.start_seconds or 0.0
+    return record.name, str(record.path), track, start, end, record.label, record.group or ""
 
 
 def _given_sides(

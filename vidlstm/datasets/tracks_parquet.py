@@ -161,12 +161,13 @@ class Clock:
         return int(self._frames[nearest] + beyond)
 
 
-def read_tracks_frame(path: Path, *, keypoints: bool = False) -> polars.DataFrame:
+def read_tracks_frame(path: Path, *, keypoints: bool = False, empty: bool = False) -> polars.DataFrame:
     """The table as it is, checked, with the number of each row in ``row``.
 
     Args:
         path: the Parquet file.
         keypoints: with that column too, where there is one.
+        empty: a table without a row is one, too.
 
     Raises:
         DatasetError: the file is missing, is no Parquet, misses a column, or is empty.
@@ -183,6 +184,6 @@ def read_tracks_frame(path: Path, *, keypoints: bool = False) -> polars.DataFram
         frame = polars.read_parquet(path, columns=[*COLUMNS, *more]).with_row_index("row")
     except (OSError, polars.exceptions.PolarsError) as error:
         raise DatasetError(f"{path}: cannot be read as Parquet: {error}") from error
-    if not len(frame):
+    if not len(frame) and not empty:
         raise DatasetError(f"{path}: holds no rows")
     return frame

@@ -38,7 +38,7 @@ class Crops:
 
     def as_job(self) -> dict[str, Any]:
         """JSON values."""
-        return {"boxes": self.boxes, "margin": self.margin}
+        return {"boxes": self.boxes, "margin": float(self.margin)}
 
     def key_of(self, video_hash: str) -> str:
         """What the features of these crops of a video are stored under."""

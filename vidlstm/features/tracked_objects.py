@@ -1,30 +1,25 @@
-"""The tracks of a video at a steady rate, and what a tracks table alone tells of each object at each step."""
+"""The tracks of a video at a steady rate, and what they alone tell of each object at each step."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-import polars
 import torch
 
 from vidlstm.backbones.detections import Detections
 from vidlstm.backbones.person_features import WIDTH, describe_people
 from vidlstm.backbones.pose_features import POINTS
-from vidlstm.datasets.tracks_parquet import NUMBERS, read_tracks_frame
 from vidlstm.errors import DatasetError
 from vidlstm.features.crops import Crops
-from vidlstm.video.sampling import SteadySampler
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 POSE_DIM = WIDTH + 3
 FASTEST = 5.0
 """Body sizes a second, to which speeds are cut off: beyond it the tracker has jumped."""
-CHUNK = 256
-"""Frames described at once."""
+PAIRS = 20_000
+"""Pairs of bodies described at once: each takes some kilobytes."""
+MOST_BODIES = 300
+"""In one frame; what YOLO gives at most. Each is compared to every other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +30,7 @@ class TrackedObjects:
         video: as the table names it.
         frame_N, track_id_N: int64.
         seconds_N: float64, in the container's own clock.
+        step_N: int64, the number of its step, from 0; of a number that is left out nobody was seen.
         boxes_N4: float32, x1, y1, x2, y2 in pixels.
         confidence_N: float32.
         keypoints_NJ3: float32, x, y in pixels and confidence; J is 0 where the table has none.
@@ -45,6 +41,7 @@ class TrackedObjects:
     frame_N: np.ndarray
     track_id_N: np.ndarray
     seconds_N: np.ndarray
+    step_N: np.ndarray
     boxes_N4: np.ndarray
     confidence_N: np.ndarray
     keypoints_NJ3: np.ndarray
@@ -72,7 +69,7 @@ class TrackedObjects:
         its amount, in body sizes a second, zero where a track begins.
 
         Raises:
-            DatasetError: the table has no keypoints, or not COCO's 17.
+            DatasetError: the table has no keypoints, or not COCO's 17, or too many bodies in a frame.
         """
         if self.keypoints_NJ3.shape[1] != POINTS:
             raise DatasetError(
@@ -82,8 +79,14 @@ class TrackedObjects:
         described = np.zeros((len(self), WIDTH), np.float32)
         frames, start_T = np.unique(self.frame_N, return_index=True)
         end_T = np.append(start_T[1:], len(self))
-        for first in range(0, len(frames), CHUNK):
-            chunk = slice(first, first + CHUNK)
+        most = int((end_T - start_T).max(initial=1))
+        if most > MOST_BODIES:
+            raise DatasetError(
+                f"{most} bodies in a frame of {self.video}; at most {MOST_BODIES} can be described"
+            )
+        step = max(1, PAIRS // most**2)
+        for first in range(0, len(frames), step):
+            chunk = slice(first, first + step)
             self._describe(described, start_T[chunk], end_T[chunk])
         return np.concatenate([described, self._velocities()], axis=1)
 
@@ -114,64 +117,3 @@ class TrackedObjects:
         found = np.zeros((len(self), 3), np.float32)
         found[order] = np.concatenate([way, np.linalg.norm(way, axis=1, keepdims=True)], axis=1)
         return found
-
-
-def read_tracked_objects(path: Path, *, fps: float) -> dict[str, TrackedObjects]:
-    """Video, as the table names it, to its tracks at a steady rate.
-
-    Args:
-        path: a tracks table (``vidlstm track``).
-        fps: steps a second; a video with fewer frames gives every frame.
-
-    Raises:
-        DatasetError: the file is no tracks table, or a row of it cannot be right; names the row.
-    """
-    table = read_tracks_frame(path, keypoints=True)
-    numbers = [*NUMBERS, "timestamp_seconds"]
-    bad = table.filter(
-        ~polars.all_horizontal(polars.col(numbers).cast(polars.Float64).is_finite().fill_null(False))
-    )
-    if len(bad):
-        raise DatasetError(f"{path}: row {bad['row'][0] + 1} lacks a number in {', '.join(numbers)}")
-    table = table.sort("frame", "track_id", maintain_order=True)
-    twice = table.filter(polars.struct("video", "frame", "track_id").is_duplicated())
-    if len(twice):
-        raise DatasetError(
-            f"{path}: track {twice['track_id'][0]} stands twice in a frame, row {twice['row'][0] + 1}"
-        )
-    parts = table.partition_by("video", as_dict=True, maintain_order=True)
-    return {str(name[0]): _at_rate(path, str(name[0]), part, fps) for name, part in parts.items()}
-
-
-def _at_rate(path: Path, video: str, part: polars.DataFrame, fps: float) -> TrackedObjects:
-    clock = part.select("frame", "timestamp_seconds").unique("frame").sort("frame")
-    times = clock["timestamp_seconds"].to_numpy()
-    if (np.diff(times) <= 0).any():
-        raise DatasetError(f"{path}: the timestamps of {video} do not rise with its frames")
-    sampler = SteadySampler(fps)
-    taken = np.array([sampler(seconds) for seconds in times.tolist()])
-    rows = part.filter(polars.col("frame").is_in(clock["frame"].to_numpy()[taken]))
-    steps = np.diff(times[taken])
-    return TrackedObjects(
-        video=video,
-        frame_N=rows["frame"].to_numpy().astype(np.int64),
-        track_id_N=rows["track_id"].to_numpy().astype(np.int64),
-        seconds_N=rows["timestamp_seconds"].to_numpy(),
-        boxes_N4=rows.select("x1", "y1", "x2", "y2").to_numpy().astype(np.float32),
-        confidence_N=rows["confidence"].fill_null(1.0).to_numpy().astype(np.float32),
-        keypoints_NJ3=_keypoints(path, rows),
-        # A pause in which nobody is seen is no step; a slower video has longer steps.
-        step_seconds=float(np.median(steps)) if len(steps) else 1.0 / fps,
-    )
-
-
-def _keypoints(path: Path, rows: polars.DataFrame) -> np.ndarray:
-    if "keypoints" not in rows.columns:
-        return np.zeros((len(rows), 0, 3), np.float32)
-    lists = rows["keypoints"].list.len().fill_null(0).unique().to_list()
-    if len(lists) != 1 or lists[0] % 3:
-        raise DatasetError(
-            f"{path}: the keypoints of {rows['video'][0]} are not three numbers for each of as many points"
-        )
-    values = np.array(rows["keypoints"].to_list(), np.float32).reshape(len(rows), -1, 3)
-    return np.nan_to_num(values)

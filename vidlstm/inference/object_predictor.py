@@ -45,7 +45,7 @@ class ObjectPredictor:
         model: in eval mode.
         labels: the K class names.
         feature_dim: F.
-        step_seconds: from one step of a sequence to the next.
+        step_seconds: from one step of the scene to the next.
         minimum_object_seconds: what is seen of an object for a shorter time in a window is not judged.
         window_seconds: length of a window.
         stride_seconds: None is a quarter of a window.
@@ -150,7 +150,8 @@ class ObjectPredictor:
     ) -> ActionPrediction:
         times = np.arange(edges_W2[0, 0], end_seconds - self._step / 2, self._step)
         rows = [tuple(np.searchsorted(times, edge - self._step / 2).tolist()) for edge in edges_W2]
-        return self._prediction(video, edges_W2, probabilities_WK, [(times, rows, probabilities_WK)])
+        parts = [(times, self._step, rows, probabilities_WK)]
+        return self._prediction(video, edges_W2, probabilities_WK, parts)
 
     def _track(
         self, video: str, sequences: Sequence[ObjectSequence], edges_W2: np.ndarray, of: _Seen
@@ -159,7 +160,8 @@ class ObjectPredictor:
         parts = []
         for i in dict.fromkeys(of.sequence):
             mine = [n for n, owner in enumerate(of.sequence) if owner == i]
-            parts.append((sequences[i].seconds_T, [of.rows[n] for n in mine], probabilities_WK[mine]))
+            rows = [of.rows[n] for n in mine]
+            parts.append((sequences[i].seconds_T, sequences[i].step_seconds, rows, probabilities_WK[mine]))
         return self._prediction(video, edges_W2[of.window], probabilities_WK, parts)
 
     def _prediction(
@@ -167,16 +169,16 @@ class ObjectPredictor:
         video: str,
         edges_W2: np.ndarray,
         probabilities_WK: np.ndarray,
-        parts: list[tuple[np.ndarray, list[Any], np.ndarray]],
+        parts: list[tuple[np.ndarray, float, list[Any], np.ndarray]],
     ) -> ActionPrediction:
         segments: list[Segment] = []
-        for times, rows, of_rows_WK in parts:
+        for times, step, rows, of_rows_WK in parts:
             segments += merge_segments(
                 times,
                 merge_windows(rows, of_rows_WK[:, None], len(times)),
                 self._labels,
                 minimum_seconds=self.minimum_seconds,
-                end_seconds=float(times[-1]) + self._step,
+                end_seconds=float(times[-1]) + step,
             )
         return ActionPrediction(
             video=video,
@@ -192,7 +194,7 @@ class ObjectPredictor:
         """How long each track is seen that was judged in no window."""
         seconds: dict[int, float] = defaultdict(float)
         for sequence in sequences:
-            seconds[sequence.track_id] += len(sequence) * self._step
+            seconds[sequence.track_id] += len(sequence) * sequence.step_seconds
         return {track_id: length for track_id, length in sorted(seconds.items()) if track_id not in seen}
 
 

@@ -65,13 +65,16 @@ class BagClassifier(nn.Module):
         pooled_BD = self.sequences.pooled(x_BTF, lengths_B, truncate_steps)
         sequences_BK = self.sequences.head(pooled_BD)
         attention_B = softmax_within(self.attention(pooled_BD).squeeze(-1), bag_B)
+        # In mixed precision some steps give half the digits and some all: sums need one kind, and the better.
+        sequences_BK = sequences_BK.to(attention_B.dtype)
         bags_GK = sequences_BK.new_zeros(int(bag_B[-1]) + 1, sequences_BK.shape[1])
         bags_GK = bags_GK.index_add(0, bag_B, attention_B[:, None] * sequences_BK)
         return BagScores(bags_GK, sequences_BK, attention_B)
 
 
 def softmax_within(scores_B: Tensor, bag_B: Tensor) -> Tensor:
-    """The softmax of scores over those of the same bag, ``(B,)``."""
+    """The softmax of scores over those of the same bag, ``(B,)``, in float32 at least."""
+    scores_B = scores_B.to(torch.promote_types(scores_B.dtype, torch.float32))
     bags = int(bag_B[-1]) + 1
     largest_G = scores_B.new_full((bags,), -torch.inf).scatter_reduce(0, bag_B, scores_B.detach(), "amax")
     shares_B = (scores_B - largest_G[bag_B]).exp()

@@ -164,7 +164,9 @@ def load_action_model(path: Path) -> tuple[Classifier, dict[str, Any]]:
     """
     model, card = load_any_action_model(path)
     if isinstance(model, BagClassifier | BagFusion):
-        raise CheckpointError(f"{path} is about tracked objects, which is not supported here")
+        raise CheckpointError(
+            f"{path} is about tracked objects; this needs one of whole frames, trained without --data.tracks"
+        )
     return model, card
 
 
@@ -185,8 +187,11 @@ def load_any_action_model(path: Path) -> tuple[AnyClassifier, dict[str, Any]]:
 def classifier_of_card(card: dict[str, Any]) -> AnyClassifier:
     """The classifier that a card describes, with fresh weights; of bags where it has ``objects``."""
     widths = card.get("part_dims") or [int(card["feature_dim"])]  # older cards know of one fusion alone
-    build = build_bag_classifier if card.get("objects") else build_classifier
-    return build(widths, len(card["labels"]), **card["model"])
+    if (objects := card.get("objects")) is None:
+        return build_classifier(widths, len(card["labels"]), **card["model"])
+    # How objects become sequences is said, too.
+    dict(objects["tracking"]), float(objects["max_gap_seconds"]), float(objects["minimum_seconds"])
+    return build_bag_classifier(widths, len(card["labels"]), **card["model"])
 
 
 def balanced_weights(counts_K: Tensor) -> Tensor:

@@ -67,8 +67,13 @@ def prepare_data(
     """Extracts what is missing, unless another process did, and gathers all features into a data module.
 
     Raises:
-        DatasetError: videos cannot be read, or a side has no clip left.
+        DatasetError: videos cannot be read, a side has no clip left, or clips are single tracks.
     """
+    if tracked := [r.name for r in (*train, *validation) if r.track_id is not None]:
+        raise DatasetError(
+            f"{len(tracked)} clips are labelled track by track, such as {tracked[0]}; give the table "
+            "that the numbers are from: --data.tracks FILE"
+        )
     paths = [Path(r.path) for r in (*train, *validation)]
     if extracted_elsewhere:
         report = look_up(paths, store)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.backbones.build import JOINT, build_backbone
+from vidlstm.backbones.person_features import NAME as POSE
 from vidlstm.backbones.yolo import YOLO_KINDS
 from vidlstm.datasets.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, entries, is_folder, suffix_of
-from vidlstm.errors import DatasetError, WeightsError
+from vidlstm.errors import DatasetError, SettingsError, WeightsError
 from vidlstm.features.extract import ExtractionReport, extract_features, make_store
 from vidlstm.features.spec import side_by_side
 from vidlstm.settings import BackboneSettings, SamplingSettings
@@ -59,7 +60,13 @@ def _videos_in(folder: Path) -> list[Path]:
 
 
 def backbone_from(settings: BackboneSettings, *, device: str | None = None) -> Backbone:
-    """The backbone that settings describe."""
+    """The backbone that settings describe.
+
+    Raises:
+        SettingsError, WeightsError: see :func:`build_backbone`; or it describes tracked objects.
+    """
+    if POSE in settings.name.split(JOINT):
+        raise SettingsError(f"{POSE} describes tracked objects; train on their table: --data.tracks FILE")
     return build_backbone(
         settings.name,
         weights=settings.weights,

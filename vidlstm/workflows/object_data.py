@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.datamodules.object_sequences import object_sequences
 from vidlstm.datasets.files import listing
-from vidlstm.errors import DatasetError
+from vidlstm.errors import DatasetError, SettingsError
 from vidlstm.features.extract import Failure, extract_features, look_up, make_store
+from vidlstm.features.read_tracks import read_tracked_objects
 from vidlstm.features.spec import hash_video
-from vidlstm.features.tracked_objects import read_tracked_objects
 from vidlstm.workflows.action_data import readable_clips
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from vidlstm.datamodules.object_sequences import ObjectSequence
     from vidlstm.datasets import ClipRecord
@@ -29,7 +30,19 @@ if TYPE_CHECKING:
     from vidlstm.workflows.extract import Progress
     from vidlstm.workflows.object_network import ObjectNetwork
 
-TRACKING = ("weights_sha256", "tracker", "classes", "confidence", "image_size", "lost_seconds", "fps")
+T = TypeVar("T")
+TRACKING = (
+    "weights_sha256",
+    "tracker",
+    "classes",
+    "confidence",
+    "image_size",
+    "lost_seconds",
+    "start_confidence",
+    "weigh_overlap",
+    "fps",
+    "image_fps",
+)
 """Of the settings in the ledger of a table, those that other videos need too."""
 
 
@@ -47,11 +60,11 @@ class TrackedVideos:
 
 
 def read_ledger(tracks: Path) -> dict[str, Any]:
-    """What ``track`` wrote beside a table: its settings and videos; empty for a table from elsewhere."""
+    """What ``track`` wrote beside a table, its settings and the hashes of its videos; else nothing."""
     try:
         ledger = json.loads(tracks.with_suffix(".json").read_text(encoding="utf-8"))
-        {record["video"]: record["sha256"] for record in ledger["videos"]}
-        return {"settings": dict(ledger["settings"]), "videos": ledger["videos"]}
+        hashes = {str(record["video"]): str(record["sha256"]) for record in ledger["videos"]}
+        return {"settings": dict(ledger["settings"]), "videos": hashes}
     except (OSError, ValueError, LookupError, TypeError):
         return {}
 
@@ -96,20 +109,19 @@ def objects_of(
     Raises:
         DatasetError: the table is none.
     """
-    found = read_tracked_objects(tracks, fps=fps)
+    found = _by_place(read_tracked_objects(tracks, fps=fps))
     done, objects = TrackedVideos(), {}
-    names = {_resolved(name): name for name in found}
-    known = {_resolved(record["video"]): record["sha256"] for record in read_ledger(tracks).get("videos", [])}
+    known = _by_place(read_ledger(tracks).get("videos", {}))
     for video in dict.fromkeys(videos):
         place = video.resolve()
-        if place not in names and place not in known:
+        if place not in found and place not in known:
             done.failures.append(
                 Failure(video, "unreadable", f"it is not in {tracks}; track it (vidlstm track)")
             )
         elif place in known and (why := _changed(video, known[place])):
             done.failures.append(Failure(video, "unreadable", why))
-        elif place in names:
-            objects[video] = found[names[place]]
+        elif place in found:
+            objects[video] = found[place]
         else:
             done.sequences[video] = []
     pictures = _pictures(objects, network, store, fps, backbone, sampling, progress, extracted_elsewhere)
@@ -121,6 +133,7 @@ def objects_of(
             np.concatenate(parts, axis=1).astype(np.float16),
             rows.track_id_N,
             rows.seconds_N,
+            rows.step_N,
             step_seconds=rows.step_seconds,
             max_gap_seconds=max_gap_seconds,
         )
@@ -144,9 +157,12 @@ def prepare_objects(
     """Gathers the objects of labelled clips into a data module.
 
     Raises:
-        DatasetError: clips are not in the table or cannot be read, or a side has no clip left.
+        DatasetError: clips are not in the table or cannot be read, a side has no clip left, or nobody is
+            seen in any.
+        SettingsError: a number that must not be negative is.
     """
     assert data.tracks is not None
+    _check_settings(data, sampling)
     done = objects_of(
         [Path(r.path) for r in (*train, *validation)],
         Path(data.tracks),
@@ -177,12 +193,25 @@ def prepare_objects(
         max_seconds=data.max_seconds,
         seed=seed,
     )
+    if len(module.empty) == len(sides[0]) + len(sides[1]):
+        raise DatasetError(
+            f"in no clip is an object of {data.tracks} seen for {data.minimum_seconds:g} s; see "
+            "--data.minimum_seconds"
+        )
     if module.empty:
         names = listing([record.name for record in module.empty])
         warnings.warn(
             f"{len(module.empty)} clips in which no object is tracked for long enough:{names}", stacklevel=2
         )
     return module
+
+
+def _check_settings(data: ActionDataSettings, sampling: SamplingSettings) -> None:
+    for name in ("max_gap_seconds", "minimum_seconds"):
+        if not getattr(data, name) >= 0:  # NaN is not, either
+            raise SettingsError(f"--data.{name} must not be negative: {getattr(data, name)}")
+    if not 0 < sampling.fps < math.inf:
+        raise SettingsError(f"--sampling.fps must be positive, not {sampling.fps}")
 
 
 @dataclass
@@ -227,8 +256,9 @@ def _pictures(
     )
 
 
-def _resolved(name: str) -> Path:
-    return Path(name).resolve()
+def _by_place(named: Mapping[str, T]) -> dict[Path, T]:
+    """Videos by where they lie; a name that no file can have is nowhere."""
+    return {Path(name).resolve(): value for name, value in named.items() if "\0" not in name}
 
 
 def _changed(video: Path, sha256: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.backbones.build import JOINT
 from vidlstm.backbones.person_features import LAYOUT
+from vidlstm.backbones.person_features import NAME as POSE
 from vidlstm.errors import SettingsError
 from vidlstm.features.tracked_objects import POSE_DIM
 from vidlstm.workflows.extract import backbone_from, backbone_of_card
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
     from vidlstm.settings import BackboneSettings
 
-POSE = "track:pose"
-"""The part of a joined name that needs no network but the one that tracked."""
+WIDEST = 10
+"""Beyond it an object is a dot."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +76,8 @@ def object_network(settings: BackboneSettings, *, crop_margin: float) -> ObjectN
     Raises:
         SettingsError, WeightsError: see :func:`backbone_from`.
     """
-    if crop_margin < 0:
-        raise SettingsError(f"--data.crop_margin must not be negative: {crop_margin}")
+    if not 0 <= crop_margin <= WIDEST:
+        raise SettingsError(f"--data.crop_margin must be from 0 to {WIDEST}, not {crop_margin}")
     names = settings.name.split(JOINT)
     rest = [name for name in names if name != POSE]
     crops = backbone_from(replace(settings, name=JOINT.join(rest))) if rest else None

@@ -125,7 +125,7 @@ def build_predictor(
     window: WindowSettings | None,
 ) -> ActionPredictor:
     """The predictor of a checkpoint, with a record of what produced its predictions."""
-    window = window or WindowSettings()
+    window = checked(window or WindowSettings())
     return ActionPredictor(
         model,
         tuple(card["labels"]),
@@ -142,6 +142,19 @@ def build_predictor(
             "fps": card["fps"],
         },
     )
+
+
+def checked(window: WindowSettings) -> WindowSettings:
+    """The same.
+
+    Raises:
+        SettingsError: a length is negative.
+    """
+    for name in ("seconds", "stride_seconds", "minimum_seconds"):
+        length = getattr(window, name)
+        if length is not None and not length >= 0:  # NaN is not, either
+            raise SettingsError(f"--window.{name} must not be negative: {length}")
+    return window
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import polars
 
 import vidlstm
 from vidlstm.backbones.weights import sha256_of
-from vidlstm.errors import VideoError
+from vidlstm.errors import CheckpointError, VideoError
 from vidlstm.features.extract import Failure
 from vidlstm.inference.object_predictor import ObjectPredictor
 from vidlstm.models.bags import BagClassifier
@@ -27,7 +27,7 @@ from vidlstm.tasks.checkpoint import read_checkpoint
 from vidlstm.video.reader import open_video
 from vidlstm.workflows.object_data import objects_of
 from vidlstm.workflows.object_network import object_network_of_card
-from vidlstm.workflows.predict_action import output_stems
+from vidlstm.workflows.predict_action import checked, output_stems
 from vidlstm.workflows.track import TrackingReport, track
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def predict_objects(
     model, card = load_any_action_model(Path(checkpoint))
     assert isinstance(model, BagClassifier | BagFusion), "the caller has looked at the card"
     network = object_network_of_card(card, backbone, device=device)
+    predictor = _predictor(model, card, network, Path(checkpoint), window)
     _check_weights(card, tracking)
     out = Path(out)
     tracks = out / "tracks.parquet"
@@ -96,7 +97,6 @@ def predict_objects(
     report.files = [*report.tracking.files]
     report.failures = [*report.tracking.failures]
     records = {Path(record["video"]): record for record in report.tracking.videos}
-    predictor = _predictor(model, card, network, Path(checkpoint), window)
     table = polars.read_parquet(tracks)
     sampling = SamplingSettings(
         fps=card["fps"],
@@ -117,12 +117,17 @@ def predict_objects(
             progress=progress,
         )
     report.failures += done.failures
-    stems = output_stems(list(records))
-    for path, sequences in done.sequences.items():
-        record = records[path]
+    # tracks.json is the table's own.
+    stems = {
+        path: path.name if stem.casefold() == tracks.stem else stem
+        for path, stem in output_stems(list(records)).items()
+    }
+    for path, record in records.items():
+        if path not in done.sequences:
+            continue
         actions = predictor(
             str(path),
-            sequences,
+            done.sequences[path],
             first_seconds=record["first_seconds"],
             last_seconds=record["last_seconds"],
         )
@@ -140,7 +145,9 @@ def trained_tracking(checkpoint: Path) -> dict[str, Any]:
     """
     _, card = read_checkpoint(checkpoint, task="action")
     known = TrackingSettings.__dataclass_fields__
-    found = card.get("objects", {}).get("tracking", {})
+    found = card["objects"].get("tracking")
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{checkpoint} is damaged: its card does not say how objects were found")
     return {name: value for name, value in found.items() if name in known and name != "weights"}
 
 
@@ -160,7 +167,7 @@ def _predictor(
     checkpoint: Path,
     window: WindowSettings | None,
 ) -> ObjectPredictor:
-    window = window or WindowSettings()
+    window = checked(window or WindowSettings())
     return ObjectPredictor(
         model,
         tuple(card["labels"]),

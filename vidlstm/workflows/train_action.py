@@ -183,11 +183,11 @@ def resumable(path: Path, card: dict[str, Any]) -> Path:
         CheckpointError: it does not, or :func:`read_checkpoint` refuses it.
     """
     _, earlier = read_checkpoint(path, task="action")
-    keys = ("labels", "backbone", "fps", "image_fps", "model", "seed")
-    if other := [key for key in keys if earlier.get(key) != card[key]]:
+    keys = ("labels", "backbone", "fps", "image_fps", "model", "seed", "objects")
+    if other := [key for key in keys if earlier.get(key) != card.get(key)]:
         raise CheckpointError(
             f"{path} cannot be resumed, it was trained with other settings; give the same again or another "
-            f"--out:\n{side_by_side({k: card[k] for k in other}, {k: earlier.get(k) for k in other})}"
+            f"--out:\n{side_by_side({k: card.get(k) for k in other}, {k: earlier.get(k) for k in other})}"
         )
     return path
 

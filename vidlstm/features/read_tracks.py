@@ -1,0 +1,117 @@
+"""A tracks table to the tracks of each video at a steady rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars
+
+from vidlstm.datasets.tracks_parquet import NUMBERS, read_tracks_frame
+from vidlstm.errors import DatasetError
+from vidlstm.features.tracked_objects import TrackedObjects
+from vidlstm.video.sampling import SteadySampler, slot_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FAR = 1e6
+"""Pixels, to which places are cut off: a table from elsewhere may hold any number."""
+
+
+def read_tracked_objects(path: Path, *, fps: float) -> dict[str, TrackedObjects]:
+    """Video, as the table names it, to its tracks at a steady rate; none where nobody was found at all.
+
+    Args:
+        path: a tracks table (``vidlstm track``).
+        fps: steps a second; a video with fewer frames gives every frame.
+
+    Raises:
+        DatasetError: the file is no tracks table, or a row of it cannot be right; names the row.
+    """
+    table = read_tracks_frame(path, keypoints=True, empty=True)
+    _check(path, table)
+    table = table.sort("frame", "track_id", maintain_order=True)
+    parts = table.partition_by("video", as_dict=True, maintain_order=True)
+    return {str(name[0]): _at_rate(path, str(name[0]), part, fps) for name, part in parts.items()}
+
+
+def _check(path: Path, table: polars.DataFrame) -> None:
+    """Raises a DatasetError that names the first row that cannot be right."""
+    if not table.schema["confidence"].is_numeric():
+        raise DatasetError(f"{path}: not numbers in column confidence")
+    numbers, counted = [*NUMBERS, "timestamp_seconds"], polars.col("frame", "track_id").cast(polars.Float64)
+    finite = polars.all_horizontal(polars.col(numbers).cast(polars.Float64).is_finite().fill_null(False))
+    whole = polars.all_horizontal((counted % 1 == 0) & (counted.abs() < 2**53)) & (polars.col("frame") >= 0)
+    once = polars.struct("video", "frame", "track_id").is_first_distinct()
+    for good, why in (
+        (finite, f"lacks a number in {', '.join(numbers)}"),
+        (whole, "needs a whole frame number from 0 and a whole track number"),
+        (once, "has a track a second time in one frame"),
+    ):
+        bad = table.filter(~good)
+        if len(bad):
+            raise DatasetError(f"{path}: row {bad['row'][0] + 1} {why}")
+
+
+def _at_rate(path: Path, video: str, part: polars.DataFrame, fps: float) -> TrackedObjects:
+    clock = part.select("frame", "timestamp_seconds").unique().sort("frame")
+    frames, times = clock["frame"].to_numpy(), clock["timestamp_seconds"].to_numpy()
+    if (np.diff(times) <= 0).any() or (np.diff(frames) == 0).any():
+        raise DatasetError(f"{path}: the timestamps of {video} do not rise with its frames")
+    sampler = SteadySampler(fps)
+    taken = np.array([sampler(seconds) for seconds in times.tolist()])
+    step_seconds, step_T = numbered_steps(times[taken], fps)
+    rows = part.filter(polars.col("frame").is_in(frames[taken]))
+    frame_N = rows["frame"].to_numpy()
+    boxes = rows.select("x1", "y1", "x2", "y2").to_numpy().astype(np.float64)
+    confidence = rows["confidence"].cast(polars.Float32).fill_nan(None).fill_null(1.0)
+    return TrackedObjects(
+        video=video,
+        frame_N=frame_N.astype(np.int64),
+        track_id_N=rows["track_id"].to_numpy().astype(np.int64),
+        seconds_N=rows["timestamp_seconds"].to_numpy().astype(np.float64),
+        step_N=step_T[np.searchsorted(frames[taken], frame_N)],
+        boxes_N4=boxes.clip(-FAR, FAR).astype(np.float32),
+        confidence_N=confidence.to_numpy().clip(0.0, 1.0),
+        keypoints_NJ3=_keypoints(path, rows),
+        step_seconds=step_seconds,
+    )
+
+
+def numbered_steps(seconds_T: np.ndarray, fps: float) -> tuple[float, np.ndarray]:
+    """How long a step is, and the number of the step each moment stands at.
+
+    24 frames a second at 10 steps a second are now two, now three frames apart, one step each; a slower
+    video has longer steps; a pause in which nobody is seen counts by its length::
+
+        seconds at 10 a second   0.000  0.125  0.208  0.333  0.417  0.833
+        step                         0      1      2      3      4      8
+
+    Args:
+        seconds_T: moments that a :class:`SteadySampler` has taken.
+        fps: its rate.
+    """
+    apart = np.diff(seconds_T)
+    step_seconds = max(1.0 / fps, float(np.quantile(apart, 0.25))) if len(apart) else 1.0 / fps
+    slots = np.array([slot_of(seconds, float(seconds_T[0]), fps) for seconds in seconds_T.tolist()], float)
+    steps = np.minimum(np.rint(apart / step_seconds), np.diff(slots)).clip(1, 2**40)
+    return step_seconds, np.concatenate([[0], steps.cumsum()]).astype(np.int64)
+
+
+def _keypoints(path: Path, rows: polars.DataFrame) -> np.ndarray:
+    if "keypoints" not in rows.columns:
+        return np.zeros((len(rows), 0, 3), np.float32)
+    try:
+        lists = rows["keypoints"].cast(polars.List(polars.Float32))
+    except polars.exceptions.PolarsError as error:
+        raise DatasetError(f"{path}: not lists of numbers in column keypoints") from error
+    lengths = lists.list.len().fill_null(0).unique().to_list()
+    if len(lengths) != 1 or lengths[0] % 3:
+        raise DatasetError(
+            f"{path}: the keypoints of {rows['video'][0]} are not three numbers for each of as many points"
+        )
+    values = (
+        lists.explode().to_numpy().reshape(len(rows), -1, 3) if lengths[0] else np.zeros((len(rows), 0, 3))
+    )
+    return np.nan_to_num(values).clip([-FAR, -FAR, 0.0], [FAR, FAR, 1.0]).astype(np.float32)
