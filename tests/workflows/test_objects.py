@@ -394,6 +394,31 @@ def test_a_clip_without_anybody_is_told_and_trained_on(copy: Path) -> None:
         train(copy, copy / "run", *CROPS)
 
 
+def test_a_table_made_in_another_way_is_warned_of(root: Path, trained: Path, tmp_path: Path) -> None:
+    shutil.copy(root / "tracks.parquet", tmp_path / "tracks.parquet")
+    ledger = json.loads((root / "tracks.json").read_text())
+    ledger["settings"]["tracker"] = "botsort"
+    (tmp_path / "tracks.json").write_text(json.dumps(ledger))
+    argv = ["evaluate", str(trained), "--data.root", str(root / "clips"), "--out", str(tmp_path / "out")]
+    with pytest.warns(UserWarning, match="tracker 'botsort', not 'bytetrack'"):
+        assert (
+            main([*argv, "--store", str(root / "store"), "--data.tracks", str(tmp_path / "tracks.parquet")])
+            == 0
+        )
+
+
+def test_nothing_is_left_to_train_on(copy: Path, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(f"{'ab'[i % 2]}/{i}.mp4", "ab"[i % 2], "validation" if i < 2 else "train") for i in range(8)]
+    file = write_csv(copy / "clips" / "split.csv", "path,label,split", rows)
+    table = polars.read_parquet(copy / "tracks.parquet")
+    table.filter(polars.col("video").str.contains("/[01].mp4")).write_parquet(copy / "tracks.parquet")
+    (copy / "tracks.json").unlink()
+    more = ["--data.format", "csv", "--data.annotations", str(file), "--data.skip_unreadable", "true"]
+    with pytest.warns(UserWarning, match="left out: 6 videos"):
+        train(copy, copy / "run", *CROPS, *more, expect=2)
+    assert "no clip is left to train on" in capsys.readouterr().err
+
+
 def test_poses_need_keypoints(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(root, tmp_path, *POSES, expect=2)
     assert "no keypoints" in capsys.readouterr().err
