@@ -23,44 +23,58 @@ from vidlstm.cli.parsing import parse, trainer_arguments
 from vidlstm.cli.progress import ExtractionBar, quieten_lightning
 from vidlstm.cli.train import action_parser
 from vidlstm.datasets import load_dataset
-from vidlstm.features.extract import make_store
 from vidlstm.render.report import results_table
 from vidlstm.tasks.baselines import late_regression, majority_class
-from vidlstm.workflows.extract import backbone_from, extract
+from vidlstm.workflows.labelled_clips import gather_clips, network_from
 from vidlstm.workflows.train_action import train_action
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
     from vidlstm.datasets import ClipDataset
+    from vidlstm.structures import SequenceBatch
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "action"
 
 
-def statistics(features_TF: np.ndarray) -> np.ndarray:
-    """Mean, spread and mean |difference| of a clip's features over time, ``(3 F,)``."""
-    x = features_TF.astype(np.float32)
-    change = np.abs(np.diff(x, axis=0)).mean(0) if len(x) > 1 else np.zeros_like(x[0])
-    return np.concatenate([x.mean(0), x.std(0), change])
+def statistics(batch: SequenceBatch) -> np.ndarray:
+    """Mean, spread and mean |difference| of the features of a clip, or of all its objects, ``(3, F)``."""
+    pieces = [
+        x_TF[:length].float().numpy() for x_TF, length in zip(batch.x_BTF, batch.lengths_B, strict=True)
+    ]
+    x, changes = np.concatenate(pieces), np.concatenate([np.abs(np.diff(piece, axis=0)) for piece in pieces])
+    return np.stack([x.mean(0), x.std(0), changes.mean(0) if len(changes) else np.zeros_like(x[0])])
 
 
-def baselines(settings: Namespace, dataset: ClipDataset, hashes: dict[Path, str]) -> dict[str, list[float]]:
+def baselines(settings: Namespace, dataset: ClipDataset) -> dict[str, list[float]]:
     """Per fold: the majority class, and logistic regressions on means and on order-blind statistics.
 
-    The last of them has a regression for each of joined networks, and adds their log-probabilities.
+    The last of them has a regression for each of joined networks, and adds their log-probabilities. Features
+    that are missing are extracted.
     """
-    network = backbone_from(settings.backbone)
-    store = make_store(settings.store, network, fps=settings.sampling.fps)
-    clips = [statistics(store.get(hashes[Path(r.path)]).features) for r in dataset.records]
-    x_S3F = np.stack(clips).reshape(len(clips), 3, -1)
-    borders = np.cumsum([part.feature_dim for part in network.parts])[:-1]
+    network = network_from(settings.data, settings.backbone)
+    with ExtractionBar() as bar:
+        data = gather_clips(
+            [],
+            dataset.records,
+            dataset.labels,
+            data=settings.data,
+            network=network,
+            store=settings.store,
+            backbone=settings.backbone,
+            sampling=settings.sampling,
+            seed=0,
+            progress=bar,
+        )
+    clips = data.validation_set
+    x_S3F = np.stack([statistics(clips[[i]]) for i in range(len(clips))])
     parts = {
         "logistic_mean": [x_S3F[:, 0]],
         "logistic_statistics": [x_S3F],
-        "logistic_late": np.split(x_S3F, borders, axis=2),
+        "logistic_late": np.split(x_S3F, np.cumsum(network.part_dims)[:-1], axis=2),
     }
-    truth = np.array([dataset.labels.index(r.label) for r in dataset.records])
-    fold = np.array([r.fold for r in dataset.records])
+    truth = clips.targets.numpy()
+    fold = np.array([record.fold for record in data.validation_records])
     rows: dict[str, list[float]] = {name: [] for name in ("majority", *parts)}
     for held_out in sorted(set(fold)):
         train, test = fold != held_out, fold == held_out
@@ -87,15 +101,7 @@ def run(config: Path, weights: str | None, arguments: argparse.Namespace, out: P
     """All folds and seeds of one config; returns the figures."""
     settings = settings_of(config, weights, arguments, out)
     dataset = load_dataset("csv", settings.data.root, settings.data.annotations)
-    with ExtractionBar() as bar:
-        report = extract(
-            [Path(record.path) for record in dataset.records],
-            store=settings.store,
-            backbone=settings.backbone,
-            sampling=settings.sampling,
-            progress=bar,
-        )
-    rows = baselines(settings, dataset, report.hashes)
+    rows = baselines(settings, dataset)
     folds = len(rows["majority"])
     scores = np.zeros((arguments.seeds, folds))
     trainer = {**trainer_arguments(settings), "enable_progress_bar": False}

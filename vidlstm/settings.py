@@ -76,6 +76,9 @@ class TrackingSettings:
         confidence: less certain detections are dropped; the trackers make use of uncertain ones.
         image_size: longest side that frames are scaled to for the network, pixels.
         lost_seconds: for how long an object that is not seen keeps its number.
+        start_confidence: how certain a detection must be to begin a track, and to be matched first.
+        weigh_overlap: uncertain detections need a larger overlap to be matched. Off, faint people in dark or
+            coarse pictures are followed for longer, and wrong boxes too.
         fps: frames a second that are looked at; None takes all.
         batch_size: frames that go through the network together; 0 takes what suits the device.
         decoder: auto takes PyAV and falls back to OpenCV.
@@ -91,6 +94,8 @@ class TrackingSettings:
     confidence: float = 0.1
     image_size: int = 640
     lost_seconds: float = 1.0
+    start_confidence: float = 0.25
+    weigh_overlap: bool = True
     fps: float | None = None
     batch_size: int = 0
     decoder: Literal["auto", "pyav", "opencv"] = "auto"

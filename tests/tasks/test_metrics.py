@@ -111,3 +111,6 @@ def test_the_late_regression_listens_to_who_is_sure() -> None:
     assert max(alone) < 0.9
     assert (late_regression(parts, truth, parts, c=1.0) == truth).mean() > 0.99
     assert late_regression(parts, np.full(200, 1), parts).tolist() == [1] * 200  # one class only
+    x = (truth - 5.0)[:, None]
+    with np.errstate(divide="raise"):  # so far out that a probability is zero
+        assert late_regression([x, x], truth, [1e6 * x, -1e5 * x]).tolist() == truth.tolist()

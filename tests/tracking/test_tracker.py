@@ -50,6 +50,25 @@ def test_how_long_a_number_is_kept_is_counted_in_seconds(seconds: float, same: b
         assert (before == after) == same
 
 
+@pytest.mark.parametrize(("start", "followed"), [(0.25, False), (0.15, True)])
+def test_what_begins_a_track(start: float, followed: bool) -> None:
+    tracker = ObjectTracker("bytetrack", fps=10, start_confidence=start, weigh_overlap=False)
+    box = (100.0, 50.0, 130.0, 110.0)
+    seen = [tracker.update(found(box, confidence=0.2), IMAGE).track_id_N.tolist() for _ in range(6)]
+    assert (seen[-1] == [1]) == followed
+
+
+@pytest.mark.parametrize("weigh", [True, False])
+def test_a_faint_one_that_moves_is_kept_where_overlap_alone_counts(weigh: bool) -> None:
+    tracker = ObjectTracker("bytetrack", fps=10, start_confidence=0.3, weigh_overlap=weigh)
+    numbers: set[int] = set()
+    for t in range(10):
+        left = 20.0 + 9 * (t + t % 2)  # jerky, so that the filter cannot foresee it
+        box = (left, 50, left + 40, 130)
+        numbers |= set(tracker.update(found(box, confidence=0.35), IMAGE).track_id_N.tolist())
+    assert (len(numbers) == 1) == (not weigh)
+
+
 def test_boxes_end_at_the_edge_and_have_a_size() -> None:
     tracker = ObjectTracker("bytetrack", fps=10)
     for t in range(12):

@@ -42,6 +42,7 @@ def late_regression(
         train_targets: ``(S,)``.
         c: of each.
     """
+    from scipy.special import log_softmax
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -52,7 +53,9 @@ def late_regression(
     votes_SK = np.zeros((len(test_parts[0]), len(classes)))
     for train_x, test_x in zip(train_parts, test_parts, strict=True):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=2000))
-        votes_SK += model.fit(train_x, train_targets).predict_log_proba(test_x)
+        margins = model.fit(train_x, train_targets).decision_function(test_x)  # of two classes: one column
+        logits_SK = margins if margins.ndim == 2 else np.stack([np.zeros_like(margins), margins], axis=1)
+        votes_SK += log_softmax(logits_SK, axis=1)  # predict_log_proba would say minus infinity to the sure
     predicted: np.ndarray = classes[votes_SK.argmax(1)]
     return predicted
 

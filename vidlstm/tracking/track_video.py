@@ -72,6 +72,8 @@ def track_video(
     tracker: str = "bytetrack",
     fps: float | None = None,
     lost_seconds: float = 1.0,
+    start_confidence: float = 0.25,
+    weigh_overlap: bool = True,
     batch_size: int = 0,
     timeout_seconds: float = 60.0,
     progress: Callable[[VideoSummary], None] | None = None,
@@ -84,7 +86,7 @@ def track_video(
         source: a network, or boxes made elsewhere; those with identities are not tracked again.
         tracker: one of ``TRACKERS``.
         fps: frames a second looked at; None takes what the container claims, or 25.
-        lost_seconds: for how long an object that is not seen keeps its number.
+        lost_seconds, start_confidence, weigh_overlap: see :class:`ObjectTracker`.
         batch_size: see :func:`detect_frames`.
         timeout_seconds: how long to wait for a frame.
         progress: told of each frame.
@@ -102,7 +104,13 @@ def track_video(
         for frame, found, tracked in _found(frames, source, batch_size):
             if follower is None:
                 rate = fps or frames.info.claimed_fps or 25.0
-                follower = ObjectTracker(tracker, fps=rate, lost_seconds=lost_seconds)
+                follower = ObjectTracker(
+                    tracker,
+                    fps=rate,
+                    lost_seconds=lost_seconds,
+                    start_confidence=start_confidence,
+                    weigh_overlap=weigh_overlap,
+                )
                 summary.height, summary.width = frame.image.shape[:2]
                 summary.fps, summary.first_seconds = frames.info.claimed_fps, frame.timestamp_seconds
             tracked = tracked or follower.update(found, frame.image)

@@ -49,12 +49,22 @@ class ObjectTracker:
         name: one of ``TRACKERS``.
         fps: frames a second that it will be given.
         lost_seconds: for how long an object that is not seen keeps its number.
+        start_confidence: how certain a detection must be to begin a track, and to be matched first.
+        weigh_overlap: weigh the overlap of boxes by the confidence of the detection in matching.
 
     Raises:
         ValueError: the name is unknown.
     """
 
-    def __init__(self, name: str, *, fps: float, lost_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        fps: float,
+        lost_seconds: float = 1.0,
+        start_confidence: float = 0.25,
+        weigh_overlap: bool = True,
+    ) -> None:
         if name not in TRACKERS:
             raise ValueError(f"no tracker is called {name!r}{nearest(name, TRACKERS)}")
         utils = ultralytics_module("ultralytics.utils")
@@ -62,6 +72,8 @@ class ObjectTracker:
         settings = utils.YAML.load(folder / f"{name}.yaml")
         # Looks are not compared: that takes a second network, which the library would download.
         settings |= {"track_buffer": max(1, round(lost_seconds * fps)), "with_reid": False}
+        settings |= {"new_track_thresh": start_confidence, "track_high_thresh": start_confidence}
+        settings["fuse_score"] = weigh_overlap
         module: Any = ultralytics_module(f"ultralytics.trackers.{MODULES[name]}")
         self._tracker = getattr(module, TRACKERS[name])(utils.IterableSimpleNamespace(**settings))
         self._looks = name == "botsort"

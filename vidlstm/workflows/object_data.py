@@ -32,7 +32,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TRACKING = (
-    *("weights_sha256", "tracker", "classes", "confidence", "image_size", "lost_seconds", "fps", "image_fps"),
+    "weights_sha256",
+    "tracker",
+    "classes",
+    "confidence",
+    "image_size",
+    "lost_seconds",
+    "start_confidence",
+    "weigh_overlap",
+    "fps",
+    "image_fps",
 )
 """Of the settings in the ledger of a table, those that other videos need too."""
 
