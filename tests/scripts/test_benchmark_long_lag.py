@@ -88,6 +88,53 @@ def test_truncation_cuts_the_gradient_and_nothing_else(script) -> None:
     assert not torch.allclose(updated[0], updated[2])
 
 
+def test_task_2a_is_solved_and_needs_its_cells(script) -> None:
+    """At p = 10 in under 1,000 sequences (about 540 with any seed); without memory the end stays a guess."""
+    run = script.train("2a", "lstm_1997", 10, 0, options(hidden=8, learning_rate=0.03, budget=1000))
+    assert run.solved
+    net = script.Net("2a", "lstm_1997", 10, options(hidden=8))
+    optimiser = torch.optim.Adam(net.parameters(), 0.03)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(600):
+        script.learn(net, script.draw("2a", 10, 1, generator), optimiser, options())
+    both = script.draw_2a(10, torch.tensor([0, 1]))
+    assert script.worst_error(net, both) > 0.45
+    both.target_BT[:, -1] = -100
+    assert script.worst_error(net, both) < 0.05  # the predictable part needs no memory
+
+
+def test_in_task_2a_outputs_see_the_input_alone_until_the_cells_join(script) -> None:
+    torch.manual_seed(0)
+    net = script.Net("2a", "lstm", 5, options())
+    read = script.draw_2a(5, torch.tensor([0, 1])).read_BT
+    everywhere = torch.ones_like(read, dtype=torch.bool)
+    with torch.no_grad():
+        alone, _ = net(read, None, everywhere)
+        net.cells_joined = True
+        joined, _ = net(read, None, everywhere)
+    one_unit_a_symbol = torch.nn.functional.one_hot(read.flatten(), 6).float()
+    torch.testing.assert_close(alone, one_unit_a_symbol @ net.direct.weight.detach() + net.head.bias)
+    assert torch.equal(alone[4], alone[9])  # a_{p-1}, whatever came first
+    assert not torch.allclose(joined[4], joined[9], rtol=0, atol=1e-6)
+
+
+def test_the_cells_join_when_the_error_has_stopped_falling(script) -> None:
+    window = script.WINDOW
+    assert not script.stopped_falling([1.0] * (2 * window - 1))
+    assert script.stopped_falling([1.0] * 2 * window)
+    assert not script.stopped_falling([1.0] * (2 * window + 1))  # the next window is not full
+    assert not script.stopped_falling([1.0] * window + [0.9] * window)
+    assert script.stopped_falling([2.0] * window + [1.0] * window + [0.96] * window)
+
+
+def test_the_largest_error_is_that_of_any_output(script) -> None:
+    scores = torch.randn(50, 7, generator=torch.Generator().manual_seed(0))
+    truth = torch.arange(50) % 7
+    expected = (scores.softmax(-1) - torch.nn.functional.one_hot(truth, 7)).abs().max()
+    entropies = torch.nn.functional.cross_entropy(scores, truth, reduction="none")
+    assert script.largest_error(entropies) == pytest.approx(float(expected), abs=1e-6)
+
+
 @pytest.mark.parametrize("task", ["2a", "2c"])
 def test_a_run_stops_at_its_budget_and_follows_its_seed(script, task) -> None:
     runs = [script.train(task, "lstm", 6, 3, options(budget=40)) for _ in range(2)]
