@@ -18,7 +18,7 @@ from vidlstm.features.read_tracks import read_tracked_objects
 from vidlstm.features.tracked_objects import POSE_DIM
 from vidlstm.inference.object_predictor import ObjectPredictor
 from vidlstm.models.bags import BagClassifier
-from vidlstm.models.classifier import SequenceClassifier
+from vidlstm.models.fusion import FUSIONS, BagFusion, build_bag_classifier
 from vidlstm.structures import ActionPrediction, ObjectActions
 
 LABELS = ("a", "b", "c")
@@ -26,22 +26,22 @@ FRAMES = 90
 LAST = (FRAMES - 1) / 10
 
 
-def network(width: int = POSE_DIM) -> BagClassifier:
+def network(width: int = POSE_DIM, fusion: str = "early") -> BagClassifier | BagFusion:
     torch.manual_seed(0)
-    model = BagClassifier(SequenceClassifier(width, 3, hidden_size=8, num_layers=1, projection=8))
+    widths = [width // 2, width - width // 2]
+    model = build_bag_classifier(widths, 3, fusion=fusion, hidden_size=8, num_layers=1, projection=8)
     for value in model.parameters():
         if value.ndim > 1:
-            torch.nn.init.normal_(value, std=0.5)  # so that what it says of two people differs
+            torch.nn.init.normal_(value, std=1.5)  # so that what it says of two people differs
     return model.eval()
 
 
-def predictor(model: BagClassifier, **settings: Any) -> ObjectPredictor:
+def predictor(model: BagClassifier | BagFusion, width: int = 4, **settings: Any) -> ObjectPredictor:
     settings = {"minimum_object_seconds": 0.5, "window_seconds": 2.0, **settings}
-    width = model.sequences.norm.mean.shape[0]
     return ObjectPredictor(model, LABELS, feature_dim=width, step_seconds=STEP, **settings)
 
 
-def actions_of(path: Path, model: BagClassifier) -> ObjectActions:
+def actions_of(path: Path, model: BagClassifier | BagFusion) -> ObjectActions:
     """As ``predict`` does: table, poses, sequences, windows."""
     (objects,) = read_tracked_objects(path, fps=10.0).values()
     sequences = object_sequences(
@@ -52,7 +52,7 @@ def actions_of(path: Path, model: BagClassifier) -> ObjectActions:
         step_seconds=objects.step_seconds,
         max_gap_seconds=0.3,
     )
-    return predictor(model)("v.mp4", sequences, first_seconds=0.0, last_seconds=LAST)
+    return predictor(model, POSE_DIM)("v.mp4", sequences, first_seconds=0.0, last_seconds=LAST)
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +74,12 @@ def same(a: ActionPrediction, b: ActionPrediction) -> None:
     ]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_shuffled_numbers_shuffle_the_predictions_alone(seed: int, tracks: Path, tmp_path: Path) -> None:
-    model, frame, rng = network(), polars.read_parquet(tracks), np.random.default_rng(seed)
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("seed", range(2))
+def test_shuffled_numbers_shuffle_the_predictions_alone(
+    seed: int, fusion: str, tracks: Path, tmp_path: Path
+) -> None:
+    model, frame, rng = network(fusion=fusion), polars.read_parquet(tracks), np.random.default_rng(seed)
     old = frame["track_id"].unique().to_list()
     new = dict(zip(old, rng.choice(100_000, len(old), replace=False).tolist(), strict=True))
     renamed = frame.with_columns(polars.col("track_id").replace_strict(new))

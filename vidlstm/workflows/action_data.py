@@ -50,6 +50,26 @@ def readable_clips(
     return [r for r in records if r.path not in lost]
 
 
+def readable_sides(
+    train: Sequence[ClipRecord],
+    validation: Sequence[ClipRecord],
+    failures: Sequence[Failure],
+    *,
+    skip_unreadable: bool,
+) -> list[list[ClipRecord]]:
+    """The clips of both sides that have features.
+
+    Raises:
+        DatasetError: see :func:`readable_clips`; or a side has none left.
+    """
+    sides = [readable_clips(side, failures, skip_unreadable=skip_unreadable) for side in (train, validation)]
+    if not sides[1]:
+        raise DatasetError("no clip is left to validate on; see --data.fold and --data.validation_fraction")
+    if train and not sides[0]:
+        raise DatasetError("no clip is left to train on")
+    return sides
+
+
 def prepare_data(
     train: Sequence[ClipRecord],
     validation: Sequence[ClipRecord],
@@ -84,12 +104,7 @@ def prepare_data(
     for failure in report.failures:
         if failure.reason == "truncated":
             warnings.warn(str(failure), stacklevel=2)
-    sides = [
-        readable_clips(side, report.failures, skip_unreadable=data.skip_unreadable)
-        for side in (train, validation)
-    ]
-    if not sides[1]:
-        raise DatasetError("no clip is left to validate on; see --data.fold and --data.validation_fraction")
+    sides = readable_sides(train, validation, report.failures, skip_unreadable=data.skip_unreadable)
     return ActionData(
         store,
         report.hashes,

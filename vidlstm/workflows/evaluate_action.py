@@ -19,6 +19,7 @@ from vidlstm.tasks.action import load_any_action_model
 from vidlstm.tasks.baselines import logistic_regression, majority_class, score
 from vidlstm.workflows.action_data import read_split
 from vidlstm.workflows.labelled_clips import gather_clips, network_of_card
+from vidlstm.workflows.object_data import warn_of_other_tracking
 
 if TYPE_CHECKING:
     from vidlstm.datamodules.sequence_data import SequenceData
@@ -108,6 +109,7 @@ def _like_training(data: ActionDataSettings, card: dict[str, Any], side: Side) -
                 "this checkpoint is about tracked objects; track the clips as in training (vidlstm track) "
                 "and give the table: --data.tracks FILE"
             )
+        warn_of_other_tracking(data, card["objects"]["tracking"])
         data = dataclasses.replace(
             data,
             max_gap_seconds=card["objects"]["max_gap_seconds"],

@@ -18,7 +18,7 @@ from vidlstm.errors import DatasetError, SettingsError
 from vidlstm.features.extract import Failure, extract_features, look_up, make_store
 from vidlstm.features.read_tracks import read_tracked_objects
 from vidlstm.features.spec import hash_video
-from vidlstm.workflows.action_data import readable_clips
+from vidlstm.workflows.action_data import readable_sides
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,6 +78,15 @@ def how_tracked(data: ActionDataSettings) -> dict[str, Any]:
         "max_gap_seconds": data.max_gap_seconds,
         "minimum_seconds": data.minimum_seconds,
     }
+
+
+def warn_of_other_tracking(data: ActionDataSettings, trained: dict[str, Any]) -> None:
+    """Says in what the objects of a table were found in another way than those of the training."""
+    mine = {**trained, **how_tracked(data)["tracking"]}
+    if other := [
+        f"{key} {mine[key]!r}, not {trained[key]!r}" for key in trained if mine[key] != trained[key]
+    ]:
+        warnings.warn(f"{data.tracks} was not made as in training: {'; '.join(other)}", stacklevel=3)
 
 
 def objects_of(
@@ -175,12 +184,7 @@ def prepare_objects(
         progress=progress,
         extracted_elsewhere=extracted_elsewhere,
     )
-    sides = [
-        readable_clips(side, done.failures, skip_unreadable=data.skip_unreadable)
-        for side in (train, validation)
-    ]
-    if not sides[1]:
-        raise DatasetError("no clip is left to validate on; see --data.fold and --data.validation_fraction")
+    sides = readable_sides(train, validation, done.failures, skip_unreadable=data.skip_unreadable)
     module = ObjectActionData(
         done.sequences,
         network.feature_dim,
