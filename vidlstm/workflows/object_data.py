@@ -7,7 +7,7 @@ import math
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from vidlstm.features.spec import hash_video
 from vidlstm.workflows.action_data import readable_sides
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from vidlstm.datamodules.object_sequences import ObjectSequence
     from vidlstm.datasets import ClipRecord
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from vidlstm.workflows.extract import Progress
     from vidlstm.workflows.object_network import ObjectNetwork
 
-T = TypeVar("T")
 TRACKING = (
     "weights_sha256",
     "tracker",
@@ -118,21 +117,16 @@ def objects_of(
     Raises:
         DatasetError: the table is none.
     """
-    found = _by_place(read_tracked_objects(tracks, fps=fps))
     done, objects = TrackedVideos(), {}
-    known = _by_place(read_ledger(tracks).get("videos", {}))
+    table = _Table(tracks, fps)
     for video in dict.fromkeys(videos):
-        place = video.resolve()
-        if place not in found and place not in known:
-            done.failures.append(
-                Failure(video, "unreadable", f"it is not in {tracks}; track it (vidlstm track)")
-            )
-        elif place in known and (why := _changed(video, known[place])):
-            done.failures.append(Failure(video, "unreadable", why))
-        elif place in found:
-            objects[video] = found[place]
-        else:
+        rows = table.rows_of(video)
+        if isinstance(rows, Failure):
+            done.failures.append(rows)
+        elif rows is None:
             done.sequences[video] = []
+        else:
+            objects[video] = rows
     pictures = _pictures(objects, network, store, fps, backbone, sampling, progress, extracted_elsewhere)
     done.failures += pictures.failures
     for video, features_NF in pictures.features.items():
@@ -260,14 +254,33 @@ def _pictures(
     )
 
 
-def _by_place(named: Mapping[str, T]) -> dict[Path, T]:
-    """Videos by where they lie; a name that no file can have is nowhere."""
-    return {Path(name).resolve(): value for name, value in named.items() if "\0" not in name}
+class _Table:
+    """A tracks table. Videos are found where they lay when they were tracked, or else by their bytes."""
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self._path, found = path, read_tracked_objects(path, fps=fps)
+        known: dict[str, str] = read_ledger(path).get("videos", {})
+        self._places = {_place(name): rows for name, rows in found.items()}
+        self._hashes = {sha256: found.get(name) for name, sha256 in known.items()}
+        self._known = {_place(name): sha256 for name, sha256 in known.items()}
+
+    def rows_of(self, video: Path) -> TrackedObjects | Failure | None:
+        """What was tracked in a video; None where it was nobody."""
+        try:
+            sha256 = hash_video(video)
+        except OSError as error:
+            return Failure(video, "unreadable", error.strerror or str(error))
+        place = video.resolve()
+        # By place first: of two videos with the same bytes each has its own tracks.
+        if self._known.get(place) == sha256 or (not self._known and place in self._places):
+            return self._places.get(place)
+        if sha256 in self._hashes:
+            return self._hashes[sha256]
+        changed = place in self._known
+        why = "it has changed since it was tracked" if changed else f"it is not in {self._path}"
+        return Failure(video, "unreadable", f"{why}; track it (vidlstm track)")
 
 
-def _changed(video: Path, sha256: str) -> str:
-    try:
-        same = hash_video(video) == sha256
-    except OSError as error:
-        return error.strerror or str(error)
-    return "" if same else "it has changed since it was tracked; track it again (vidlstm track)"
+def _place(name: str) -> Path | None:
+    """Where a video lies; a name that no file can have is nowhere."""
+    return None if "\0" in name else Path(name).resolve()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.backbones.networks import yolo_file
 from tests.fakes.tracked_clips import DISC, SQUARE
-from tests.workflows.objects.runs import POSES, by_track, evaluate, train
+from tests.workflows.objects.runs import CROPS, POSES, by_track, evaluate, train
 from vidlstm.cli.main import main
 from vidlstm.features.extract import ExtractionReport
 from vidlstm.features.tracked_objects import POSE_DIM
@@ -184,3 +184,10 @@ def test_another_process_looks_up_what_the_first_has_extracted(root: Path, train
     )
     assert not done.failures
     assert [s.track_id for s in done.sequences[root / "clips" / "a" / "0.mp4"]] == [DISC, SQUARE]
+
+
+def test_clips_that_have_moved_since_they_were_tracked_are_known_by_their_bytes(copy: Path) -> None:
+    (copy / "elsewhere").mkdir()
+    (copy / "clips").rename(copy / "elsewhere" / "clips")
+    (copy / "elsewhere" / "clips" / "a" / "0.mp4").rename(copy / "elsewhere" / "clips" / "a" / "other.mp4")
+    train(copy / "elsewhere", copy / "run", *CROPS, tracks="../tracks.parquet")
