@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vidlstm.models.fusion import Classifier
     from vidlstm.structures import ActionPrediction, Segment
     from vidlstm.workflows.extract import Progress
+    from vidlstm.workflows.object_network import ObjectNetwork
 
 
 @dataclass
@@ -132,16 +133,33 @@ def build_predictor(
         window_seconds=window.seconds or float(card["window_seconds"]),
         stride_seconds=window.stride_seconds,
         minimum_seconds=window.minimum_seconds,
-        produced_by={
-            "vidlstm": vidlstm.__version__,
-            "checkpoint": str(checkpoint),
-            "checkpoint_sha256": sha256_of(checkpoint),
-            "backbone": backbone.spec,
-            "weights_source": backbone.weights_source,
-            "random_weights": backbone.is_random,
-            "fps": card["fps"],
-        },
+        produced_by=origin(checkpoint, card, backbone),
     )
+
+
+def origin(checkpoint: Path, card: dict[str, Any], network: Backbone | ObjectNetwork) -> dict[str, Any]:
+    """The record of what produced a prediction."""
+    return {
+        "vidlstm": vidlstm.__version__,
+        "checkpoint": str(checkpoint),
+        "checkpoint_sha256": sha256_of(checkpoint),
+        "backbone": network.spec,
+        "weights_source": network.weights_source,
+        "random_weights": network.is_random,
+        "fps": card["fps"],
+    }
+
+
+def output_files(stem: Path, video: str) -> list[Path]:
+    """The ``.json``, ``.csv``, ``.png`` and ``.mp4`` of a video.
+
+    Raises:
+        VideoError: one of them is the video itself.
+    """
+    outputs = [stem.with_name(f"{stem.name}.{ending}") for ending in ("json", "csv", "png", "mp4")]
+    if Path(video).resolve() in {o.resolve() for o in outputs}:
+        raise VideoError(video, reason="unwritable", detail="it would be overwritten; use another --out")
+    return outputs
 
 
 def checked(window: WindowSettings) -> WindowSettings:
@@ -182,11 +200,7 @@ def write_outputs(
     Raises:
         VideoError: the video cannot be written, or can no longer be read.
     """
-    outputs = [stem.with_name(f"{stem.name}.{ending}") for ending in ("json", "csv", "png", "mp4")]
-    if Path(prediction.video).resolve() in {o.resolve() for o in outputs}:
-        raise VideoError(
-            prediction.video, reason="unwritable", detail="it would be overwritten; use another --out"
-        )
+    outputs = output_files(stem, prediction.video)
     write_prediction_json(prediction, outputs[0])
     write_prediction_csv(prediction, outputs[1])
     plot_timeline(prediction, outputs[2], truth=truth)

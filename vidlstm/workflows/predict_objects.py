@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars
 
-import vidlstm
 from vidlstm.backbones.weights import sha256_of
-from vidlstm.errors import CheckpointError, VideoError
+from vidlstm.errors import CheckpointError
 from vidlstm.features.extract import Failure
 from vidlstm.inference.object_predictor import ObjectPredictor
 from vidlstm.models.bags import BagClassifier
@@ -27,7 +26,7 @@ from vidlstm.tasks.checkpoint import read_checkpoint
 from vidlstm.video.reader import open_video
 from vidlstm.workflows.object_data import objects_of
 from vidlstm.workflows.object_network import object_network_of_card
-from vidlstm.workflows.predict_action import checked, output_stems
+from vidlstm.workflows.predict_action import checked, origin, output_files, output_stems
 from vidlstm.workflows.track import TrackingReport, track
 
 if TYPE_CHECKING:
@@ -177,15 +176,7 @@ def _predictor(
         window_seconds=window.seconds or float(card["window_seconds"]),
         stride_seconds=window.stride_seconds,
         minimum_seconds=window.minimum_seconds,
-        produced_by={
-            "vidlstm": vidlstm.__version__,
-            "checkpoint": str(checkpoint),
-            "checkpoint_sha256": sha256_of(checkpoint),
-            "backbone": network.spec,
-            "weights_source": network.weights_source,
-            "random_weights": network.is_random,
-            "fps": card["fps"],
-        },
+        produced_by=origin(checkpoint, card, network),
     )
 
 
@@ -207,11 +198,7 @@ def _write(
     *,
     video: bool,
 ) -> list[Path]:
-    outputs = [stem.with_name(f"{stem.name}.{ending}") for ending in ("json", "csv", "png", "mp4")]
-    if Path(actions.video).resolve() in {o.resolve() for o in outputs}:
-        raise VideoError(
-            actions.video, reason="unwritable", detail="it would be overwritten; use another --out"
-        )
+    outputs = output_files(stem, actions.video)
     write_object_actions_json(actions, outputs[0])
     write_object_actions_csv(actions, outputs[1])
     plot_object_timelines(actions, outputs[2])
