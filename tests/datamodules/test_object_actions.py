@@ -82,6 +82,7 @@ def test_what_is_seen_too_shortly_is_left_out() -> None:
     data = module([whole, track], minimum_seconds=0.4)
     assert same(bag(data, 0), [SEQUENCES_OF_A[0].features_TF, SEQUENCES_OF_A[2].features_TF])
     assert data.empty == [track]
+    assert data.short == [(whole, 2), (track, 2)], "and listed"
 
 
 def test_nobody_is_one_step_of_zeros() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,6 +38,7 @@ class ObjectActionData(SequenceData):
 
     Attributes:
         empty: the clips in which nobody is seen for long enough.
+        short: each clip and the number of a track that is not seen in it for long enough.
 
     Raises:
         DatasetError: a clip names a track that its video does not have.
@@ -59,6 +61,7 @@ class ObjectActionData(SequenceData):
         self._sequences, self._classes = sequences, {label: i for i, label in enumerate(labels)}
         self._minimum_seconds = minimum_seconds
         self.empty: list[ClipRecord] = []
+        self.short: list[tuple[ClipRecord, int]] = []
         videos = list(dict.fromkeys(r.path for r in (*train, *validation)))
         self._rows_NF, self._first = _table(videos, sequences, feature_dim)
         max_steps = None if max_seconds is None else max(1, round(max_seconds * fps))
@@ -96,15 +99,17 @@ class ObjectActionData(SequenceData):
                 f"{record.name} has no track {record.track_id}; it has {_some(tracks)}. The numbers are "
                 "those of the table given as --data.tracks"
             )
-        bounds = []
+        bounds, seen_tracks, short_tracks = [], set(), set()
         for sequence, start in zip(sequences, self._first[record.path], strict=True):
             if record.track_id not in (None, sequence.track_id):
                 continue
-            seen = sequence.within(
-                record.start_seconds, record.end_seconds, minimum_seconds=self._minimum_seconds
-            )
-            if seen:
+            within = partial(sequence.within, record.start_seconds, record.end_seconds)
+            if seen := within(minimum_seconds=self._minimum_seconds):
                 bounds.append((start + seen[0], start + seen[1]))
+                seen_tracks.add(sequence.track_id)
+            elif within(minimum_seconds=0.0):
+                short_tracks.add(sequence.track_id)
+        self.short += [(record, track_id) for track_id in sorted(short_tracks - seen_tracks)]
         return bounds
 
 

@@ -201,6 +201,12 @@ def prepare_objects(
         warnings.warn(
             f"{len(module.empty)} clips in which no object is tracked for long enough:{names}", stacklevel=2
         )
+    if module.short:
+        names = listing([f"{record.name}, track {track_id}" for record, track_id in module.short])
+        warnings.warn(
+            f"{len(module.short)} tracks are left out, seen for less than {data.minimum_seconds:g} s:{names}",
+            stacklevel=2,
+        )
     return module
 
 

@@ -13,8 +13,10 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from vidlstm.backbones.cpu import keep_freed_memory
+from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.errors import CheckpointError, SettingsError
 from vidlstm.features.spec import side_by_side
+from vidlstm.render.files import write_csv
 from vidlstm.settings import (
     TRAINER_DEFAULTS,
     ActionDataSettings,
@@ -58,7 +60,8 @@ def train_action(
 
     Args:
         data: the clips and how they are split.
-        out: takes ``best.ckpt``, ``last.ckpt``, ``metrics.json`` and ``metrics.csv``.
+        out: takes ``best.ckpt``, ``last.ckpt``, ``metrics.json`` and ``metrics.csv``; with ``data.tracks``
+            ``short_tracks.csv`` too, the tracks that are seen too shortly to be trained on.
         store: the feature store's root folder.
         backbone: the frozen network.
         sampling: which frames become features.
@@ -239,4 +242,7 @@ def finish(trainer: Trainer, task: ActionTask, data: SequenceData, out: Path) ->
     }
     if trainer.is_global_zero:
         (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+        if isinstance(data, ObjectActionData):
+            rows = [(record.name, track_id) for record, track_id in data.short]
+            write_csv(("path", "track_id"), rows, out / "short_tracks.csv")
     return metrics

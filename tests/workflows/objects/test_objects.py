@@ -186,8 +186,16 @@ def test_another_process_looks_up_what_the_first_has_extracted(root: Path, train
     assert [s.track_id for s in done.sequences[root / "clips" / "a" / "0.mp4"]] == [DISC, SQUARE]
 
 
-def test_clips_that_have_moved_since_they_were_tracked_are_known_by_their_bytes(copy: Path) -> None:
+def test_clips_that_have_moved_are_known_by_their_bytes(copy: Path, trained: Path) -> None:
     (copy / "elsewhere").mkdir()
     (copy / "clips").rename(copy / "elsewhere" / "clips")
     (copy / "elsewhere" / "clips" / "a" / "0.mp4").rename(copy / "elsewhere" / "clips" / "a" / "other.mp4")
     train(copy / "elsewhere", copy / "run", *CROPS, tracks="../tracks.parquet")
+
+
+def test_tracks_too_short_to_train_on_are_listed(copy: Path, trained: Path) -> None:
+    with pytest.warns(UserWarning, match="tracks are left out, seen for less than 1.5 s"):
+        train(copy, copy / "run", *CROPS, "--data.minimum_seconds", "1.5")
+    listed = (copy / "run" / "short_tracks.csv").read_text().splitlines()
+    # Clips of 12 to 19 frames, 10 a second, two tracks each.
+    assert listed[0] == "path,track_id" and len(listed) == 1 + 2 * 3
