@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars
+import torch
 
 from vidlstm.backbones.weights import sha256_of
 from vidlstm.errors import CheckpointError
@@ -84,7 +85,9 @@ def predict_objects(
     """
     backbone = backbone or BackboneSettings()
     model, card = load_any_action_model(Path(checkpoint))
-    assert isinstance(model, BagClassifier | BagFusion), "the caller has looked at the card"
+    if not isinstance(model, BagClassifier | BagFusion):
+        raise CheckpointError(f"{checkpoint} is about whole frames, not tracked objects; see predict_action")
+    model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     network = object_network_of_card(card, backbone, device=device)
     predictor = _predictor(model, card, network, Path(checkpoint), window)
     _check_weights(card, tracking)

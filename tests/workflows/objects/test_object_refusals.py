@@ -14,6 +14,9 @@ from tests.fakes.videos import write_video
 from tests.workflows.conftest import write_csv
 from tests.workflows.objects.runs import CROPS, POSES, SMALL, by_track, evaluate, train
 from vidlstm.cli.main import main
+from vidlstm.errors import CheckpointError
+from vidlstm.settings import TrackingSettings
+from vidlstm.workflows.predict_objects import predict_objects
 
 
 def test_an_unknown_track_names_the_clip_and_its_tracks(
@@ -199,3 +202,10 @@ def test_objects_found_by_another_network_are_warned_of(
         assert main(argv) == 0
     used = json.loads((tmp_path / "out" / "tracks.json").read_text())["settings"]
     assert used["confidence"] == 0.2, "as in training"
+
+
+def test_a_checkpoint_of_whole_frames_is_refused_from_python(copy: Path, trained: Path) -> None:
+    argv = ["train", "--data.root", str(copy / "clips"), "--out", str(copy / "run"), *CROPS, *SMALL]
+    assert main([*argv, "--store", str(copy / "store")]) == 0
+    with pytest.raises(CheckpointError, match="about whole frames"):
+        predict_objects(copy / "run" / "best.ckpt", [], out=copy / "out", tracking=TrackingSettings())
