@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -113,3 +114,12 @@ def test_print_config_is_yaml_that_can_be_read_back(
     with pytest.raises(SystemExit):
         main(["train", "--config", str(config), "--print_config"])
     assert yaml.safe_load(capsys.readouterr().out) == yaml.safe_load(text)
+
+
+def test_lightning_is_quiet_whenever_it_is_imported() -> None:
+    code = (
+        "from vidlstm.cli.progress import quieten_lightning; quieten_lightning(); import logging, lightning; "
+        "print(logging.getLogger('lightning.pytorch').getEffectiveLevel())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == logging.WARNING

@@ -114,10 +114,11 @@ def speaks() -> bool:
 
 def quieten_lightning() -> None:
     """Leaves Lightning's warnings, without its remarks on hardware and on other products."""
+    silent = not speaks()  # imports Lightning, which sets its own levels when it is imported
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", r"`isinstance\(treespec", FutureWarning)  # Lightning's, of torch 2.15
-    if not speaks():
+    if silent:
         warnings.simplefilter("ignore")
 
 
