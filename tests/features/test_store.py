@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors import safe_open
 
-from vidlstm.errors import StoreError
+from vidlstm.errors import SettingsError, StoreError
+from vidlstm.features.extract import check_rate
 from vidlstm.features.spec import FeatureSpec, side_by_side
 from vidlstm.features.store import LEFTOVER_SECONDS, FeatureStore
 
@@ -150,3 +151,9 @@ def test_old_leftovers_are_cleared_and_new_ones_left(tmp_path: Path) -> None:
     os.utime(old, (long_ago, long_ago))
     store.remove_leftovers()
     assert (old.exists(), new.exists(), store.has(HASH)) == (False, True, True)
+
+
+@pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_rate_at_which_no_frame_can_be_taken_is_refused(fps: float) -> None:
+    with pytest.raises(SettingsError, match=r"sampling\.fps must be positive"):
+        check_rate(fps)

@@ -7,6 +7,7 @@ own file as they come. It prints nothing: a callback is told of the progress.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidlstm.backbones.cpu import available_cores
-from vidlstm.errors import VIDEO_FAILURES
+from vidlstm.errors import VIDEO_FAILURES, SettingsError
 from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Failed, Hashed
 from vidlstm.features.lanes import Lanes
 from vidlstm.features.spec import FeatureSpec, hash_video
@@ -292,6 +293,12 @@ def look_up(
     return report
 
 
+def check_rate(fps: float) -> None:
+    """Raises a SettingsError where no frame can be taken at this rate."""
+    if not 0 < fps < math.inf:
+        raise SettingsError(f"--sampling.fps must be positive, not {fps}")
+
+
 def make_store(
     root: Path,
     backbone: Backbone,
@@ -300,6 +307,12 @@ def make_store(
     image_fps: float = 25.0,
     crop_margin: float | None = None,
 ) -> FeatureStore:
-    """The store for this backbone at this sampling."""
+    """The store for this backbone at this sampling.
+
+    Raises:
+        SettingsError: the rate is not positive.
+        StoreError: see :class:`FeatureStore`.
+    """
+    check_rate(fps)
     spec = FeatureSpec(fps=fps, image_fps=image_fps, backbone=backbone.spec, crop_margin=crop_margin)
     return FeatureStore(root, spec)

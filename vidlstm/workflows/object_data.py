@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.datamodules.object_sequences import object_sequences
 from vidlstm.datasets.files import listing
 from vidlstm.errors import DatasetError, SettingsError
-from vidlstm.features.extract import Failure, extract_features, look_up, make_store
+from vidlstm.features.extract import Failure, check_rate, extract_features, look_up, make_store
 from vidlstm.features.read_tracks import read_tracked_objects
 from vidlstm.features.spec import hash_video
 from vidlstm.workflows.action_data import readable_sides
@@ -214,8 +213,7 @@ def _check_settings(data: ActionDataSettings, sampling: SamplingSettings) -> Non
     for name in ("max_gap_seconds", "minimum_seconds"):
         if not getattr(data, name) >= 0:  # NaN is not, either
             raise SettingsError(f"--data.{name} must not be negative: {getattr(data, name)}")
-    if not 0 < sampling.fps < math.inf:
-        raise SettingsError(f"--sampling.fps must be positive, not {sampling.fps}")
+    check_rate(sampling.fps)
 
 
 @dataclass
