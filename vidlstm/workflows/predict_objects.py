@@ -100,12 +100,7 @@ def predict_objects(
     report.failures = [*report.tracking.failures]
     records = {Path(record["video"]): record for record in report.tracking.videos}
     table = polars.read_parquet(tracks)
-    sampling = SamplingSettings(
-        fps=card["fps"],
-        decoder=tracking.decoder,
-        image_fps=tracking.image_fps,
-        timeout_seconds=tracking.timeout_seconds,
-    )
+    sampling = _sampling(card, tracking)
     with _folder(store, out) as root:
         done = objects_of(
             list(records),
@@ -119,11 +114,7 @@ def predict_objects(
             progress=progress,
         )
     report.failures += done.failures
-    # tracks.json is the table's own.
-    stems = {
-        path: path.name if stem.casefold() == tracks.stem else stem
-        for path, stem in output_stems(list(records)).items()
-    }
+    stems = _stems(list(records), tracks)
     for path, record in records.items():
         if path not in done.sequences:
             continue
@@ -181,6 +172,22 @@ def _predictor(
         minimum_seconds=window.minimum_seconds,
         produced_by=origin(checkpoint, card, network),
     )
+
+
+def _sampling(card: dict[str, Any], tracking: TrackingSettings) -> SamplingSettings:
+    """Decodes as the tracking does, at the rate of the training."""
+    return SamplingSettings(
+        fps=card["fps"],
+        decoder=tracking.decoder,
+        image_fps=tracking.image_fps,
+        timeout_seconds=tracking.timeout_seconds,
+    )
+
+
+def _stems(videos: list[Path], tracks: Path) -> dict[Path, str]:
+    """A name for the outputs of each video; ``tracks.json`` is the table's own."""
+    stems = output_stems(videos)
+    return {path: path.name if stem.casefold() == tracks.stem else stem for path, stem in stems.items()}
 
 
 @contextlib.contextmanager
