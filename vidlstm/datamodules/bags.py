@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from vidlstm.datamodules.collate import SequenceDataset
 from vidlstm.structures import SequenceBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from vidlstm.datamodules.object_sequences import ObjectSequence
 
 
 class BagDataset(Dataset[SequenceBatch]):
@@ -64,3 +71,41 @@ class BagDataset(Dataset[SequenceBatch]):
             pieces = [self.rows_NF[a:b] for a, b in self.bounds_S2[end - size : end].tolist()]
             means.append(torch.cat(pieces).float().mean(0))
         return torch.stack(means)
+
+
+def table_of(sequences: Iterable[ObjectSequence], feature_dim: int) -> tuple[Tensor, list[int]]:
+    """All rows of sequences, and one of zeros at the end, which is nobody; and where each sequence begins."""
+    parts, starts, count = [], [], 0
+    for sequence in sequences:
+        parts.append(torch.from_numpy(sequence.features_TF))
+        starts.append(count)
+        count += len(sequence)
+    return torch.cat([*parts, torch.zeros(1, feature_dim, dtype=torch.float16)]), starts
+
+
+def bags_in(
+    rows_NF: Tensor,
+    bags: Sequence[Sequence[tuple[int, int]]],
+    targets: Sequence[int],
+    *,
+    max_steps: int | None = None,
+    random_cut: bool = False,
+) -> BagDataset:
+    """Bags of stretches of a table from :func:`table_of`; one with nothing in it is a step of nobody.
+
+    Args:
+        rows_NF: the table.
+        bags: of each, the first and one past the last row of its sequences.
+        targets: class indices.
+        max_steps, random_cut: see :class:`BagDataset`.
+    """
+    nobody = [(len(rows_NF) - 1, len(rows_NF))]
+    filled = [bag or nobody for bag in bags]
+    return BagDataset(
+        rows_NF,
+        torch.tensor([bounds for bag in filled for bounds in bag], dtype=torch.int64).reshape(-1, 2),
+        torch.tensor([len(bag) for bag in filled], dtype=torch.int64),
+        torch.tensor(targets, dtype=torch.int64),
+        max_steps=max_steps,
+        random_cut=random_cut,
+    )

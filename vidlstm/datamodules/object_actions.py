@@ -5,10 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from vidlstm.datamodules.bags import BagDataset
+from vidlstm.datamodules.bags import bags_in, table_of
 from vidlstm.datamodules.sequence_data import SequenceData
 from vidlstm.errors import DatasetError
 
@@ -16,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from vidlstm.datamodules.bags import BagDataset
     from vidlstm.datamodules.object_sequences import ObjectSequence
     from vidlstm.datasets.records import ClipRecord
 
@@ -63,7 +61,9 @@ class ObjectActionData(SequenceData):
         self.empty: list[ClipRecord] = []
         self.short: list[tuple[ClipRecord, int]] = []
         videos = list(dict.fromkeys(r.path for r in (*train, *validation)))
-        self._rows_NF, self._first = _table(videos, sequences, feature_dim)
+        self._rows_NF, starts = table_of((s for video in videos for s in sequences[video]), feature_dim)
+        each = iter(starts)
+        self._first = {video: [next(each) for _ in sequences[video]] for video in videos}
         max_steps = None if max_seconds is None else max(1, round(max_seconds * fps))
         super().__init__(
             labels,
@@ -78,17 +78,9 @@ class ObjectActionData(SequenceData):
 
     def _bags(self, records: Sequence[ClipRecord], max_steps: int | None, *, random_cut: bool) -> BagDataset:
         bags = [self._bounds_of(record) for record in records]
-        nobody = [(len(self._rows_NF) - 1, len(self._rows_NF))]
         self.empty += [record for record, bag in zip(records, bags, strict=True) if not bag]
-        bags = [bag or nobody for bag in bags]
-        return BagDataset(
-            self._rows_NF,
-            torch.tensor([bounds for bag in bags for bounds in bag], dtype=torch.int64).reshape(-1, 2),
-            torch.tensor([len(bag) for bag in bags], dtype=torch.int64),
-            torch.tensor([self._classes[r.label] for r in records], dtype=torch.int64),
-            max_steps=max_steps,
-            random_cut=random_cut,
-        )
+        targets = [self._classes[record.label] for record in records]
+        return bags_in(self._rows_NF, bags, targets, max_steps=max_steps, random_cut=random_cut)
 
     def _bounds_of(self, record: ClipRecord) -> list[tuple[int, int]]:
         """The rows of each sequence of a clip that are within its time."""
@@ -111,22 +103,6 @@ class ObjectActionData(SequenceData):
                 short_tracks.add(sequence.track_id)
         self.short += [(record, track_id) for track_id in sorted(short_tracks - seen_tracks)]
         return bounds
-
-
-def _table(
-    videos: Sequence[Path], sequences: Mapping[Path, Sequence[ObjectSequence]], feature_dim: int
-) -> tuple[Tensor, dict[Path, list[int]]]:
-    """All rows, the last one zeros, and where each sequence of each video begins."""
-    parts: list[Tensor] = []
-    first: dict[Path, list[int]] = {}
-    count = 0
-    for video in videos:
-        first[video] = []
-        for sequence in sequences[video]:
-            first[video].append(count)
-            parts.append(torch.from_numpy(sequence.features_TF))
-            count += len(sequence)
-    return torch.cat([*parts, torch.zeros(1, feature_dim, dtype=torch.float16)]), first
 
 
 def _some(tracks: set[int], most: int = 20) -> str:

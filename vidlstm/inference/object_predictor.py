@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from vidlstm.datamodules.bags import BagDataset
-from vidlstm.inference.segments import merge_segments, merge_windows
+from vidlstm.datamodules.bags import bags_in, table_of
+from vidlstm.inference.segments import merge_segments, merge_windows, window_starts
 from vidlstm.structures import ActionPrediction, ObjectActions, Segment
 
 if TYPE_CHECKING:
@@ -104,9 +104,7 @@ class ObjectPredictor:
     def _windows(self, first_seconds: float, last_seconds: float) -> np.ndarray:
         """Start and end of each window ``(W, 2)``; the last ends with the video."""
         end = last_seconds + self._step
-        last_start = max(first_seconds, end - self.window_seconds)
-        count = int(np.ceil((last_start - first_seconds) / self.stride_seconds - 1e-9)) + 1
-        starts = np.minimum(first_seconds + self.stride_seconds * np.arange(count), last_start)
+        starts = window_starts(first_seconds, end, self.window_seconds, self.stride_seconds)
         return np.stack([starts, np.minimum(starts + self.window_seconds, end)], axis=1)
 
     def _inside(
@@ -122,7 +120,9 @@ class ObjectPredictor:
         self, sequences: Sequence[ObjectSequence], bags: list[list[tuple[int, int, int]]]
     ) -> tuple[np.ndarray, dict[int, _Seen]]:
         """Class probabilities of the scene in each window ``(W, K)``, and of each track where it is seen."""
-        dataset = _bags(sequences, bags, self._feature_dim)
+        rows_NF, starts = table_of(sequences, self._feature_dim)
+        bounds = [[(starts[i] + first, starts[i] + last) for i, first, last in bag] for bag in bags]
+        dataset = bags_in(rows_NF, bounds, [0] * len(bags))
         device = next(self._model.parameters()).device
         scene, seen = [], defaultdict[int, _Seen](_Seen)
         for first in range(0, len(bags), BATCH_SIZE):
@@ -196,20 +196,3 @@ class ObjectPredictor:
         for sequence in sequences:
             seconds[sequence.track_id] += len(sequence) * sequence.step_seconds
         return {track_id: length for track_id, length in sorted(seconds.items()) if track_id not in seen}
-
-
-def _bags(
-    sequences: Sequence[ObjectSequence], bags: list[list[tuple[int, int, int]]], feature_dim: int
-) -> BagDataset:
-    """A bag a window; one step of zeros, as in training, where nobody is seen."""
-    rows = [torch.from_numpy(sequence.features_TF) for sequence in sequences]
-    starts = np.cumsum([0, *map(len, rows)]).tolist()
-    table_NF = torch.cat([*rows, torch.zeros(1, feature_dim, dtype=torch.float16)])
-    nobody = [(len(table_NF) - 1, len(table_NF))]
-    bounds = [[(starts[i] + a, starts[i] + b) for i, a, b in bag] or nobody for bag in bags]
-    return BagDataset(
-        table_NF,
-        torch.tensor([pair for bag in bounds for pair in bag], dtype=torch.int64),
-        torch.tensor([len(bag) for bag in bounds], dtype=torch.int64),
-        torch.zeros(len(bags), dtype=torch.int64),
-    )

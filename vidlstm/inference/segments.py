@@ -33,13 +33,19 @@ def window_rows(
         return []
     # Half a step of tolerance, so that jitter in timestamps does not move a row across an edge.
     slack = 0.5 * float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    last_start = max(times[0], times[-1] + 2 * slack - seconds)
-    count = int(np.ceil((last_start - times[0]) / stride_seconds - 1e-9)) + 1
-    starts = np.minimum(times[0] + stride_seconds * np.arange(count), last_start)
+    starts = window_starts(times[0], times[-1] + 2 * slack, seconds, stride_seconds)
     first = np.searchsorted(times, starts - slack)
     last = np.searchsorted(times, starts + seconds - slack)
     rows = [(int(a), int(b)) for a, b in zip(first, last, strict=True) if b > a]
     return list(dict.fromkeys(rows))
+
+
+def window_starts(first: float, end: float, seconds: float, stride_seconds: float) -> np.ndarray:
+    """When each window begins, ``(W,)``; the last is moved back to end with the video."""
+    last_start = max(first, end - seconds)
+    count = int(np.ceil((last_start - first) / stride_seconds - 1e-9)) + 1
+    starts: np.ndarray = np.minimum(first + stride_seconds * np.arange(count), last_start)
+    return starts
 
 
 def step_probabilities(
