@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from vidlstm.cli.parsing import new_parser, parse
+from vidlstm.cli.parsing import cards_in, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar
 from vidlstm.settings import ActionDataSettings, BackboneSettings, SamplingSettings
 
@@ -17,7 +17,7 @@ def run(argv: Sequence[str]) -> int:
     """Runs the verb."""
     from vidlstm.cli import trajectory
 
-    if trajectory.checkpoint_in(argv):
+    if any(card.get("task") == "trajectory" for _, card in cards_in(argv)):
         return trajectory.run_evaluate(argv)
     parser = new_parser("evaluate", "A checkpoint's accuracy beside its trivial baselines, clip by clip.")
     parser.add_argument("checkpoint", type=Path, help="what train wrote")

@@ -16,22 +16,6 @@ if TYPE_CHECKING:
     from vidlstm.structures import ActionPrediction
 
 
-def checkpoint_in(argv: Sequence[str]) -> Path | None:
-    """The first argument that is a checkpoint of tracked objects; None where there is none."""
-    from vidlstm.errors import CheckpointError
-    from vidlstm.tasks.checkpoint import read_checkpoint
-
-    for word in argv:
-        if not word.endswith(".ckpt"):
-            continue
-        try:
-            if isinstance(read_checkpoint(Path(word))[1].get("objects"), dict):
-                return Path(word)
-        except CheckpointError:
-            continue  # the verb says what is wrong with it
-    return None
-
-
 def run_predict(argv: Sequence[str], checkpoint: Path) -> int:
     """``vidlstm predict CHECKPOINT VIDEO... --weights FILE``."""
     from vidlstm.workflows.predict_objects import predict_objects, trained_tracking

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
@@ -58,3 +59,17 @@ def known_keys(parser: ArgumentParser) -> list[str]:
 def trainer_arguments(parsed: Namespace) -> dict[str, Any]:
     """The ``--trainer.*`` settings as keyword arguments."""
     return dict(vars(parsed.trainer))
+
+
+def cards_in(argv: Sequence[str]) -> list[tuple[Path, dict[str, Any]]]:
+    """The checkpoints among the arguments, and their cards; each verb hands over to the side they are of."""
+    from vidlstm.errors import CheckpointError
+    from vidlstm.tasks.checkpoint import read_checkpoint
+
+    found = []
+    for path in (Path(word) for word in argv if word.endswith(".ckpt")):
+        try:
+            found.append((path, read_checkpoint(path)[1]))
+        except CheckpointError:
+            continue  # the verb says what is wrong with it
+    return found

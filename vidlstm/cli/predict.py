@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.cli.parsing import new_parser, parse
+from vidlstm.cli.parsing import cards_in, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar, show_failures
 from vidlstm.settings import BackboneSettings, SamplingSettings, WindowSettings
 
@@ -17,10 +17,11 @@ def run(argv: Sequence[str]) -> int:
     """Runs the verb."""
     from vidlstm.cli import objects, trajectory
 
-    if trajectory.checkpoint_in(argv):
+    cards = cards_in(argv)
+    if any(card.get("task") == "trajectory" for _, card in cards):
         return trajectory.run_predict(argv)
-    if checkpoint := objects.checkpoint_in(argv):
-        return objects.run_predict(argv, checkpoint)
+    if tracked := [path for path, card in cards if isinstance(card.get("objects"), dict)]:
+        return objects.run_predict(argv, tracked[0])
     parser = new_parser("predict", "Videos of any length to annotated videos, tables and timelines.")
     parser.add_argument("checkpoint", type=Path, help="what train wrote")
     parser.add_argument("videos", nargs="+", type=Path, help="videos, and folders to search for them")

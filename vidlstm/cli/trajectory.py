@@ -43,22 +43,6 @@ def asked_for(argv: Sequence[str]) -> bool:
     return False
 
 
-def is_trajectory(checkpoint: str) -> bool:
-    """Whether a checkpoint was trained for trajectories; False for what is no checkpoint at all."""
-    from vidlstm.errors import CheckpointError
-    from vidlstm.tasks.checkpoint import read_checkpoint
-
-    try:
-        return bool(read_checkpoint(Path(checkpoint))[1]["task"] == "trajectory")
-    except (CheckpointError, KeyError):
-        return False
-
-
-def checkpoint_in(argv: Sequence[str]) -> bool:
-    """Whether the first argument that is no flag is a trajectory checkpoint."""
-    return any(word.endswith(".ckpt") and is_trajectory(word) for word in argv)
-
-
 def train_parser() -> ArgumentParser:
     """Every setting of ``train --task trajectory``."""
     from lightning import Trainer
