@@ -24,9 +24,9 @@ from vidlstm.cli.progress import ExtractionBar, quieten_lightning
 from vidlstm.cli.train import action_parser
 from vidlstm.datasets import load_dataset
 from vidlstm.render.report import results_table
-from vidlstm.tasks.baselines import late_regression, majority_class
-from vidlstm.workflows.labelled_clips import gather_clips, network_from
-from vidlstm.workflows.train_action import train_action
+from vidlstm.training.baselines import late_regression, majority_class
+from vidlstm.verbs.labelled_clips import gather_clips, network_from
+from vidlstm.verbs.train_action import train_action
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace

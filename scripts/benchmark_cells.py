@@ -37,9 +37,9 @@ from vidlstm.models.cells import CELLS
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.models.recurrent import RecurrentEncoder
 from vidlstm.settings import ActionDataSettings, ActionModelSettings, BackboneSettings
-from vidlstm.tasks.baselines import logistic_regression
-from vidlstm.workflows.evaluate_action import evaluate_action
-from vidlstm.workflows.train_action import train_action
+from vidlstm.training.baselines import logistic_regression
+from vidlstm.verbs.evaluate_action import evaluate_action
+from vidlstm.verbs.train_action import train_action
 
 INPUTS, UNITS, LAYERS, BATCH, STEPS = 512, 256, 2, 64, 32
 

@@ -16,7 +16,7 @@ from vidlstm.settings import (
     TrajectoryOptimiserSettings,
     plain,
 )
-from vidlstm.workflows.benchmark_trajectory import PUBLISHED, benchmark_ethucy
+from vidlstm.verbs.benchmark_trajectory import PUBLISHED, benchmark_ethucy
 
 CHOSEN = """\
 Chosen where: the epoch and the scale of the spread, for each run, on the validation files of its own fold.

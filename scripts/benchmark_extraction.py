@@ -35,9 +35,9 @@ from vidlstm.backbones.build import BACKBONES
 from vidlstm.backbones.cpu import available_cores
 from vidlstm.features.extract import extract_features, make_store
 from vidlstm.features.lanes import Lanes
+from vidlstm.verbs.extract import find_videos
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
-from vidlstm.workflows.extract import find_videos
 
 if TYPE_CHECKING:
     from collections.abc import Callable

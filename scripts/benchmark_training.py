@@ -39,8 +39,8 @@ from vidlstm.features.store import FeatureStore
 from vidlstm.models.fusion import Classifier, streams_of
 from vidlstm.settings import ActionDataSettings, ActionModelSettings, OptimiserSettings, plain
 from vidlstm.structures import SequenceBatch
-from vidlstm.tasks.action import classifier_of_card
-from vidlstm.workflows.train_action import KEPT_MEGABYTES, build_task, build_trainer
+from vidlstm.training.action import classifier_of_card
+from vidlstm.verbs.train_action import KEPT_MEGABYTES, build_task, build_trainer
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "action"
 LABELS = ("one", "two")

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from vidlstm.errors import VIDEO_FAILURES
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
 FITS = ("squash", "crop", "letterbox")
@@ -82,6 +86,19 @@ class Frame:
 
     def __repr__(self) -> str:
         return f"Frame({self.index} at {self.timestamp_seconds:.3f} s, {self.image.shape})"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A video that gave no features, or (``truncated``) only those of its good beginning."""
+
+    path: Path
+    reason: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.path}: {VIDEO_FAILURES[self.reason]}"
+        return f"{text}: {self.detail}" if self.detail else text
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,3 +344,25 @@ class PathForecast:
             f"PathForecast({self.recording!r}, track {self.track_id}, frame {self.frame}, "
             f"{len(self.path_PC)} steps, {len(self.modes_KPC)} modes)"
         )
+
+
+@dataclass(eq=False)
+class TrackForecasts:
+    """Where the tracked objects of a table, or of some videos, will be.
+
+    Attributes:
+        forecasts: all of them.
+        short_tracks: those that were too short for any: recording, track, its longest run of steps, steps
+            needed.
+        gaps: stretches in which tracks were not seen: recording, track, last time before, first after, and
+            whether it was short enough to be filled (a longer one splits the track).
+        scores: of the forecasts whose whole future is known, and of constant velocity on the same.
+    """
+
+    forecasts: list[PathForecast] = field(default_factory=list)
+    short_tracks: list[tuple[str, int, int, int]] = field(default_factory=list)
+    gaps: list[tuple[str, int, float, float, bool]] = field(default_factory=list)
+    scores: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"TrackForecasts({len(self.forecasts)} forecasts, {len(self.short_tracks)} tracks too short)"

@@ -21,13 +21,13 @@ FAILING = """
 import os, sys
 from vidlstm.cli.main import main
 from vidlstm.errors import SettingsError
-from vidlstm.tasks.action import ActionTask
+from vidlstm.training.action import ActionModule
 
 def fail(task, batch, batch_index):
     raise SettingsError("one process fails")
 
 if os.environ.get("LOCAL_RANK", "0") == os.environ["FAILING_RANK"]:
-    ActionTask.training_step = fail
+    ActionModule.training_step = fail
 sys.exit(main())
 """
 

@@ -10,7 +10,7 @@ from vidlstm.datamodules.path_windows import cut_windows
 from vidlstm.datamodules.trajectories import WindowDataset
 from vidlstm.datasets.ethucy import SCENES, read_ethucy
 from vidlstm.models.kinematic import KINEMATIC, ConstantVelocity, LeastSquares, build_kinematic
-from vidlstm.workflows.trajectory_scores import score_baselines
+from vidlstm.verbs.trajectory_scores import score_baselines
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "ethucy"
 ROWS = {

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.render.examples import HOSTILE
-from vidlstm.render.report import as_text, results_table, write_report_json
+from vidlstm.files import write_json
+from vidlstm.render.report import as_text, results_table
 
 
 def test_a_report_reads_back_as_plain_values(tmp_path: Path) -> None:
@@ -20,7 +21,7 @@ def test_a_report_reads_back_as_plain_values(tmp_path: Path) -> None:
         "nested": [{"inf": np.inf, "path": tmp_path, "label": HOSTILE[3]}],
         5: (True, None),
     }
-    write_report_json(report, tmp_path / "r.json")
+    write_json(report, tmp_path / "r.json")
     assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8")) == {
         "accuracy": 0.5,
         "counts": [0, 1, 2],
@@ -32,7 +33,7 @@ def test_a_report_reads_back_as_plain_values(tmp_path: Path) -> None:
 
 def test_values_without_a_json_form_are_our_mistake(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
-        write_report_json({"x": object()}, tmp_path / "r.json")
+        write_json({"x": object()}, tmp_path / "r.json")
     assert list(tmp_path.iterdir()) == []
 
 

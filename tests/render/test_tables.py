@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.render.examples import HOSTILE, prediction, same
 from vidlstm.errors import OutputError
-from vidlstm.render.files import atomic, write_csv, write_text
+from vidlstm.files import atomic, write_csv, write_text
 from vidlstm.render.tables import (
     SCHEMA,
     read_prediction_json,

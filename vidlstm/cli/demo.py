@@ -27,7 +27,7 @@ def run(argv: Sequence[str]) -> int:
     from rich.console import Console
 
     from vidlstm.render.report import results_table
-    from vidlstm.workflows.demo import demo
+    from vidlstm.verbs.demo import demo
 
     started = time.monotonic()
 

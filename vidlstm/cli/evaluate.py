@@ -39,7 +39,7 @@ def run(argv: Sequence[str]) -> int:
     from rich.console import Console
 
     from vidlstm.render.report import results_table
-    from vidlstm.workflows.evaluate_action import evaluate_action
+    from vidlstm.verbs.evaluate_action import evaluate_action
 
     with ExtractionBar() as bar:
         report = evaluate_action(

@@ -25,8 +25,8 @@ def run(argv: Sequence[str]) -> int:
     parser.add_class_arguments(SamplingSettings, "sampling")
     settings = parse(parser, argv)
 
-    from vidlstm.render.files import write_csv
-    from vidlstm.workflows.extract import extract
+    from vidlstm.files import write_csv
+    from vidlstm.verbs.extract import extract
 
     with ExtractionBar() as bar:
         report = extract(

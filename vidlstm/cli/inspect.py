@@ -53,7 +53,7 @@ def run_gates(argv: Sequence[str]) -> int:
     parser.add_class_arguments(WindowSettings, "window")
     settings = parse(parser, argv)
 
-    from vidlstm.workflows.inspect_gates import inspect_gates
+    from vidlstm.verbs.inspect_gates import inspect_gates
 
     with ExtractionBar() as bar:
         report = inspect_gates(
@@ -99,7 +99,7 @@ def run_gradients(argv: Sequence[str]) -> int:
     settings = parse(parser, argv)
 
     from vidlstm.inference.lag_gradients import lag_of_fall
-    from vidlstm.workflows.inspect_gradients import inspect_gradients
+    from vidlstm.verbs.inspect_gradients import inspect_gradients
 
     with ExtractionBar() as bar:
         report = inspect_gradients(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def run_predict(argv: Sequence[str], checkpoint: Path) -> int:
     """``vidlstm predict CHECKPOINT VIDEO... --weights FILE``."""
-    from vidlstm.workflows.predict_objects import predict_objects, trained_tracking
+    from vidlstm.verbs.predict_objects import predict_objects, trained_tracking
 
     parser = new_parser("predict", "Videos to what each tracked person or thing does, and when.")
     parser.add_argument("checkpoint", type=Path, help="what train --data.tracks wrote")

@@ -64,7 +64,7 @@ def trainer_arguments(parsed: Namespace) -> dict[str, Any]:
 def cards_in(argv: Sequence[str]) -> list[tuple[Path, dict[str, Any]]]:
     """The checkpoints among the arguments, and their cards; each verb hands over to the side they are of."""
     from vidlstm.errors import CheckpointError
-    from vidlstm.tasks.checkpoint import read_checkpoint
+    from vidlstm.training.checkpoint import read_checkpoint
 
     found = []
     for path in (Path(word) for word in argv if word.endswith(".ckpt")):

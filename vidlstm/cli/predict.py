@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_class_arguments(WindowSettings, "window")
     settings = parse(parser, argv)
 
-    from vidlstm.workflows.predict_action import predict_action
+    from vidlstm.verbs.predict_action import predict_action
 
     with ExtractionBar() as bar:
         report = predict_action(

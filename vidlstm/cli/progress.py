@@ -15,8 +15,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from vidlstm.features.extract import ExtractionReport, Failure
-    from vidlstm.workflows.track import TrackingReport
+    from vidlstm.features.extract import ExtractionReport
+    from vidlstm.structures import Failure
+    from vidlstm.verbs.track import TrackingReport
 
 LOG_SECONDS = 10.0
 

@@ -39,7 +39,7 @@ def run(argv: Sequence[str]) -> int:
     add_tracking(parser)
     parsed = parse(parser, argv)
 
-    from vidlstm.workflows.track import track
+    from vidlstm.verbs.track import track
 
     with TrackingBar() as bar:
         report = track(

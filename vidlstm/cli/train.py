@@ -55,7 +55,7 @@ def run(argv: Sequence[str]) -> int:
     settings = parse(action_parser(), argv)
     quieten_lightning()
 
-    from vidlstm.workflows.train_action import train_action
+    from vidlstm.verbs.train_action import train_action
 
     with ExtractionBar() as bar:
         metrics = train_action(

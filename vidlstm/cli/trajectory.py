@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
     from vidlstm.settings import TrackingSettings
-    from vidlstm.workflows.predict_trajectory import ForecastReport
+    from vidlstm.verbs.predict_trajectory import ForecastReport
 
 
 def asked_for(argv: Sequence[str]) -> bool:
@@ -65,7 +65,7 @@ def run_train(argv: Sequence[str]) -> int:
     settings = parse(train_parser(), argv)
     quieten_lightning()
 
-    from vidlstm.workflows.train_trajectory import train_trajectory
+    from vidlstm.verbs.train_trajectory import train_trajectory
 
     metrics = train_trajectory(
         data=settings.data,
@@ -93,7 +93,7 @@ def run_evaluate(argv: Sequence[str]) -> int:
     parser.add_class_arguments(TrajectoryDataSettings, "data")
     settings = parse(parser, argv)
 
-    from vidlstm.workflows.evaluate_trajectory import evaluate_trajectory
+    from vidlstm.verbs.evaluate_trajectory import evaluate_trajectory
 
     report = evaluate_trajectory(
         settings.checkpoint, data=settings.data, out=settings.out, side=settings.side
@@ -125,7 +125,7 @@ def run_predict(argv: Sequence[str]) -> int:
     if len(settings.inputs) > 1:
         raise SettingsError("give one tracks table; it may hold several videos")
 
-    from vidlstm.workflows.predict_trajectory import predict_trajectory
+    from vidlstm.verbs.predict_trajectory import predict_trajectory
 
     report = predict_trajectory(
         settings.checkpoint,
@@ -139,7 +139,7 @@ def run_predict(argv: Sequence[str]) -> int:
 
 
 def _predict_videos(settings: Namespace, tracking: TrackingSettings) -> int:
-    from vidlstm.workflows.predict_video import predict_video
+    from vidlstm.verbs.predict_video import predict_video
 
     with TrackingBar() as bar:
         report = predict_video(

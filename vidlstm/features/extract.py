@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidlstm.backbones.cpu import available_cores
-from vidlstm.errors import VIDEO_FAILURES, SettingsError
+from vidlstm.errors import SettingsError
 from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Failed, Hashed
 from vidlstm.features.lanes import Lanes
 from vidlstm.features.spec import FeatureSpec, hash_video
 from vidlstm.features.store import FeatureStore
+from vidlstm.structures import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,19 +36,6 @@ if TYPE_CHECKING:
 MOST_WORKERS = 16
 """A frame costs this process a tenth of a millisecond, so more than this could not be served; each takes
 some 100 MB."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A video that gave no features, or (``truncated``) only those of its good beginning."""
-
-    path: Path
-    reason: str
-    detail: str = ""
-
-    def __str__(self) -> str:
-        text = f"{self.path}: {VIDEO_FAILURES[self.reason]}"
-        return f"{text}: {self.detail}" if self.detail else text
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from vidlstm.tasks.trajectory_metrics import best_of_k, displacement_errors
+from vidlstm.training.trajectory_metrics import best_of_k, displacement_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

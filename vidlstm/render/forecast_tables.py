@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars
 
-from vidlstm.render.files import atomic
+from vidlstm.files import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

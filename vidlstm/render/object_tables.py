@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidlstm.render.files import write_csv
+from vidlstm.files import write_csv
 from vidlstm.render.tables import (
     SEGMENT_COLUMNS,
     prediction_of,

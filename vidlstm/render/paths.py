@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from vidlstm.render.files import atomic
+from vidlstm.files import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from vidlstm.render.files import atomic
+from vidlstm.files import atomic
 from vidlstm.render.lettering import ELLIPSIS, one_line
 from vidlstm.render.moments import time_span, window_middles
 from vidlstm.render.palette import UNKNOWN, colour_of, is_bright

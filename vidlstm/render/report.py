@@ -1,43 +1,16 @@
-"""Reports: results as JSON, and as a table for the terminal that sets the model beside its baselines."""
+"""Results as a table for the terminal that sets the model beside its baselines."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from io import StringIO
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from vidlstm.render.files import write_text
 from vidlstm.render.lettering import one_line
-
-
-def write_report_json(report: Mapping[str, Any], path: str | Path) -> None:
-    """Writes a report. NaN and infinite numbers become null: JSON has no word for them.
-
-    Raises:
-        OutputError: the file cannot be written.
-        TypeError: a value is neither plain, a path, nor a numpy number or array.
-    """
-    write_text(json.dumps(_plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, (np.ndarray, np.generic)):
-        return _plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return str(value) if isinstance(value, Path) else value
 
 
 def results_table(rows: Mapping[str, Mapping[str, float | None]], *, title: str | None = None) -> Table:

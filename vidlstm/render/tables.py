@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from vidlstm.errors import OutputError
-from vidlstm.render.files import write_csv, write_text
+from vidlstm.files import write_csv, write_text
 from vidlstm.structures import ActionPrediction, Segment
 
 SCHEMA = "vidlstm.action_prediction/1"

@@ -1,0 +1,87 @@
+"""Which clips a checkpoint is scored on, and against which labels."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.verbs.conftest import LABELS, SAMPLING, data, write_csv
+from vidlstm.errors import CheckpointError, DatasetError
+from vidlstm.verbs.evaluate_action import evaluate_action
+
+
+def evaluate(trained: Path, root: Path, out: Path, annotations: str, **settings: Any) -> dict[str, Any]:
+    return evaluate_action(
+        trained / "best.ckpt",
+        data=data(root, annotations, **settings.pop("data", {})),
+        out=out,
+        store=root / "store",
+        sampling=SAMPLING,
+        **settings,
+    )
+
+
+def clips_in(out: Path) -> list[str]:
+    with (out / "predictions.csv").open() as file:
+        return [row["path"] for row in csv.DictReader(file)]
+
+
+def test_the_fold_of_the_training_is_held_out(trained: Path, root: Path, tmp_path: Path) -> None:
+    report = evaluate(trained, root, tmp_path, "clips.csv")
+    assert sorted(clips_in(tmp_path)) == sorted(f"{i}.mp4" for i in range(6, 12))
+    assert report["accuracy"] == pytest.approx(
+        json.loads((trained / "metrics.json").read_text())["val_accuracy"]
+    )
+    assert set(report["baselines"]) == {"majority_class", "logistic_regression_on_mean_features"}
+
+
+def test_all_takes_every_clip_and_splits_nothing(trained: Path, root: Path, tmp_path: Path) -> None:
+    report = evaluate(trained, root, tmp_path, "clips.csv", side="all")
+    assert clips_in(tmp_path) == [f"{i}.mp4" for i in range(18)]
+    assert report["baselines"] == {}
+
+
+def test_annotations_of_test_clips_alone_can_be_scored(trained: Path, root: Path, tmp_path: Path) -> None:
+    rows = [(f"{i}.mp4", LABELS[i % 3], "test") for i in range(3)]
+    write_csv(root / "test.csv", "path,label,split", rows)
+    report = evaluate(trained, root, tmp_path, "test.csv", side="all")
+    assert (report["clips"], report["side"]) == (3, "all")
+    with pytest.raises(DatasetError, match="--side all"):
+        evaluate(trained, root, tmp_path, "test.csv")
+
+
+def test_a_table_without_folds_is_not_asked_for_one(trained: Path, root: Path, tmp_path: Path) -> None:
+    rows = [(f"{i}.mp4", LABELS[i % 3], "val" if i < 3 else "train") for i in range(9)]
+    write_csv(root / "split.csv", "path,label,split", rows)
+    evaluate(trained, root, tmp_path, "split.csv")
+    assert sorted(clips_in(tmp_path)) == ["0.mp4", "1.mp4", "2.mp4"]
+    with pytest.raises(DatasetError, match="no clip has a fold"):
+        evaluate(trained, root, tmp_path, "split.csv", data={"fold": 1})
+
+
+@pytest.mark.parametrize("side", ["all", "validation"])
+def test_some_of_the_labels_are_enough_and_keep_their_places(
+    side: str, trained: Path, root: Path, tmp_path: Path
+) -> None:
+    rows = [(f"{i}.mp4", "c" if i % 2 else "b", "val" if i < 4 else "train") for i in range(8)]
+    write_csv(root / "some.csv", "path,label,split", rows)
+    report = evaluate(trained, root, tmp_path, "some.csv", side=side)
+    assert report["labels"] == list(LABELS)
+    truths = [sum(row) for row in report["confusion"]]
+    assert truths == ([0, 4, 4] if side == "all" else [0, 2, 2])
+    assert 0 <= report["mean_class_accuracy"] <= 1
+
+
+@pytest.mark.parametrize("side", ["all", "auto"])
+def test_a_label_the_checkpoint_does_not_know_is_an_error(
+    side: str, trained: Path, root: Path, tmp_path: Path
+) -> None:
+    rows = [(f"{i}.mp4", "new" if i % 2 else "b", i // 4) for i in range(8)]
+    write_csv(root / "new.csv", "path,label,fold", rows)
+    with pytest.raises(CheckpointError, match=r"trained on the classes a, b, c; it cannot know new\. Leave"):
+        evaluate(trained, root, tmp_path, "new.csv", side=side)
+    assert not any(tmp_path.iterdir())

@@ -1,0 +1,127 @@
+"""Several videos to one table: bad ones are listed, finished ones are kept, a second run goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars
+import pytest
+
+from tests.tracking.test_mot_boxes import det
+from tests.video.clips import SHARED, make_clip, needs_shared
+from vidlstm.cli.main import main
+from vidlstm.datasets.tracks_parquet import COLUMNS, read_tracks_parquet
+from vidlstm.errors import SettingsError, WeightsError
+from vidlstm.settings import TrackingSettings
+from vidlstm.verbs import track_parts
+from vidlstm.verbs.track import TrackingReport, track
+from vidlstm.video.reader import open_video
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> tuple[list[Path], TrackingSettings]:
+    """Videos of three different lengths, and boxes for each."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    videos = [make_clip(folder / f"{n}.mp4", frames=8 + n) for n in range(3)]
+    return videos, TrackingSettings(boxes=[det(folder / f"{n}.txt", frames=8 + n) for n in range(3)])
+
+
+def test_the_table_and_the_ledger(tmp_path: Path, three: tuple[list[Path], TrackingSettings]) -> None:
+    videos, settings = three
+    out = tmp_path / "out" / "tracks.parquet"
+    report = track(videos, out=out, settings=settings, video=True)
+    table = polars.read_parquet(out)
+    assert tuple(table.columns) == COLUMNS
+    assert table["video"].unique(maintain_order=True).to_list() == list(map(str, videos))
+    assert [len(t) for t in read_tracks_parquet(out)] == [16, 18, 20]
+    ledger = json.loads(out.with_suffix(".json").read_text())
+    assert (
+        [v["frames"] for v in ledger["videos"]]
+        == [v["decoded_frames"] for v in ledger["videos"]]
+        == [8, 9, 10]
+    )
+    assert sorted(p.name for p in out.parent.iterdir()) == sorted(p.name for p in report.files)
+    with open_video(out.parent / "1_tracks.mp4") as drawn:
+        assert sum(1 for _ in drawn) == 9
+
+
+def test_a_killed_run_goes_on_with_what_is_missing(
+    tmp_path: Path, three: tuple[list[Path], TrackingSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    videos, settings = three
+    out = tmp_path / "tracks.parquet"
+
+    def kill(report: TrackingReport, total: int) -> None:
+        if report.tracked == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        track(videos, out=out, settings=settings, progress=kill)
+    assert not out.exists()
+    again = track(videos, out=out, settings=settings)
+    assert (again.tracked, again.found) == (1, 2)
+    whole = track(videos, out=tmp_path / "whole.parquet", settings=settings)
+    assert whole.tracked == 3
+    assert polars.read_parquet(out).equals(polars.read_parquet(tmp_path / "whole.parquet"))
+    monkeypatch.setattr(track_parts, "track_video", None)  # nothing is left to track
+    assert track(videos, out=out, settings=settings).found == 3
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_other_settings_or_bytes_are_tracked_anew(
+    tmp_path: Path, three: tuple[list[Path], TrackingSettings]
+) -> None:
+    videos, settings = three
+    out = tmp_path / "tracks.parquet"
+    track(videos, out=out, settings=settings)
+    make_clip(videos[0], frames=5)
+    assert track(videos, out=out, settings=settings).tracked == 1
+    settings.lost_seconds = 2.0
+    assert track(videos, out=out, settings=settings).tracked == 3
+
+
+def test_a_bad_video_is_listed_and_the_rest_goes_on(
+    tmp_path: Path, three: tuple[list[Path], TrackingSettings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos, settings = three
+    videos[1].write_bytes(b"no video")
+    out = tmp_path / "tracks.parquet"
+    assert settings.boxes is not None
+    argv = ["track", *map(str, videos), "--boxes", *map(str, settings.boxes), "--out", str(out)]
+    assert main(argv) == 1
+    captured = capsys.readouterr()
+    assert "1.mp4: cannot be opened" in captured.err and "2 videos tracked" in captured.out
+    ledger = json.loads(out.with_suffix(".json").read_text())
+    assert [f["reason"] for f in ledger["failures"]] == ["unreadable"]
+    assert polars.read_parquet(out)["video"].n_unique() == 2
+    make_clip(videos[1], frames=9)
+    assert main(argv) == 0
+    assert "1 videos tracked, 2 there already, 0 failed" in capsys.readouterr().out
+
+
+def test_what_cannot_work_is_refused(tmp_path: Path, three: tuple[list[Path], TrackingSettings]) -> None:
+    videos, settings = three
+    with pytest.raises(SettingsError, match=r"\.parquet"):
+        track(videos, out=tmp_path / "t.csv", settings=settings)
+    with pytest.raises(SettingsError, match="--weights FILE"):
+        track(videos, out=tmp_path / "t.parquet", settings=TrackingSettings())
+    with pytest.raises(SettingsError, match="3 files for 2 videos"):
+        track(videos[:2], out=tmp_path / "t.parquet", settings=settings)
+    with pytest.raises(WeightsError, match="no such file"):
+        track(videos, out=tmp_path / "t.parquet", settings=TrackingSettings(weights=tmp_path / "x.pt"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
+
+
+@needs_shared
+def test_keypoints_are_kept_and_a_truncated_video_gives_its_good_part(tmp_path: Path) -> None:
+    out = tmp_path / "tracks.parquet"
+    settings = TrackingSettings(weights=SHARED.parents[1] / "weights" / "yolo11n-pose.pt", fps=3)
+    report = track([SHARED / "R6llTwEh07w.mp4", SHARED / "corrupted.mp4"], out=out, settings=settings)
+    assert [(f.path.name, f.reason) for f in report.failures] == [("corrupted.mp4", "truncated")]
+    assert [v["decoded_frames"] for v in report.videos] == [303, 28]
+    assert report.videos[0]["frames"] == 31
+    table = polars.read_parquet(out)
+    assert len(table) > 10
+    assert table["keypoints"].list.len().unique().to_list() == [17 * 3]

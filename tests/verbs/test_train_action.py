@@ -1,0 +1,137 @@
+"""What training leaves behind, and what it does when it is stopped, resumed or led astray."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning import Callback, Trainer
+from lightning.pytorch.utilities import rank_zero_only
+
+from tests.training.test_action import Payload
+from tests.verbs.conftest import LABELS, train
+from vidlstm.errors import CheckpointError
+from vidlstm.training.checkpoint import CARD, read_checkpoint
+from vidlstm.verbs.train_action import build_trainer, extracts
+
+VALIDATED = {"val_accuracy", "val_loss", "val_macro_f1", "val_mean_class_accuracy"}
+
+
+class StopAt(Callback):
+    """As a user would with Ctrl+C, or a machine that fails."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_start(self, trainer: Trainer, *rest: Any) -> None:
+        if trainer.current_epoch == self.epoch:
+            raise RuntimeError("stopped")
+
+
+def last(out: Path) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = torch.load(out / "last.ckpt", weights_only=True)
+    return checkpoint
+
+
+def test_what_is_left_in_the_folder(trained: Path) -> None:
+    assert {p.name for p in trained.iterdir()} == {"best.ckpt", "last.ckpt", "metrics.csv", "metrics.json"}
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert metrics.keys() >= VALIDATED | {"best_epoch", "epochs", "last_epoch", "majority_class_accuracy"}
+    assert metrics["last_epoch"].keys() == VALIDATED
+    assert (metrics["train_clips"], metrics["validation_clips"], metrics["epochs"]) == (12, 6, 1)
+    assert metrics["majority_class_accuracy"] == pytest.approx(4 / 6)
+    with (trained / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert any(row["train_loss"] for row in rows)
+    assert any(row["val_loss"] for row in rows)
+
+
+def test_the_checkpoint_knows_how_it_was_made(trained: Path, root: Path) -> None:
+    _, card = read_checkpoint(trained / "best.ckpt", task="action")
+    assert card["labels"] == list(LABELS)
+    assert card["data"]["fold"] == 1
+    assert card["data"]["annotations"] == str(root / "clips.csv")
+    assert card["model"]["hidden_size"] == 8
+    assert card["backbone"]["backbone"] == "squeezenet1_1"
+    assert card["weights_source"] == "random"
+    assert (card["fps"], card["seed"]) == (10.0, 0)
+    # Clips of 5 to 10 and 17 to 22 frames, 10 a second.
+    assert card["window_seconds"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("stop", [1, 2])
+def test_a_resumed_training_ends_where_an_undisturbed_one_does(stop: int, root: Path, tmp_path: Path) -> None:
+    # Dropout, random cuts, the order of the clips, the schedule and the choice of the best epoch: all go on.
+    settings: dict[str, Any] = {"epochs": 4, "data": {"max_seconds": 0.8}, "seed": 3}
+    undisturbed = train(root, tmp_path / "a", **settings)
+    with pytest.raises(RuntimeError, match="stopped"):
+        train(root, tmp_path / "b", **settings, trainer={"callbacks": [StopAt(stop)]})
+    assert last(tmp_path / "b")["epoch"] == stop - 1
+    resumed = train(root, tmp_path / "b", **settings, resume=True)
+    assert resumed == undisturbed
+    ours, theirs = last(tmp_path / "b"), last(tmp_path / "a")
+    assert ours["global_step"] == theirs["global_step"] == 4 * 3
+    for name, weight in theirs["state_dict"].items():
+        assert torch.equal(ours["state_dict"][name], weight), name
+
+
+def test_another_seed_trains_another_network(root: Path, trained: Path, tmp_path: Path) -> None:
+    train(root, tmp_path, seed=1)
+    one, other = (last(folder)["state_dict"]["model.head.1.weight"] for folder in (trained, tmp_path))
+    assert not torch.equal(one, other)
+
+
+def test_training_stops_when_nothing_improves(root: Path, tmp_path: Path) -> None:
+    # With a learning rate of nought no epoch is better than the first.
+    optimiser = {"learning_rate": 0.0, "patience": 2}
+    metrics = train(root, tmp_path, epochs=9, optimiser=optimiser)
+    assert (metrics["best_epoch"], metrics["epochs"]) == (0, 3)
+
+
+def test_classes_weigh_alike_or_as_they_come(root: Path, trained: Path, tmp_path: Path) -> None:
+    # Two clips of a, two of b and eight of c to train on.
+    assert read_checkpoint(trained / "last.ckpt")[0]["loss.weight"].tolist() == [2.0, 2.0, 0.5]
+    train(root, tmp_path, optimiser={"class_weights": "none"})
+    assert "loss.weight" not in read_checkpoint(tmp_path / "last.ckpt")[0]
+
+
+def test_nothing_to_resume_is_said(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: no such checkpoint"):
+        train(root, tmp_path, resume=True)
+
+
+def test_a_training_with_other_settings_is_not_resumed(root: Path, trained: Path, tmp_path: Path) -> None:
+    shutil.copy(trained / "last.ckpt", tmp_path)
+    with pytest.raises(CheckpointError, match=r"(?s)other settings.*seed +wanted 5\n +found +0"):
+        train(root, tmp_path, resume=True, seed=5)
+
+
+def test_a_checkpoint_that_would_run_code_is_not_resumed(root: Path, trained: Path, tmp_path: Path) -> None:
+    hostile = {**last(trained), "loops": Payload(tmp_path / "ran")}
+    torch.save(hostile, tmp_path / "last.ckpt")
+    with pytest.raises(CheckpointError, match="would run code"):
+        train(root, tmp_path, resume=True)
+    assert not (tmp_path / "ran").exists()
+    assert hostile[CARD] == last(trained)[CARD]
+
+
+def test_the_first_process_of_a_machine_extracts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rank_zero_only, "rank", 0)  # where Lightning notes it; put back after the test
+
+    def started(**environment: str) -> Trainer:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        two = {"devices": 2, "strategy": "ddp", "accelerator": "cpu", "logger": False}
+        return build_trainer(tmp_path, two, monitor="val_loss", patience=0)
+
+    assert extracts(started())
+    assert extracts(started(LOCAL_RANK="0"))
+    assert not extracts(started(LOCAL_RANK="1"))
+    # torchrun starts all at once, so nobody can rely on the first.
+    torchrun = {"RANK": "1", "GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"}
+    assert extracts(started(**torchrun, TORCHELASTIC_RUN_ID="none"))

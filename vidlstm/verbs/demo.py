@@ -1,0 +1,136 @@
+"""``demo``: the whole job on clips it draws itself: draw, extract, train, evaluate, predict."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars
+
+from vidlstm.demo.actions import ORDER_PAIR
+from vidlstm.demo.clips import draw_dataset
+from vidlstm.demo.story import draw_story
+from vidlstm.files import write_json
+from vidlstm.inference.segments import mean_iou
+from vidlstm.settings import ActionDataSettings, ActionModelSettings, BackboneSettings, OptimiserSettings
+from vidlstm.verbs.evaluate_action import evaluate_action
+from vidlstm.verbs.predict_action import predict_action
+from vidlstm.verbs.train_action import train_action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vidlstm.verbs.extract import Progress
+
+FIGURES, EPOCHS = 36, 30
+MODEL = ActionModelSettings(num_layers=1, dropout=0.3, input_dropout=0.3, frame_difference=True)
+OPTIMISER = OptimiserSettings(learning_rate=2e-3)
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """Where everything went, and how well it worked.
+
+    Attributes:
+        summary: what ``summary.json`` holds.
+        evaluation: what ``evaluation/report.json`` holds.
+        files: name to path, for people.
+    """
+
+    summary: dict[str, Any]
+    evaluation: dict[str, Any]
+    files: dict[str, Path]
+
+
+def demo(
+    out: Path,
+    *,
+    seed: int = 0,
+    figures: int = FIGURES,
+    epochs: int = EPOCHS,
+    backbone: BackboneSettings | None = None,
+    trainer: dict[str, Any] | None = None,
+    step: Callable[[str], None] = lambda text: None,
+    progress: Progress | None = None,
+) -> DemoReport:
+    """Draws clips, trains on them and annotates an unseen video.
+
+    Args:
+        out: takes the clips, the checkpoint, the evaluation and the annotated video.
+        seed: of the drawings and of the training.
+        figures: how many people are drawn; fewer is faster and less accurate.
+        epochs: of training.
+        backbone: None is efficientnet_lite0 from the offline extra, the same everywhere.
+        trainer: arguments of Lightning's ``Trainer``.
+        step: told what begins.
+        progress: told of the extraction.
+
+    Raises:
+        WeightsError: the offline extra is not installed.
+    """
+    started = time.monotonic()
+    out = Path(out)
+    backbone = backbone or BackboneSettings(name="efficientnet_lite0")
+    annotations = out / "data" / "clips.csv"
+    data = ActionDataSettings(format="csv", root=out / "data", annotations=annotations, batch_size=16)
+    step(f"drawing clips of {figures} figures, and one longer video of a figure that is in none of them")
+    draw_dataset(out / "data", seed=seed, figures=figures)
+    story, truth = draw_story(out / "data", seed=seed)
+    step("extracting features with the frozen backbone, then training the LSTM on them")
+    train_action(
+        data=data,
+        out=out / "run",
+        store=out / "features",
+        backbone=backbone,
+        model=MODEL,
+        optimiser=OPTIMISER,
+        trainer={"max_epochs": epochs, **(trainer or {})},
+        seed=seed,
+        progress=progress,
+    )
+    checkpoint = out / "run" / "best.ckpt"
+    step("evaluating on the clips of unseen figures")
+    evaluation = evaluate_action(
+        checkpoint,
+        data=data,
+        out=out / "evaluation",
+        store=out / "features",
+        backbone=backbone,
+        progress=progress,
+    )
+    step("annotating the longer video")
+    prediction = predict_action(
+        checkpoint, [story], out=out / "prediction", backbone=backbone, truth=tuple(truth), progress=progress
+    )
+    summary = {
+        "accuracy": evaluation["accuracy"],
+        "baselines": {name: row["accuracy"] for name, row in evaluation["baselines"].items()},
+        **order_pair_accuracies(out / "evaluation" / "predictions.csv"),
+        "segment_mean_iou": mean_iou(prediction.predictions[0].segments, tuple(truth)),
+        "test_clips": evaluation["clips"],
+        "seed": seed,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    write_json(summary, out / "summary.json")
+    files = {
+        "clips": out / "data" / "clips",
+        "checkpoint": checkpoint,
+        "evaluation": out / "evaluation",
+        "annotated video": out / "prediction" / "story.mp4",
+        "timeline": out / "prediction" / "story.png",
+        "summary": out / "summary.json",
+    }
+    return DemoReport(summary, evaluation, files)
+
+
+def order_pair_accuracies(predictions: Path) -> dict[str, float]:
+    """The LSTM's and the order-blind baseline's accuracy on the two actions that differ in order alone."""
+    rows = polars.read_csv(predictions).filter(polars.col("label").is_in(ORDER_PAIR))
+    truth = rows["label"].to_numpy()
+    return {
+        "order_pair_accuracy": float(np.mean(rows["predicted"].to_numpy() == truth)),
+        "order_pair_baseline_accuracy": float(np.mean(rows["logistic_regression"].to_numpy() == truth)),
+    }

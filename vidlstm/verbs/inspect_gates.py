@@ -1,0 +1,210 @@
+"""``inspect gates``: what every unit of an action classifier does while it reads a video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vidlstm.datasets.segments import read_segments
+from vidlstm.errors import VideoError
+from vidlstm.files import atomic
+from vidlstm.inference.attribution import (
+    Attribution,
+    DeletionCheck,
+    attribute,
+    check_by_deletion,
+    integrated_gradients,
+)
+from vidlstm.inference.gates import GateRecording, record_gates
+from vidlstm.inference.segments import merge_windows, step_probabilities, window_rows
+from vidlstm.render.gates import GateCourse, frame_count, plot_gates
+from vidlstm.settings import BackboneSettings, SamplingSettings, WindowSettings
+from vidlstm.training.action import load_action_model
+from vidlstm.verbs.extract import backbone_of_card, fill_store
+from vidlstm.verbs.predict_action import build_predictor, feature_store
+from vidlstm.video.reader import open_video
+
+if TYPE_CHECKING:
+    from vidlstm.backbones.base import Backbone
+    from vidlstm.features.store import FeatureStore
+    from vidlstm.structures import ActionPrediction, FeatureSequence, Frame
+    from vidlstm.verbs.extract import Progress
+
+FORMAT = "vidlstm.gates/1"
+
+
+@dataclass(frozen=True, eq=False)
+class GateReport:
+    """What was found, and the files it went to.
+
+    Attributes:
+        recording: every gate of every window.
+        attribution, deletion: which frames the decisions rest on, and its check; None where not asked for.
+        prediction: as ``predict`` gives it.
+        files: the ``.npz`` file, then one picture a layer.
+    """
+
+    recording: GateRecording
+    attribution: Attribution | None
+    deletion: DeletionCheck | None
+    prediction: ActionPrediction
+    files: list[Path]
+
+
+def inspect_gates(
+    checkpoint: Path,
+    video: Path,
+    *,
+    out: Path,
+    store: Path | None = None,
+    truth: Path | None = None,
+    attribution: bool = True,
+    backbone: BackboneSettings | None = None,
+    sampling: SamplingSettings | None = None,
+    window: WindowSettings | None = None,
+    progress: Progress | None = None,
+) -> GateReport:
+    """Runs a video as ``predict`` does, and records every gate, cell and hidden state.
+
+    Args:
+        checkpoint: an action checkpoint that ``train`` wrote.
+        video: one video.
+        out: takes ``<stem>.gates.npz`` and ``<stem>.layer<n>.png``.
+        store: keeps the features; None throws them away.
+        truth: a CSV file of the true segments, drawn beside the predicted ones.
+        attribution: also find which frames the decisions rest on.
+        backbone, sampling, window: as for ``predict``.
+        progress: told of the extraction.
+
+    Raises:
+        SettingsError: attribution is asked for and captum is not installed.
+        VidlstmError: see its subclasses.
+    """
+    backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
+    segments = None if truth is None else read_segments(Path(truth))
+    if attribution:
+        integrated_gradients()  # before any work is done: is captum there?
+    model, card = load_action_model(Path(checkpoint))
+    network = backbone_of_card(card, backbone)
+    predictor = build_predictor(model, card, network, Path(checkpoint), window)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    with feature_store(store, Path(out), network, card) as features:
+        sequence = video_features(
+            video, features, network, backbone=backbone, sampling=sampling, progress=progress
+        )
+    rows = window_rows(sequence.timestamps_seconds, predictor.window_seconds, predictor.stride_seconds)
+    recording = record_gates(model, sequence, rows)
+    found = attribute(model, sequence, rows) if attribution else None
+    deletion = None if found is None else check_by_deletion(model, sequence, rows, found)
+    prediction = predictor(str(video), sequence)
+    arrays = gate_arrays(sequence, recording, found, prediction, cell=card["model"]["cell"])
+    stem = Path(out) / video.stem
+    files = [stem.with_name(f"{stem.name}.gates.npz")]
+    with atomic(files[0]) as temporary, temporary.open("wb") as file:
+        # No allow_pickle=False: before numpy 2.1 that would be stored as an array. None holds objects.
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    courses = layer_courses(sequence, recording, found)
+    frames = some_frames(video, sequence, sampling)
+    for layer, course in courses.items():
+        files.append(stem.with_name(f"{stem.name}.{layer}.png"))
+        title = f"{video.name}: {layer} of {len(courses)}, {card['model']['cell']}"
+        plot_gates(course, prediction, frames, files[-1], title=title, truth=segments)
+    return GateReport(recording, found, deletion, prediction, files)
+
+
+def video_features(
+    video: Path,
+    store: FeatureStore,
+    network: Backbone,
+    *,
+    backbone: BackboneSettings,
+    sampling: SamplingSettings,
+    progress: Progress | None,
+) -> FeatureSequence:
+    """The features of one video, from the store or newly extracted into it.
+
+    Raises:
+        VideoError: the video gives none.
+    """
+    report = fill_store(
+        [video], store, network, backbone_settings=backbone, sampling=sampling, progress=progress
+    )
+    if video not in report.hashes:
+        failure = report.failures[0]
+        raise VideoError(video, reason=failure.reason, detail=failure.detail)
+    return store.get(report.hashes[video])
+
+
+def gate_arrays(
+    sequence: FeatureSequence,
+    recording: GateRecording,
+    attribution: Attribution | None,
+    prediction: ActionPrediction,
+    *,
+    cell: str,
+) -> dict[str, np.ndarray]:
+    """What the ``.npz`` file holds; docs/inspect.md names every array."""
+    rows_W2 = np.array(recording.rows, np.int64)
+    arrays = {
+        "format": np.array(FORMAT),
+        "video": np.array(prediction.video),
+        "cell": np.array(cell),
+        "labels": np.array(prediction.labels),
+        "timestamps_seconds": sequence.timestamps_seconds,
+        "window_first_row": rows_W2[:, 0],
+        "window_steps": rows_W2[:, 1] - rows_W2[:, 0],
+        "window_probabilities": prediction.window_probabilities,
+        "step_probabilities": step_probabilities(
+            recording.rows, prediction.window_probabilities, len(sequence)
+        ),
+    }
+    for name, trace in recording.traces.items():
+        arrays |= {f"{name}_{letter}": values_WLD for letter, values_WLD in trace.items()}
+    if attribution is not None:
+        arrays |= {
+            "attribution_class": attribution.class_W,
+            "attribution": attribution.by_step_WL,
+            "step_attribution": step_attribution(recording.rows, attribution, len(sequence)),
+        }
+    return arrays
+
+
+def layer_courses(
+    sequence: FeatureSequence, recording: GateRecording, attribution: Attribution | None
+) -> dict[str, GateCourse]:
+    """The windows of each layer merged into one course over the whole video."""
+    steps, layers = len(sequence), dict[str, dict[str, dict[str, np.ndarray]]]()
+    for name, trace in recording.traces.items():
+        layer, way = name.split("_")
+        merged = {letter: merge_windows(recording.rows, values, steps) for letter, values in trace.items()}
+        layers.setdefault(layer, {})[way] = merged
+    attribution_T = None if attribution is None else step_attribution(recording.rows, attribution, steps)
+    return {
+        layer: GateCourse(sequence.timestamps_seconds, ways, attribution_T) for layer, ways in layers.items()
+    }
+
+
+def step_attribution(rows: list[tuple[int, int]], attribution: Attribution, steps: int) -> np.ndarray:
+    """The attribution ``(T,)`` of every step, the windows over it merged as their probabilities are."""
+    return merge_windows(rows, attribution.by_step_WL[..., None], steps)[:, 0]
+
+
+def some_frames(video: Path, sequence: FeatureSequence, sampling: SamplingSettings) -> list[Frame]:
+    """Frames spread evenly over a video, as many as fill a strip; each from the middle of its share."""
+    with open_video(video, decoder=sampling.decoder, image_fps=sampling.image_fps) as reader:
+        count = frame_count(reader.info.height, reader.info.width)
+    times = sequence.timestamps_seconds
+    share = (times[-1] - times[0]) / count
+    middles = list(times[0] + share * (np.arange(count) + 0.5))
+
+    def wanted(seconds: float) -> bool:
+        due = bool(middles) and seconds >= middles[0]
+        if due:
+            middles.pop(0)
+        return due
+
+    with open_video(video, decoder=sampling.decoder, wanted=wanted, image_fps=sampling.image_fps) as reader:
+        return list(reader)

@@ -1,0 +1,291 @@
+"""From a tracks table to the sequences of each video's objects; shared by train, evaluate and predict."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vidlstm.datamodules.object_actions import ObjectActionData
+from vidlstm.datamodules.object_sequences import object_sequences
+from vidlstm.datasets.files import listing
+from vidlstm.errors import DatasetError, SettingsError
+from vidlstm.features.extract import check_rate, extract_features, look_up, make_store
+from vidlstm.features.read_tracks import read_tracked_objects
+from vidlstm.features.spec import hash_video
+from vidlstm.structures import Failure
+from vidlstm.verbs.action_data import readable_sides
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vidlstm.datamodules.object_sequences import ObjectSequence
+    from vidlstm.datasets import ClipRecord
+    from vidlstm.features.tracked_objects import TrackedObjects
+    from vidlstm.settings import ActionDataSettings, BackboneSettings, SamplingSettings
+    from vidlstm.verbs.extract import Progress
+    from vidlstm.verbs.object_network import ObjectNetwork
+
+TRACKING = (
+    "weights_sha256",
+    "tracker",
+    "classes",
+    "confidence",
+    "image_size",
+    "lost_seconds",
+    "start_confidence",
+    "weigh_overlap",
+    "fps",
+    "image_fps",
+)
+"""Of the settings in the ledger of a table, those that other videos need too."""
+
+
+@dataclass
+class TrackedVideos:
+    """The objects of some videos.
+
+    Attributes:
+        sequences: of each video that could be read, by its path.
+        failures: the videos that could not.
+    """
+
+    sequences: dict[Path, list[ObjectSequence]] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def read_ledger(tracks: Path) -> dict[str, Any]:
+    """What ``track`` wrote beside a table, its settings and the hashes of its videos; else nothing."""
+    try:
+        ledger = json.loads(tracks.with_suffix(".json").read_text(encoding="utf-8"))
+        hashes = {str(record["video"]): str(record["sha256"]) for record in ledger["videos"]}
+        return {"settings": dict(ledger["settings"]), "videos": hashes}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
+def how_tracked(data: ActionDataSettings) -> dict[str, Any]:
+    """What a checkpoint must know to find objects in other videos as they were found in training."""
+    assert data.tracks is not None
+    settings = read_ledger(Path(data.tracks)).get("settings", {})
+    return {
+        "tracking": {key: settings[key] for key in TRACKING if key in settings},
+        "max_gap_seconds": data.max_gap_seconds,
+        "minimum_seconds": data.minimum_seconds,
+    }
+
+
+def warn_of_other_tracking(data: ActionDataSettings, trained: dict[str, Any]) -> None:
+    """Says in what the objects of a table were found in another way than those of the training."""
+    mine = {**trained, **how_tracked(data)["tracking"]}
+    if other := [
+        f"{key} {mine[key]!r}, not {trained[key]!r}" for key in trained if mine[key] != trained[key]
+    ]:
+        warnings.warn(f"{data.tracks} was not made as in training: {'; '.join(other)}", stacklevel=3)
+
+
+def objects_of(
+    videos: Sequence[Path],
+    tracks: Path,
+    network: ObjectNetwork,
+    *,
+    store: Path,
+    fps: float,
+    max_gap_seconds: float,
+    backbone: BackboneSettings,
+    sampling: SamplingSettings,
+    progress: Progress | None = None,
+    extracted_elsewhere: bool = False,
+) -> TrackedVideos:
+    """The sequences of the objects of videos; extracts what is missing of their pictures.
+
+    Args:
+        videos: files as they are on disk.
+        tracks: the table.
+        network: what describes each object.
+        store: the feature store's root folder.
+        fps: steps a second.
+        max_gap_seconds: see :func:`object_sequences`.
+        backbone, sampling: how to run the network and to decode.
+        progress: told of the extraction.
+        extracted_elsewhere: another process has extracted everything.
+
+    Raises:
+        DatasetError: the table is none.
+    """
+    done, objects = TrackedVideos(), {}
+    table = _Table(tracks, fps)
+    for video in dict.fromkeys(videos):
+        rows = table.rows_of(video)
+        if isinstance(rows, Failure):
+            done.failures.append(rows)
+        elif rows is None:
+            done.sequences[video] = []
+        else:
+            objects[video] = rows
+    pictures = _pictures(objects, network, store, fps, backbone, sampling, progress, extracted_elsewhere)
+    done.failures += pictures.failures
+    for video, features_NF in pictures.features.items():
+        rows = objects[video]
+        parts = ([rows.poses()] if network.pose else []) + ([features_NF] if network.crops else [])
+        done.sequences[video] = object_sequences(
+            np.concatenate(parts, axis=1).astype(np.float16),
+            rows.track_id_N,
+            rows.seconds_N,
+            rows.step_N,
+            step_seconds=rows.step_seconds,
+            max_gap_seconds=max_gap_seconds,
+        )
+    return done
+
+
+def prepare_objects(
+    train: Sequence[ClipRecord],
+    validation: Sequence[ClipRecord],
+    labels: Sequence[str],
+    *,
+    data: ActionDataSettings,
+    network: ObjectNetwork,
+    store: Path,
+    backbone: BackboneSettings,
+    sampling: SamplingSettings,
+    seed: int,
+    progress: Progress | None = None,
+    extracted_elsewhere: bool = False,
+) -> ObjectActionData:
+    """Gathers the objects of labelled clips into a data module.
+
+    Raises:
+        DatasetError: clips are not in the table or cannot be read, a side has no clip left, or nobody is
+            seen in any.
+        SettingsError: a number that must not be negative is.
+    """
+    assert data.tracks is not None
+    _check_settings(data, sampling)
+    done = objects_of(
+        [Path(r.path) for r in (*train, *validation)],
+        Path(data.tracks),
+        network,
+        store=store,
+        fps=sampling.fps,
+        max_gap_seconds=data.max_gap_seconds,
+        backbone=backbone,
+        sampling=sampling,
+        progress=progress,
+        extracted_elsewhere=extracted_elsewhere,
+    )
+    sides = readable_sides(train, validation, done.failures, skip_unreadable=data.skip_unreadable)
+    module = ObjectActionData(
+        done.sequences,
+        network.feature_dim,
+        labels,
+        train=sides[0],
+        validation=sides[1],
+        fps=sampling.fps,
+        minimum_seconds=data.minimum_seconds,
+        batch_size=data.batch_size,
+        max_seconds=data.max_seconds,
+        seed=seed,
+    )
+    if len(module.empty) == len(sides[0]) + len(sides[1]):
+        raise DatasetError(
+            f"in no clip is an object of {data.tracks} seen for {data.minimum_seconds:g} s; see "
+            "--data.minimum_seconds"
+        )
+    if module.empty:
+        names = listing([record.name for record in module.empty])
+        warnings.warn(
+            f"{len(module.empty)} clips in which no object is tracked for long enough:{names}", stacklevel=2
+        )
+    if module.short:
+        names = listing([f"{record.name}, track {track_id}" for record, track_id in module.short])
+        warnings.warn(
+            f"{len(module.short)} tracks are left out, seen for less than {data.minimum_seconds:g} s:{names}",
+            stacklevel=2,
+        )
+    return module
+
+
+def _check_settings(data: ActionDataSettings, sampling: SamplingSettings) -> None:
+    for name in ("max_gap_seconds", "minimum_seconds"):
+        if not getattr(data, name) >= 0:  # NaN is not, either
+            raise SettingsError(f"--data.{name} must not be negative: {getattr(data, name)}")
+    check_rate(sampling.fps)
+
+
+@dataclass
+class _Pictures:
+    features: dict[Path, np.ndarray]
+    failures: list[Failure]
+
+
+def _pictures(
+    objects: dict[Path, TrackedObjects],
+    network: ObjectNetwork,
+    root: Path,
+    fps: float,
+    backbone: BackboneSettings,
+    sampling: SamplingSettings,
+    progress: Progress | None,
+    extracted_elsewhere: bool,
+) -> _Pictures:
+    """Features of what is cut out of each video, a row a box; without a network, of no width."""
+    if network.crops is None:
+        return _Pictures({video: np.zeros((len(rows), 0)) for video, rows in objects.items()}, [])
+    margin = network.crop_margin
+    store = make_store(root, network.crops, fps=fps, image_fps=sampling.image_fps, crop_margin=margin)
+    crops = {video: rows.crops(margin) for video, rows in objects.items()}
+    if extracted_elsewhere:
+        report = look_up(list(objects), store, crops=crops)
+    else:
+        report = extract_features(
+            list(objects),
+            store,
+            network.crops,
+            decoder=sampling.decoder,
+            workers=sampling.workers,
+            timeout_seconds=sampling.timeout_seconds,
+            batch_size=backbone.batch_size,
+            crops=crops,
+            progress=None if progress is None else lambda report: progress(report, len(objects)),
+        )
+    # That the end of a video cannot be read was known when it was tracked: nothing was found there.
+    return _Pictures(
+        {video: store.get(key).features for video, key in report.hashes.items()}, report.unreadable
+    )
+
+
+class _Table:
+    """A tracks table. Videos are found where they lay when they were tracked, or else by their bytes."""
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self._path, found = path, read_tracked_objects(path, fps=fps)
+        known: dict[str, str] = read_ledger(path).get("videos", {})
+        self._places = {_place(name): rows for name, rows in found.items()}
+        self._hashes = {sha256: found.get(name) for name, sha256 in known.items()}
+        self._known = {_place(name): sha256 for name, sha256 in known.items()}
+
+    def rows_of(self, video: Path) -> TrackedObjects | Failure | None:
+        """What was tracked in a video; None where it was nobody."""
+        try:
+            sha256 = hash_video(video)
+        except OSError as error:
+            return Failure(video, "unreadable", error.strerror or str(error))
+        place = video.resolve()
+        # By place first: of two videos with the same bytes each has its own tracks.
+        if self._known.get(place) == sha256 or (not self._known and place in self._places):
+            return self._places.get(place)
+        if sha256 in self._hashes:
+            return self._hashes[sha256]
+        changed = place in self._known
+        why = "it has changed since it was tracked" if changed else f"it is not in {self._path}"
+        return Failure(video, "unreadable", f"{why}; track it (vidlstm track)")
+
+
+def _place(name: str) -> Path | None:
+    """Where a video lies; a name that no file can have is nowhere."""
+    return None if "\0" in name else Path(name).resolve()
