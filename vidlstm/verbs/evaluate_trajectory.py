@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vidlstm.datamodules.trajectories import TrajectoryData
 from vidlstm.errors import CheckpointError
+from vidlstm.files import write_json
 from vidlstm.inference.forecast_tracks import forecast_table
 from vidlstm.render.paths import plot_error_by_step, plot_forecasts
 from vidlstm.training.trajectory import load_trajectory_model
