@@ -33,9 +33,9 @@ from PIL import Image
 from vidlstm.backbones.base import Backbone, best_dtype
 from vidlstm.backbones.build import BACKBONES
 from vidlstm.backbones.cpu import available_cores
+from vidlstm.datasets.videos import find_videos
 from vidlstm.features.extract import extract_features, make_store
 from vidlstm.features.lanes import Lanes
-from vidlstm.verbs.extract import find_videos
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
 

@@ -1,11 +1,16 @@
 """One small tree of errors. Every message says what went wrong, where, and what to do about it.
 
+Settings are named in backticks, dotted, with a value where one is meant (`data.fold`,
+`data.skip_unreadable true`), so that each surface shows them as its users write them: the command line as
+flags (see :func:`with_flags`).
+
 The command line prints these without a traceback and exits with status 2; anything else that escapes is
 a bug of ours and keeps its traceback. A wrong *argument* in Python code is a plain ``ValueError``.
 """
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -19,7 +24,15 @@ class VidlstmError(Exception):
 
 
 class SettingsError(VidlstmError):
-    """A setting is unknown, contradicts another, or does not fit what it is used on."""
+    """A setting is unknown, contradicts another, or does not fit what it is used on.
+
+    Attributes:
+        setting: which one, dotted (``data.root``); empty where it is not one alone.
+    """
+
+    def __init__(self, message: str, *, setting: str = "") -> None:
+        self.setting = setting
+        super().__init__(message)
 
 
 class VideoError(VidlstmError):
@@ -87,3 +100,12 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     names = sorted(set(allowed))
     close = get_close_matches(word, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; allowed: {', '.join(names)}"
+
+
+def with_flags(text: str) -> str:
+    """A message with its settings as flags.
+
+    >>> with_flags("give `data.root`, or `data.skip_unreadable true`")
+    'give --data.root, or --data.skip_unreadable true'
+    """
+    return re.sub(r"`([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*(?: [^`]*)?)`", r"--\1", text)

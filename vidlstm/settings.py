@@ -1,14 +1,32 @@
-"""Small typed dataclasses that flags, YAML files and checkpoints are made from.
+"""Small typed dataclasses that flags, YAML files, Python arguments and checkpoints are made from.
 
-Field docstrings become the help text of the command line. Only ``workflows`` takes these apart; every
-other room gets plain arguments.
+This is the one place of defaults and ranges: a field's type says what it may be, its docstring becomes the
+help text of the command line. Settings flow down whole; :func:`settings_from` checks them, wherever they come
+from.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
+
+from annotated_types import Ge, Gt, Interval, Lt
+
+from vidlstm.errors import SettingsError, nearest
+
+Positive = Annotated[float, Gt(0), Lt(math.inf)]
+NotNegative = Annotated[float, Ge(0), Lt(math.inf)]
+Share = Annotated[float, Interval(ge=0, le=1)]
+Dropout = Annotated[float, Interval(ge=0, lt=1)]
+Count = Annotated[int, Interval(ge=1, le=1_000_000)]
+Number = Annotated[int, Interval(ge=0, le=1_000_000)]
+Seed = Annotated[int, Interval(ge=0, lt=2**32)]
+Widest = 10.0
+"""The largest margin around a box, as a share of its side; beyond it an object is a dot."""
 
 
 @dataclass
@@ -35,12 +53,12 @@ class BackboneSettings:
     name: str = "mobilenet_v2"
     weights: str | None = None
     trust: bool = False
-    size: int | None = None
+    size: Count | None = None
     download: bool = False
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     fit: Literal["auto", "squash", "crop", "letterbox"] = "auto"
     compile: bool = False
-    batch_size: int = 32
+    batch_size: Count = 32
 
 
 @dataclass
@@ -55,11 +73,11 @@ class SamplingSettings:
         timeout_seconds: a video that gives no frame for this long is listed as failed.
     """
 
-    fps: float = 10.0
+    fps: Positive = 10.0
     decoder: Literal["auto", "pyav", "opencv"] = "auto"
-    image_fps: float = 25.0
-    workers: int = 0
-    timeout_seconds: float = 60.0
+    image_fps: Positive = 25.0
+    workers: Number = 0
+    timeout_seconds: Positive = 60.0
 
 
 @dataclass
@@ -91,16 +109,16 @@ class TrackingSettings:
     boxes: list[Path] | None = None
     tracker: Literal["bytetrack", "botsort"] = "bytetrack"
     classes: list[str] | None = None
-    confidence: float = 0.1
-    image_size: int = 640
-    lost_seconds: float = 1.0
-    start_confidence: float = 0.25
+    confidence: Share = 0.1
+    image_size: Count = 640
+    lost_seconds: NotNegative = 1.0
+    start_confidence: Share = 0.25
     weigh_overlap: bool = True
-    fps: float | None = None
-    batch_size: int = 0
+    fps: Positive | None = None
+    batch_size: Number = 0
     decoder: Literal["auto", "pyav", "opencv"] = "auto"
-    image_fps: float = 25.0
-    timeout_seconds: float = 60.0
+    image_fps: Positive = 25.0
+    timeout_seconds: Positive = 60.0
 
 
 @dataclass
@@ -116,25 +134,36 @@ class ActionDataSettings:
         skip_unreadable: train without clips that cannot be read, instead of stopping.
         batch_size: sequences per training step, in each process where several train together.
         max_seconds: longer clips are cut: at random in training, else in the middle; None keeps all.
-        tracks: a tracks table of the clips (vidlstm track). With it every tracked object is a sequence of
-            its own; a clip's label is that of its objects together, or of the one that track_id names.
-        max_gap_seconds: an object that is not seen for longer begins anew; a shorter gap is filled (tracks).
-        minimum_seconds: an object that is seen for a shorter time is left out (tracks).
-        crop_margin: shown around an object's box, as a share of its longer side (tracks).
     """
 
     format: Literal["folder", "csv", "ucf101", "hmdb51", "kinetics"] = "folder"
     root: Path | None = None
     annotations: Path | None = None
     fold: int | None = None
-    validation_fraction: float = 0.2
+    validation_fraction: Share = 0.2
     skip_unreadable: bool = False
-    batch_size: int = 32
-    max_seconds: float | None = None
+    batch_size: Count = 32
+    max_seconds: Positive | None = None
+
+
+@dataclass
+class ObjectActionDataSettings(ActionDataSettings):
+    """Labelled clips, and the objects that were tracked in them.
+
+    Every tracked object is a sequence of its own; a clip's label is that of its objects together, or of the
+    one that its track_id names.
+
+    Args:
+        tracks: the tracks table of the clips, made by vidlstm track.
+        max_gap_seconds: an object that is not seen for longer begins anew; a shorter gap is filled.
+        minimum_seconds: an object that is seen for a shorter time is left out.
+        crop_margin: shown around an object's box, as a share of its longer side.
+    """
+
     tracks: Path | None = None
-    max_gap_seconds: float = 0.5
-    minimum_seconds: float = 0.5
-    crop_margin: float = 0.1
+    max_gap_seconds: NotNegative = 0.5
+    minimum_seconds: NotNegative = 0.5
+    crop_margin: Annotated[float, Interval(ge=0, le=Widest)] = 0.1
 
 
 @dataclass
@@ -160,12 +189,12 @@ class ActionModelSettings:
     """
 
     cell: str = "lstm"
-    hidden_size: int = 128
-    num_layers: int = 2
+    hidden_size: Count = 128
+    num_layers: Annotated[int, Interval(ge=1, le=1000)] = 2
     bidirectional: bool = True
-    projection: int = 128
-    dropout: float = 0.5
-    input_dropout: float = 0.2
+    projection: Number = 128
+    dropout: Dropout = 0.5
+    input_dropout: Dropout = 0.2
     frame_difference: bool = False
     absolute_difference: bool = False
     pooling: Literal["last", "mean", "max", "attention"] = "mean"
@@ -189,13 +218,13 @@ class OptimiserSettings:
             state is carried on. Not with a bidirectional network. 0 never cuts.
     """
 
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    warmup_fraction: float = 0.1
-    label_smoothing: float = 0.1
+    learning_rate: NotNegative = 1e-3
+    weight_decay: NotNegative = 1e-2
+    warmup_fraction: Share = 0.1
+    label_smoothing: Dropout = 0.1
     class_weights: Literal["none", "balanced"] = "balanced"
-    patience: int = 0
-    truncate_steps: int = 0
+    patience: Number = 0
+    truncate_steps: Number = 0
 
 
 TRAINER_DEFAULTS: dict[str, Any] = {
@@ -246,26 +275,26 @@ class TrajectoryDataSettings:
     format: Literal["ethucy", "trajnet", "mot", "tracks"] = "ethucy"
     root: Path | None = None
     scene: str | None = None
-    observed: int = 8
-    horizon: int = 12
-    frame_step: int = 1
-    step_seconds: float | None = None
-    max_gap_seconds: float = 1.0
-    train_until: float = 0.4
-    validate_until: float = 0.6
+    observed: Count = 8
+    horizon: Count = 12
+    frame_step: Count = 1
+    step_seconds: Positive | None = None
+    max_gap_seconds: NotNegative = 1.0
+    train_until: Share = 0.4
+    validate_until: Share = 0.6
     normalise: Literal["none", "height"] = "none"
     homography: Path | None = None
-    fps: float | None = None
+    fps: Positive | None = None
     gaps: Literal["error", "split"] | None = None
-    minimum_tracks: int = 1
-    batch_size: int = 256
-    draws_per_epoch: int = 16384
-    balance: float = 0.75
-    flip: float = 0.5
-    reverse: float = 0.5
-    scale: float = 0.3
-    noise: float = 0.25
-    noisy: float = 0.5
+    minimum_tracks: Count = 1
+    batch_size: Count = 256
+    draws_per_epoch: Count = 16384
+    balance: Share = 0.75
+    flip: Share = 0.5
+    reverse: Share = 0.5
+    scale: NotNegative = 0.3
+    noise: NotNegative = 0.25
+    noisy: Share = 0.5
 
 
 @dataclass
@@ -287,15 +316,15 @@ class TrajectoryModelSettings:
         orthogonal: start the recurrent weights as orthogonal matrices.
     """
 
-    modes: int = 20
+    modes: Number = 20
     cell: str = "lstm"
-    hidden_size: int = 96
-    num_layers: int = 1
+    hidden_size: Count = 96
+    num_layers: Annotated[int, Interval(ge=1, le=1000)] = 1
     decoding: Literal["direct", "autoregressive"] = "direct"
-    decoder_size: int = 256
+    decoder_size: Count = 256
     social: Literal["none", "grid", "directional"] = "none"
-    social_size: int = 32
-    neighbours: int = 8
+    social_size: Count = 32
+    neighbours: Number = 8
     forget_bias: float | None = None
     orthogonal: bool = False
 
@@ -314,13 +343,13 @@ class TrajectoryOptimiserSettings:
         patience: epochs without a better validation error before stopping; 0 never stops early.
     """
 
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    warmup_fraction: float = 0.05
-    temperature: float = 0.7
-    final_weight: float = 0.5
-    average_decay: float = 0.995
-    patience: int = 0
+    learning_rate: NotNegative = 2e-3
+    weight_decay: NotNegative = 1e-2
+    warmup_fraction: Share = 0.05
+    temperature: NotNegative = 0.7
+    final_weight: NotNegative = 0.5
+    average_decay: Share = 0.995
+    patience: Number = 0
 
 
 @dataclass
@@ -333,11 +362,115 @@ class WindowSettings:
         minimum_seconds: shorter segments are given to their neighbours; None takes half a window.
     """
 
-    seconds: float | None = None
-    stride_seconds: float | None = None
-    minimum_seconds: float | None = None
+    seconds: Positive | None = None
+    stride_seconds: Positive | None = None
+    minimum_seconds: NotNegative | None = None
+
+
+@dataclass
+class ActionSettings:
+    """All that ``train --task action`` takes."""
+
+    data: ActionDataSettings = field(default_factory=ActionDataSettings)
+    backbone: BackboneSettings = field(default_factory=BackboneSettings)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    model: ActionModelSettings = field(default_factory=ActionModelSettings)
+    optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
+
+
+@dataclass
+class ObjectActionSettings(ActionSettings):
+    """All that ``train --task object_action`` takes."""
+
+    data: ObjectActionDataSettings = field(default_factory=ObjectActionDataSettings)
+
+
+@dataclass
+class TrajectorySettings:
+    """All that ``train --task trajectory`` takes."""
+
+    data: TrajectoryDataSettings = field(default_factory=TrajectoryDataSettings)
+    model: TrajectoryModelSettings = field(default_factory=TrajectoryModelSettings)
+    optimiser: TrajectoryOptimiserSettings = field(default_factory=TrajectoryOptimiserSettings)
+
+
+@dataclass
+class PredictSettings:
+    """How a checkpoint is used; each task takes the parts it has a use for.
+
+    Args:
+        backbone: where the weights of the backbone are, and how it runs; what it is, the checkpoint says.
+        sampling: how videos are decoded; the rate is the checkpoint's.
+        window: how a long video is cut.
+        tracking: how objects are found in videos; the network's file, and what differs from the training.
+        every: forecast from every so many steps; None takes the horizon for a table, 1 for videos.
+        homography: pixels to metres, a text file of three lines of three numbers.
+    """
+
+    backbone: BackboneSettings = field(default_factory=BackboneSettings)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    window: WindowSettings = field(default_factory=WindowSettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    every: Count | None = None
+    homography: Path | None = None
 
 
 def plain(settings: Any) -> dict[str, Any]:
     """A settings dataclass as JSON-ready values, for checkpoints and reports."""
     return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(settings).items()}
+
+
+S = TypeVar("S")
+SHORTHAND = {"data": "root", "backbone": "name"}
+"""Of a section that is given as one word, the setting that is meant."""
+
+
+def settings_from(kind: type[S], given: S | Mapping[str, Any] | str | Path | None, *, section: str) -> S:
+    """Checked settings of one kind.
+
+    >>> settings_from(SamplingSettings, {"fps": 5}, section="sampling").fps
+    5.0
+
+    Args:
+        kind: the dataclass.
+        given: settings, some of them by name (the others take their defaults), one word for the setting in
+            ``SHORTHAND``, or None for all defaults.
+        section: what they are called, such as ``data``; for messages. Empty at the top level.
+
+    Raises:
+        SettingsError: a name is unknown, or a value is not what the field's type says.
+    """
+    if isinstance(given, str | Path):
+        given = {SHORTHAND[section]: given}
+    values = asdict(given) if is_dataclass(given) else dict(given or {})  # type: ignore[call-overload,arg-type]
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    for name in values.keys() - known:
+        full = dotted(section, name)
+        raise SettingsError(f"no setting is called {full}{nearest(name, known)}", setting=full)
+    from pydantic import ValidationError
+
+    try:
+        checked: S = _adapter(kind).validate_python(values)
+    except ValidationError as error:
+        raise first_mistake(error, section) from None
+    return checked
+
+
+def first_mistake(error: Any, section: str) -> SettingsError:
+    """What pydantic found first, in a sentence that names the setting."""
+    mistake = error.errors()[0]
+    name = dotted(section, str(mistake["loc"][0]))
+    words = mistake["msg"].replace("Input should be ", "must be ").replace("Input is", "is")
+    return SettingsError(f"`{name}` {words}: {mistake['input']!r}", setting=name)
+
+
+def dotted(section: str, name: str) -> str:
+    """The full name of a setting."""
+    return f"{section}.{name}" if section else name
+
+
+@cache
+def _adapter(kind: type[Any]) -> Any:
+    from pydantic import TypeAdapter  # a tenth of a second, which --help need not wait for
+
+    return TypeAdapter(kind)

@@ -16,6 +16,7 @@ import numpy as np
 from vidlstm.errors import VIDEO_FAILURES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from torch import Tensor
@@ -366,3 +367,16 @@ class TrackForecasts:
 
     def __repr__(self) -> str:
         return f"TrackForecasts({len(self.forecasts)} forecasts, {len(self.short_tracks)} tracks too short)"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Who is told how far a long job has come; each gets the report so far and the number of videos in all.
+
+    Attributes:
+        extraction: called with ``ExtractionReport``.
+        tracking: called with ``TrackingReport``.
+    """
+
+    extraction: Callable[[Any, int], None] | None = None
+    tracking: Callable[[Any, int], None] | None = None

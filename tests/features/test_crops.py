@@ -19,10 +19,10 @@ from tests.fakes.videos import write_video
 from tests.features import tiny
 from vidlstm.features.crops import CountedFrames, Crops
 from vidlstm.features.extract import look_up, make_store
-from vidlstm.features.spec import hash_video
 from vidlstm.features.store import FeatureStore
 from vidlstm.structures import FrameSize
 from vidlstm.video.crops import cut
+from vidlstm.video.hashing import hash_video
 from vidlstm.video.reader import open_video
 from vidlstm.video.views import with_views
 

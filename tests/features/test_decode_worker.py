@@ -17,7 +17,7 @@ from tests.fakes.videos import write_video
 from vidlstm.errors import VideoError
 from vidlstm.features import decode_worker
 from vidlstm.features.decode_worker import BEAT, END, FRAME, HASH, HEAD, Outlet
-from vidlstm.features.spec import hash_video
+from vidlstm.video.hashing import hash_video
 
 HEAVY = {"torch", "torchvision", "lightning", "matplotlib", "polars", "rich"}
 

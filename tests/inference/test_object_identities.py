@@ -16,7 +16,7 @@ from tests.fakes.people import crowd, write_table
 from vidlstm.datamodules.object_sequences import ObjectSequence, object_sequences
 from vidlstm.features.read_tracks import read_tracked_objects
 from vidlstm.features.tracked_objects import POSE_DIM
-from vidlstm.inference.object_predictor import ObjectPredictor
+from vidlstm.inference.object_windows import ObjectWindowClassifier
 from vidlstm.models.bags import BagClassifier
 from vidlstm.models.fusion import FUSIONS, BagFusion, build_bag_classifier
 from vidlstm.structures import ActionPrediction, ObjectActions
@@ -36,9 +36,9 @@ def network(width: int = POSE_DIM, fusion: str = "early") -> BagClassifier | Bag
     return model.eval()
 
 
-def predictor(model: BagClassifier | BagFusion, width: int = 4, **settings: Any) -> ObjectPredictor:
+def predictor(model: BagClassifier | BagFusion, width: int = 4, **settings: Any) -> ObjectWindowClassifier:
     settings = {"minimum_object_seconds": 0.5, "window_seconds": 2.0, **settings}
-    return ObjectPredictor(model, LABELS, feature_dim=width, step_seconds=STEP, **settings)
+    return ObjectWindowClassifier(model, LABELS, feature_dim=width, step_seconds=STEP, **settings)
 
 
 def actions_of(path: Path, model: BagClassifier | BagFusion) -> ObjectActions:

@@ -22,9 +22,9 @@ from typing import IO, Any
 
 from vidlstm.errors import VideoError, VidlstmError
 from vidlstm.features.crops import CountedFrames, Crops
-from vidlstm.features.spec import hash_video
 from vidlstm.structures import FrameSize
 from vidlstm.video.container import check_is_file
+from vidlstm.video.hashing import hash_video
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
 from vidlstm.video.views import with_views

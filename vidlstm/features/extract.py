@@ -7,7 +7,9 @@ own file as they come. It prints nothing: a callback is told of the progress.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import tempfile
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +21,13 @@ from vidlstm.backbones.cpu import available_cores
 from vidlstm.errors import SettingsError
 from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Failed, Hashed
 from vidlstm.features.lanes import Lanes
-from vidlstm.features.spec import FeatureSpec, hash_video
+from vidlstm.features.spec import FeatureSpec
 from vidlstm.features.store import FeatureStore
 from vidlstm.structures import Failure
+from vidlstm.video.hashing import hash_video
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     import numpy as np
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
     from vidlstm.features.crops import Crops
     from vidlstm.features.store import FeatureWriter
+    from vidlstm.settings import SamplingSettings
+    from vidlstm.structures import Progress
 
 MOST_WORKERS = 16
 """A frame costs this process a tenth of a millisecond, so more than this could not be served; each takes
@@ -248,6 +253,52 @@ class _Run:
         detail = f"{event.detail} (after {event.frame} frames)" if event.frame else event.detail
         self.report.failures.append(Failure(self._paths[event.job], event.reason, detail))
         self._progress(self.report)
+
+
+def fill_store(
+    paths: Sequence[Path],
+    store: FeatureStore,
+    backbone: Backbone,
+    *,
+    sampling: SamplingSettings,
+    batch_size: int,
+    crops: Mapping[Path, Crops] | None = None,
+    elsewhere: bool = False,
+    progress: Progress | None = None,
+) -> ExtractionReport:
+    """Sees to it that a store holds the features of videos.
+
+    Args:
+        paths, store, backbone, batch_size, crops: see :func:`extract_features`.
+        sampling: how videos are decoded; the rate is the store's.
+        elsewhere: another process has extracted everything; see :func:`look_up`.
+        progress: its ``extraction`` gets the report so far and the number of videos in all.
+    """
+    unique = list(dict.fromkeys(paths))
+    if elsewhere:
+        return look_up(unique, store, crops=crops)
+    told = progress.extraction if progress else None
+    return extract_features(
+        unique,
+        store,
+        backbone,
+        decoder=sampling.decoder,
+        workers=sampling.workers,
+        timeout_seconds=sampling.timeout_seconds,
+        batch_size=batch_size,
+        crops=crops,
+        progress=None if told is None else lambda report: told(report, len(unique)),
+    )
+
+
+@contextlib.contextmanager
+def store_folder(root: Path | None, out: Path) -> Iterator[Path]:
+    """The root of a store, or where that is None a folder in ``out`` that is gone afterwards."""
+    if root is not None:
+        yield Path(root)
+        return
+    with tempfile.TemporaryDirectory(prefix=".features-", dir=out) as folder:
+        yield Path(folder)
 
 
 def look_up(

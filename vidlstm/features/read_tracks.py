@@ -31,9 +31,20 @@ def read_tracked_objects(path: Path, *, fps: float) -> dict[str, TrackedObjects]
     """
     table = read_tracks_frame(path, keypoints=True, empty=True)
     _check(path, table)
+    return tracked_objects(table, fps=fps, source=path)
+
+
+def tracked_objects(table: polars.DataFrame, *, fps: float, source: object) -> dict[str, TrackedObjects]:
+    """The same of a table at hand, whose rows are right.
+
+    Args:
+        table: with the columns of a tracks table.
+        fps: steps a second.
+        source: where it is from, for messages.
+    """
     table = table.sort("frame", "track_id", maintain_order=True)
     parts = table.partition_by("video", as_dict=True, maintain_order=True)
-    return {str(name[0]): _at_rate(path, str(name[0]), part, fps) for name, part in parts.items()}
+    return {str(name[0]): _at_rate(source, str(name[0]), part, fps) for name, part in parts.items()}
 
 
 def _check(path: Path, table: polars.DataFrame) -> None:
@@ -54,7 +65,7 @@ def _check(path: Path, table: polars.DataFrame) -> None:
             raise DatasetError(f"{path}: row {bad['row'][0] + 1} {why}")
 
 
-def _at_rate(path: Path, video: str, part: polars.DataFrame, fps: float) -> TrackedObjects:
+def _at_rate(path: object, video: str, part: polars.DataFrame, fps: float) -> TrackedObjects:
     clock = part.select("frame", "timestamp_seconds").unique().sort("frame")
     frames, times = clock["frame"].to_numpy(), clock["timestamp_seconds"].to_numpy()
     if (np.diff(times) <= 0).any() or (np.diff(frames) == 0).any():
@@ -99,7 +110,7 @@ def numbered_steps(seconds_T: np.ndarray, fps: float) -> tuple[float, np.ndarray
     return step_seconds, np.concatenate([[0], steps.cumsum()]).astype(np.int64)
 
 
-def _keypoints(path: Path, rows: polars.DataFrame) -> np.ndarray:
+def _keypoints(path: object, rows: polars.DataFrame) -> np.ndarray:
     if "keypoints" not in rows.columns:
         return np.zeros((len(rows), 0, 3), np.float32)
     try:

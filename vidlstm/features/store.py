@@ -142,6 +142,20 @@ class FeatureStore:
                     part.unlink()
 
 
+def storable(features_TF: np.ndarray, what: object) -> np.ndarray:
+    """Features as they are kept: float16, values beyond it its largest.
+
+    Raises:
+        StoreError: a feature is not a number; ``what`` is named.
+    """
+    if np.isnan(features_TF).any():
+        raise StoreError(
+            f"the features for {what} are not numbers (nan); the weights may be damaged, or the "
+            "network needs `backbone.dtype float32`"
+        )
+    return features_TF.clip(-LARGEST, LARGEST).astype("<f2")
+
+
 class FeatureWriter:
     """Appends features to a temporary file, so that memory does not grow with the video's length.
 
@@ -174,12 +188,7 @@ class FeatureWriter:
             StoreError: also where a feature is not a number.
         """
         assert features_TF.shape == (len(timestamps_seconds), self._spec.feature_dim)
-        if np.isnan(features_TF).any():
-            raise StoreError(
-                f"the features for {self.path} are not numbers (nan); the weights may be damaged, or the "
-                "network needs --backbone.dtype float32"
-            )
-        self._write(features_TF.clip(-LARGEST, LARGEST).astype("<f2").tobytes())
+        self._write(storable(features_TF, self.path).tobytes())
         self._timestamps += timestamps_seconds
 
     def commit(self, *, truncated: str = "") -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from vidlstm.errors import SettingsError
-from vidlstm.inference.predictor import window_batches
+from vidlstm.inference.windows import window_batches
 
 if TYPE_CHECKING:
     from vidlstm.models.fusion import Classifier

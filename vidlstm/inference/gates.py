@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from vidlstm.inference.predictor import window_batches
+from vidlstm.inference.windows import window_batches
 from vidlstm.models.cells import valid_steps
 from vidlstm.models.fusion import streams_of
 from vidlstm.models.replay import replay

@@ -1,108 +1,140 @@
-"""A trained classifier over the features of a whole video. It opens no video and no checkpoint."""
+"""What every predictor promises: loaded once, used many times, from several threads."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-import torch
-
-from vidlstm.datamodules.collate import SequenceDataset
-from vidlstm.inference.segments import merge_segments, step_probabilities, window_rows
-from vidlstm.structures import ActionPrediction
+import vidlstm
+from vidlstm.backbones.weights import sha256_of
+from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-    from vidlstm.models.fusion import Classifier
-    from vidlstm.structures import FeatureSequence, SequenceBatch
+    import numpy as np
 
-STRIDES_PER_WINDOW = 4
-BATCH_SIZE = 64
+    from vidlstm.cards import Card
+    from vidlstm.render.sinks import Material
+    from vidlstm.settings import PredictSettings
+    from vidlstm.structures import FeatureSequence, Failure, Progress
 
 
-class ActionPredictor:
-    """Slides windows over feature sequences.
+@dataclass
+class Work:
+    """Many videos to predict, and what is shared among them.
 
-    Args:
-        model: in eval mode.
-        labels: the K class names.
-        window_seconds: length of a window.
-        stride_seconds: None is a quarter of a window.
-        minimum_seconds: shortest segment; None is half a window.
-        produced_by: plain values copied into every prediction.
+    Attributes:
+        out: the folder of the outputs.
+        store: the root of a feature store; None keeps no features.
+        truth: true segments, drawn beside the predicted ones.
+        progress: told of tracking and extraction.
+        failures: the videos that failed so far.
+        files: what was written beside the outputs of predictions, such as a tracks table.
     """
 
-    def __init__(
-        self,
-        model: Classifier,
-        labels: tuple[str, ...],
-        *,
-        window_seconds: float,
-        stride_seconds: float | None = None,
-        minimum_seconds: float | None = None,
-        produced_by: dict[str, Any] | None = None,
-    ) -> None:
-        self._model, self._labels = model, labels
-        self.window_seconds = window_seconds
-        self.stride_seconds = stride_seconds or window_seconds / STRIDES_PER_WINDOW
-        self.minimum_seconds = window_seconds / 2 if minimum_seconds is None else minimum_seconds
-        self._produced_by = produced_by or {}
+    out: Path
+    store: Path | None = None
+    truth: tuple[Any, ...] | None = None
+    progress: Progress | None = None
+    failures: list[Failure] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
 
-    def __call__(self, video: str, sequence: FeatureSequence) -> ActionPrediction:
+
+@dataclass(frozen=True)
+class Outcome:
+    """One prediction on its way to its outputs.
+
+    Attributes:
+        prediction: of the predictor's kind.
+        stem: of the files it goes to, without a suffix.
+        material: what they may show beside it.
+        outputs: the suffixes that are written where none are asked for.
+    """
+
+    prediction: Any
+    stem: Path
+    material: Material
+    outputs: tuple[str, ...]
+
+
+class Predictor(ABC):
+    """A network, its card and its backbone, loaded once.
+
+    ``predict`` may be called from several threads at once; memory does not grow with the number of calls.
+
+    Attributes:
+        kind: of its predictions, in ``render/sinks.py``.
+        path: the checkpoint.
+        card: what the checkpoint says of itself.
+        settings: how it is used.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, path: Path, card: Card, settings: PredictSettings) -> None:
+        self.path, self.card, self.settings = path, card, settings
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    @abstractmethod
+    def predict(self, source: str | Path | np.ndarray | FeatureSequence, *, fps: float | None = None) -> Any:
         """Predicts one video.
 
         Args:
-            video: its path, for the record.
-            sequence: its features.
+            source: a video file or a folder of images; RGB uint8 frames ``(T, H, W, 3)`` of any size; or
+                what the predictor makes of them on the way, where it says so.
+            fps: the rate of frames and of features in an array.
+
+        Raises:
+            VidlstmError: see its subclasses.
+            ValueError: an array is of the wrong kind, or its rate is not given.
         """
-        times = sequence.timestamps_seconds
-        rows = window_rows(times, self.window_seconds, self.stride_seconds)
-        probabilities_WK = self.probabilities(sequence, rows)
-        step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-        ends = np.append(times, times[-1] + step if len(times) else 0.0)
-        return ActionPrediction(
-            video=video,
-            labels=self._labels,
-            window_start_seconds=np.array([times[first] for first, _ in rows]),
-            window_end_seconds=np.array([ends[last] for _, last in rows]),
-            window_probabilities=probabilities_WK,
-            segments=merge_segments(
-                times,
-                step_probabilities(rows, probabilities_WK, len(times)),
-                self._labels,
-                minimum_seconds=self.minimum_seconds,
-                end_seconds=float(ends[-1]),
-            ),
-            produced_by={
-                **self._produced_by,
-                "window_seconds": self.window_seconds,
-                "stride_seconds": self.stride_seconds,
-                "minimum_seconds": self.minimum_seconds,
-            },
-            truncated=sequence.truncated,
-        )
 
-    @torch.inference_mode()
-    def probabilities(self, sequence: FeatureSequence, rows: list[tuple[int, int]]) -> np.ndarray:
-        """Class probabilities ``(W, K)`` float64 of row ranges of one sequence."""
-        device = next(self._model.parameters()).device
-        parts = [np.zeros((0, len(self._labels)))]
-        for batch in window_batches(sequence, rows):
-            scores = self._model(batch.x_BTF.to(device), batch.lengths_B.to(device))
-            parts.append(scores.double().softmax(-1).cpu().numpy())
-        return np.concatenate(parts)
+    @abstractmethod
+    def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
+        """Predicts many videos, decoding in processes of their own; a video that fails does not stop the others.
+
+        Args:
+            inputs: files, and folders to search for them.
+            work: what is shared; takes the failures.
+        """
+
+    def open_video(self) -> Any:
+        """What opens a video of a prediction as it was read."""
+        sampling = self.settings.sampling
+        return partial(open_video, decoder=sampling.decoder, image_fps=sampling.image_fps)
 
 
-def window_batches(sequence: FeatureSequence, rows: list[tuple[int, int]]) -> Iterator[SequenceBatch]:
-    """Batches of windows, in order; their targets mean nothing.
+def origin(path: Path, fps: float, network: Any) -> dict[str, Any]:
+    """The record of what produced a prediction.
 
     Args:
-        sequence: of one video.
-        rows: of each window, ``[first, last)``.
+        path: the checkpoint.
+        fps: features per second.
+        network: what makes the features, with ``spec``, ``weights_source`` and ``is_random``.
     """
-    nothing_W = torch.zeros(len(rows), dtype=torch.int64)
-    bounds_W2 = torch.tensor(rows).reshape(-1, 2)
-    windows = SequenceDataset(torch.from_numpy(sequence.features), bounds_W2, nothing_W)
-    for first in range(0, len(rows), BATCH_SIZE):
-        yield windows[list(range(first, min(first + BATCH_SIZE, len(rows))))]
+    return {
+        "vidlstm": vidlstm.__version__,
+        "checkpoint": str(path),
+        "checkpoint_sha256": sha256_of(path),
+        "backbone": network.spec,
+        "weights_source": network.weights_source,
+        "random_weights": network.is_random,
+        "fps": fps,
+    }
+
+
+def rate_of(fps: float | None) -> float:
+    """The rate of an array.
+
+    Raises:
+        ValueError: it is not given.
+    """
+    if fps is None:
+        raise ValueError("frames in memory have no clock of their own; say how many a second: fps=25")
+    return fps

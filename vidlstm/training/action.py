@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from lightning import LightningModule
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import (
@@ -15,18 +13,13 @@ from torchmetrics.classification import (
     MulticlassF1Score,
 )
 
-from vidlstm.errors import CheckpointError
-from vidlstm.models.bags import BagClassifier
-from vidlstm.models.fusion import BagFusion, build_bag_classifier, build_classifier, streams_of
-from vidlstm.training.checkpoint import CARD, CARD_VERSION, read_checkpoint
-from vidlstm.training.optimisation import adamw_with_cosine
+from vidlstm.models.fusion import streams_of
+from vidlstm.settings import OptimiserSettings
+from vidlstm.training.module import TaskModule
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-
-    from vidlstm.models.fusion import AnyClassifier, Classifier
+    from vidlstm.cards import Card
+    from vidlstm.models.fusion import AnyClassifier
     from vidlstm.structures import SequenceBatch
 
 
@@ -43,43 +36,34 @@ def action_metrics(num_classes: int, prefix: str) -> MetricCollection:
     return MetricCollection(metrics, prefix=prefix, compute_groups=False)
 
 
-class ActionModule(LightningModule):
+class ActionModule(TaskModule):
     """Cross-entropy training of a classifier; of a late fusion, the mean of its streams' cross-entropies.
 
     Args:
         model: takes ``SequenceBatch.x_BTF``, ``lengths_B`` and ``extras``.
         num_classes: K.
+        optimiser: loss and schedule.
         total_steps: optimiser steps of the whole run, for the schedule.
-        learning_rate, weight_decay, warmup_fraction: see :func:`adamw_with_cosine`.
-        label_smoothing: mixed into the targets.
         class_weights_K: of the loss; None weighs all alike.
-        seed: of dropout and of random cuts, with the epoch and the process.
-        card: plain values that go into the checkpoint; see :func:`read_checkpoint`.
-        truncate_steps: in training, cut the gradient through time at every so many steps; 0 never does.
+        card: see :class:`TaskModule`.
     """
+
+    model: AnyClassifier
 
     def __init__(
         self,
         model: AnyClassifier,
         num_classes: int,
+        optimiser: OptimiserSettings | None = None,
         *,
         total_steps: int,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-2,
-        warmup_fraction: float = 0.1,
-        label_smoothing: float = 0.0,
         class_weights_K: Tensor | None = None,
-        seed: int = 0,
-        card: dict[str, Any] | None = None,
-        truncate_steps: int = 0,
+        card: Card | None = None,
     ) -> None:
-        super().__init__()
-        self.model = model
-        self.card = {"version": CARD_VERSION, "task": "action", **(card or {})}
-        self._total_steps, self._warmup_fraction = total_steps, warmup_fraction
-        self._learning_rate, self._weight_decay, self._seed = learning_rate, weight_decay, seed
-        self._truncate_steps = truncate_steps
-        self.loss = nn.CrossEntropyLoss(weight=class_weights_K, label_smoothing=label_smoothing)
+        optimiser = optimiser or OptimiserSettings()
+        super().__init__(model, optimiser, total_steps=total_steps, card=card)
+        self._truncate_steps = optimiser.truncate_steps
+        self.loss = nn.CrossEntropyLoss(weight=class_weights_K, label_smoothing=optimiser.label_smoothing)
         self.val_metrics = action_metrics(num_classes, "val_")
         self.val_loss = MeanMetric()
         self.confusion_KK: Tensor | None = None
@@ -88,11 +72,6 @@ class ActionModule(LightningModule):
         """Class scores (logits) ``(B, K)``, or of bags ``(G, K)``."""
         scores_BK: Tensor = self.model(x_BTF, lengths_B, **extras)
         return scores_BK
-
-    def on_train_epoch_start(self) -> None:
-        """Seeds dropout and cuts, so that a resumed run repeats the one it goes on from."""
-        mixed = np.random.SeedSequence([self._seed, self.current_epoch, self.global_rank])
-        torch.manual_seed(int(mixed.generate_state(1)[0]))
 
     def training_step(self, batch: SequenceBatch, batch_index: int) -> Tensor:
         """The loss of one batch, in units that make the mean over processes that of the whole batch."""
@@ -139,59 +118,6 @@ class ActionModule(LightningModule):
         self.log_dict(values, sync_dist=True)
         self.val_metrics.reset()
         self.val_loss.reset()
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW, warm-up, cosine."""
-        return adamw_with_cosine(
-            self.model,
-            learning_rate=self._learning_rate,
-            weight_decay=self._weight_decay,
-            warmup_fraction=self._warmup_fraction,
-            total_steps=self._total_steps,
-        )
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the card."""
-        checkpoint[CARD] = self.card
-
-
-def load_action_model(path: Path) -> tuple[Classifier, dict[str, Any]]:
-    """The trained classifier of a checkpoint, in eval mode, and its card.
-
-    Raises:
-        CheckpointError: see :func:`read_checkpoint`; its card does not describe its weights; or it is about
-            tracked objects.
-    """
-    model, card = load_any_action_model(path)
-    if isinstance(model, BagClassifier | BagFusion):
-        raise CheckpointError(
-            f"{path} is about tracked objects; this needs one of whole frames, trained without --data.tracks"
-        )
-    return model, card
-
-
-def load_any_action_model(path: Path) -> tuple[AnyClassifier, dict[str, Any]]:
-    """The same, or the classifier of tracked objects where the card has ``objects``."""
-    state, card = read_checkpoint(path, task="action")
-    try:
-        model = classifier_of_card(card)
-        weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
-        model.load_state_dict(weights)
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{path} is damaged: its card does not describe its weights: {error}"
-        ) from error
-    return model.eval(), card
-
-
-def classifier_of_card(card: dict[str, Any]) -> AnyClassifier:
-    """The classifier that a card describes, with fresh weights; of bags where it has ``objects``."""
-    widths = card.get("part_dims") or [int(card["feature_dim"])]  # older cards know of one fusion alone
-    if (objects := card.get("objects")) is None:
-        return build_classifier(widths, len(card["labels"]), **card["model"])
-    # How objects become sequences is said, too.
-    dict(objects["tracking"]), float(objects["max_gap_seconds"]), float(objects["minimum_seconds"])
-    return build_bag_classifier(widths, len(card["labels"]), **card["model"])
 
 
 def balanced_weights(counts_K: Tensor) -> Tensor:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from lightning import LightningModule
 from torch import Tensor
 from torchmetrics import Metric
 
 from vidlstm.models.forecaster import Forecast, PathForecaster
-from vidlstm.training.checkpoint import CARD, CARD_VERSION, read_checkpoint
-from vidlstm.training.optimisation import adamw_with_cosine
+from vidlstm.settings import TrajectoryOptimiserSettings
+from vidlstm.training.module import TaskModule
 from vidlstm.training.path_augmentation import PathAugmentation, augment_paths
 from vidlstm.training.trajectory_loss import best_of_k_loss, likelihood_loss, mixture_log_density, path_loss
 from vidlstm.training.trajectory_metrics import best_of_k, displacement_errors
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-
+    from vidlstm.cards import Card
     from vidlstm.structures import SequenceBatch
 
 NEIGHBOURS = "neighbours_BNT2"
@@ -57,43 +53,37 @@ class RecordingMeans(Metric):
         return (self.total_GV[there] / self.count_G[there, None]).mean(0)
 
 
-class TrajectoryModule(LightningModule):
+class TrajectoryModule(TaskModule):
     """Trains a :class:`PathForecaster` by distance, best of K and likelihood together.
 
     Args:
         model: the forecaster.
+        optimiser: losses and schedule.
         validation_recordings: how many recordings the validation windows come from.
         observed: steps that are seen.
         total_steps: optimiser steps of the whole run, for the schedules.
-        learning_rate, weight_decay, warmup_fraction: see :func:`adamw_with_cosine`.
         augmentation: how training windows are changed.
-        temperature: of the choice among K at the start, in typical steps; falls to zero quadratically.
-        final_weight: of the final distance beside the mean one.
-        card: plain values that go into the checkpoint.
+        card: see :class:`TaskModule`.
     """
+
+    model: PathForecaster
 
     def __init__(
         self,
         model: PathForecaster,
+        optimiser: TrajectoryOptimiserSettings | None = None,
         *,
         validation_recordings: int,
         observed: int,
         total_steps: int,
-        learning_rate: float = 2e-3,
-        weight_decay: float = 1e-2,
-        warmup_fraction: float = 0.05,
         augmentation: PathAugmentation | None = None,
-        temperature: float = 0.7,
-        final_weight: float = 0.5,
-        card: dict[str, Any] | None = None,
+        card: Card | None = None,
     ) -> None:
-        super().__init__()
-        self.model = model
-        self.card = {"version": CARD_VERSION, "task": "trajectory", **(card or {})}
-        self._observed, self._total_steps, self._warmup_fraction = observed, total_steps, warmup_fraction
-        self._learning_rate, self._weight_decay = learning_rate, weight_decay
+        optimiser = optimiser or TrajectoryOptimiserSettings()
+        super().__init__(model, optimiser, total_steps=total_steps, card=card)
+        self._observed = observed
         self._augmentation = augmentation or PathAugmentation()
-        self._temperature, self._final_weight = temperature, final_weight
+        self._temperature, self._final_weight = optimiser.temperature, optimiser.final_weight
         self._names = ("ade", "fde", "min_ade", "min_fde", "nll") if model.modes else ("ade", "fde")
         self.val_means = RecordingMeans(len(self._names), validation_recordings)
 
@@ -147,32 +137,6 @@ class TrajectoryModule(LightningModule):
         self.log_dict({**{f"val_{k}": v for k, v in means.items()}, "val_error": error}, prog_bar=True)
         self.val_means.reset()
 
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW, warm-up, cosine."""
-        return adamw_with_cosine(
-            self.model,
-            learning_rate=self._learning_rate,
-            weight_decay=self._weight_decay,
-            warmup_fraction=self._warmup_fraction,
-            total_steps=self._total_steps,
-        )
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the card."""
-        checkpoint[CARD] = self.card
-
 
 LIKELIHOOD_WEIGHT = 0.1
 """Reaches the certainty head alone, whose inputs are detached, so it only sets how fast that head learns."""
-
-
-def load_trajectory_model(path: Path) -> tuple[PathForecaster, dict[str, Any]]:
-    """The trained forecaster of a checkpoint, in eval mode, and its card.
-
-    Raises:
-        CheckpointError: see :func:`read_checkpoint`.
-    """
-    state, card = read_checkpoint(path, task="trajectory")
-    model = PathForecaster(**card["network"])
-    model.load_state_dict({k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")})
-    return model.eval(), card

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import vidlstm
 from vidlstm.backbones.weights import sha256_of
+from vidlstm.datasets.videos import find_videos
 from vidlstm.errors import SettingsError, VideoError
 from vidlstm.features.extract import make_store
-from vidlstm.inference.predictor import ActionPredictor
+from vidlstm.inference.windows import WindowClassifier
 from vidlstm.render.overlay import draw_action_overlay
 from vidlstm.render.plots import plot_timeline
 from vidlstm.render.tables import write_prediction_csv, write_prediction_json
 from vidlstm.settings import BackboneSettings, SamplingSettings, WindowSettings
 from vidlstm.structures import Failure
 from vidlstm.training.action import load_action_model
-from vidlstm.verbs.extract import backbone_of_card, fill_store, find_videos
+from vidlstm.verbs.extract import backbone_of_card, fill_store
 from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -125,10 +126,10 @@ def build_predictor(
     backbone: Backbone,
     checkpoint: Path,
     window: WindowSettings | None,
-) -> ActionPredictor:
+) -> WindowClassifier:
     """The predictor of a checkpoint, with a record of what produced its predictions."""
     window = checked(window or WindowSettings())
-    return ActionPredictor(
+    return WindowClassifier(
         model,
         tuple(card["labels"]),
         window_seconds=window.seconds or float(card["window_seconds"]),

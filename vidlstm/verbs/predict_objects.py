@@ -14,7 +14,7 @@ import torch
 
 from vidlstm.backbones.weights import sha256_of
 from vidlstm.errors import CheckpointError
-from vidlstm.inference.object_predictor import ObjectPredictor
+from vidlstm.inference.object_windows import ObjectWindowClassifier
 from vidlstm.models.bags import BagClassifier
 from vidlstm.models.fusion import BagFusion
 from vidlstm.render.object_overlay import draw_object_actions
@@ -159,9 +159,9 @@ def _predictor(
     network: ObjectNetwork,
     checkpoint: Path,
     window: WindowSettings | None,
-) -> ObjectPredictor:
+) -> ObjectWindowClassifier:
     window = checked(window or WindowSettings())
-    return ObjectPredictor(
+    return ObjectWindowClassifier(
         model,
         tuple(card["labels"]),
         feature_dim=int(card["feature_dim"]),

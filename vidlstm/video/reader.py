@@ -1,4 +1,4 @@
-"""``open_video``: one door to files, folders of images, cameras and streams; says which decoder it took."""
+"""``open_video``: one door to files, folders of images, arrays, cameras and streams."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from vidlstm.errors import VideoError
+from vidlstm.video.arrays import ArrayReader
 from vidlstm.video.base import VideoReader
 from vidlstm.video.container import check_is_file
 from vidlstm.video.images import ImagesReader
@@ -27,7 +30,7 @@ _ADDRESS = re.compile(r"(rtsps?|rtmps?|rtp|srt|udp|tcp|https?)://", re.IGNORECAS
 
 
 def open_video(
-    path: str | Path | int,
+    path: str | Path | int | np.ndarray,
     *,
     decoder: Literal["auto", "pyav", "opencv"] = "auto",
     size: FrameSize | None = None,
@@ -44,13 +47,14 @@ def open_video(
     Args:
         path: a file, or a folder of frame images. Opened by its plain name: no name is taken for an address
             or a pattern, and a playlist that would open other files is refused. A number is a camera; a
-            string that begins with a scheme and two slashes (``rtsp://``, ``http://``) is a stream.
+            string that begins with a scheme and two slashes (``rtsp://``, ``http://``) is a stream; an array
+            RGB uint8 ``(T, H, W, 3)`` is a video in memory.
         decoder: ``auto`` takes PyAV, and OpenCV where PyAV cannot open the file or decodes nothing.
             Cameras and streams always come through OpenCV, folders of images through neither.
         size: scale frames to this while converting; without it, they keep their own.
         wanted: asked for each decoded frame, with its time in seconds, before any conversion; frames that
             are not wanted are not given out.
-        image_fps: the rate of a folder of images, which has no clock of its own.
+        image_fps: the rate of a folder of images and of an array, which have no clock of their own.
 
     Returns:
         A reader that has decoded its first frame already: what opens, has a picture.
@@ -61,6 +65,8 @@ def open_video(
     """
     if decoder not in ("auto", *READERS):
         raise ValueError(f"decoder must be one of {('auto', *READERS)}, not {decoder!r}")
+    if isinstance(path, np.ndarray):
+        return ArrayReader(path, fps=image_fps, size=size, wanted=wanted)
     if isinstance(path, int) or (isinstance(path, str) and _ADDRESS.match(path)):
         if decoder == "pyav":
             raise ValueError(f"{path}: cameras and streams are read by OpenCV; leave decoder at 'auto'")

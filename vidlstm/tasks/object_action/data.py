@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vidlstm.cards import Tracked
 from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.datamodules.object_sequences import object_sequences
 from vidlstm.datasets.files import listing
 from vidlstm.errors import DatasetError, SettingsError
-from vidlstm.features.extract import check_rate, extract_features, look_up, make_store
+from vidlstm.features.extract import fill_store, make_store
 from vidlstm.features.read_tracks import read_tracked_objects
-from vidlstm.features.spec import hash_video
 from vidlstm.structures import Failure
-from vidlstm.verbs.action_data import readable_sides
+from vidlstm.tasks.action.data import readable_sides
+from vidlstm.video.hashing import hash_video
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from vidlstm.datamodules.object_sequences import ObjectSequence
     from vidlstm.datasets import ClipRecord
     from vidlstm.features.tracked_objects import TrackedObjects
-    from vidlstm.settings import ActionDataSettings, BackboneSettings, SamplingSettings
-    from vidlstm.verbs.extract import Progress
-    from vidlstm.verbs.object_network import ObjectNetwork
+    from vidlstm.settings import ObjectActionDataSettings, SamplingSettings
+    from vidlstm.structures import Progress
+    from vidlstm.tasks.base import Run
+    from vidlstm.tasks.object_action.network import ObjectNetwork
 
 TRACKING = (
     "weights_sha256",
@@ -68,20 +70,34 @@ def read_ledger(tracks: Path) -> dict[str, Any]:
         return {}
 
 
-def how_tracked(data: ActionDataSettings) -> dict[str, Any]:
+def how_tracked(data: ObjectActionDataSettings) -> Tracked:
     """What a checkpoint must know to find objects in other videos as they were found in training."""
-    assert data.tracks is not None
-    settings = read_ledger(Path(data.tracks)).get("settings", {})
-    return {
-        "tracking": {key: settings[key] for key in TRACKING if key in settings},
-        "max_gap_seconds": data.max_gap_seconds,
-        "minimum_seconds": data.minimum_seconds,
-    }
+    settings = read_ledger(table_of(data)).get("settings", {})
+    return Tracked(
+        tracking={key: settings[key] for key in TRACKING if key in settings},
+        max_gap_seconds=data.max_gap_seconds,
+        minimum_seconds=data.minimum_seconds,
+    )
 
 
-def warn_of_other_tracking(data: ActionDataSettings, trained: dict[str, Any]) -> None:
+def table_of(data: ObjectActionDataSettings) -> Path:
+    """The tracks table.
+
+    Raises:
+        SettingsError: none is given.
+    """
+    if data.tracks is None:
+        raise SettingsError(
+            "this is about tracked objects; track the clips (vidlstm track) and give the table: "
+            "`data.tracks FILE`",
+            setting="data.tracks",
+        )
+    return Path(data.tracks)
+
+
+def warn_of_other_tracking(data: ObjectActionDataSettings, trained: dict[str, Any]) -> None:
     """Says in what the objects of a table were found in another way than those of the training."""
-    mine = {**trained, **how_tracked(data)["tracking"]}
+    mine = {**trained, **how_tracked(data).tracking}
     if other := [
         f"{key} {mine[key]!r}, not {trained[key]!r}" for key in trained if mine[key] != trained[key]
     ]:
@@ -96,10 +112,10 @@ def objects_of(
     store: Path,
     fps: float,
     max_gap_seconds: float,
-    backbone: BackboneSettings,
+    batch_size: int,
     sampling: SamplingSettings,
+    elsewhere: bool = False,
     progress: Progress | None = None,
-    extracted_elsewhere: bool = False,
 ) -> TrackedVideos:
     """The sequences of the objects of videos; extracts what is missing of their pictures.
 
@@ -110,9 +126,9 @@ def objects_of(
         store: the feature store's root folder.
         fps: steps a second.
         max_gap_seconds: see :func:`object_sequences`.
-        backbone, sampling: how to run the network and to decode.
+        batch_size, sampling: how to run the network and to decode.
+        elsewhere: another process has extracted everything.
         progress: told of the extraction.
-        extracted_elsewhere: another process has extracted everything.
 
     Raises:
         DatasetError: the table is none.
@@ -127,56 +143,56 @@ def objects_of(
             done.sequences[video] = []
         else:
             objects[video] = rows
-    pictures = _pictures(objects, network, store, fps, backbone, sampling, progress, extracted_elsewhere)
-    done.failures += pictures.failures
-    for video, features_NF in pictures.features.items():
-        rows = objects[video]
-        parts = ([rows.poses()] if network.pose else []) + ([features_NF] if network.crops else [])
-        done.sequences[video] = object_sequences(
-            np.concatenate(parts, axis=1).astype(np.float16),
-            rows.track_id_N,
-            rows.seconds_N,
-            rows.step_N,
-            step_seconds=rows.step_seconds,
-            max_gap_seconds=max_gap_seconds,
-        )
+    pictures, failures = _pictures(objects, network, store, fps, batch_size, sampling, elsewhere, progress)
+    done.failures += failures
+    for video, features_NF in pictures.items():
+        done.sequences[video] = sequences_of(objects[video], network, features_NF, max_gap_seconds)
     return done
 
 
-def prepare_objects(
+def sequences_of(
+    rows: TrackedObjects, network: ObjectNetwork, pictures_NF: np.ndarray, max_gap_seconds: float
+) -> list[ObjectSequence]:
+    """The sequences of one video's objects, from their rows and the features of what is cut out of each."""
+    parts = ([rows.poses()] if network.pose else []) + ([pictures_NF] if network.crops else [])
+    return object_sequences(
+        np.concatenate(parts, axis=1).astype(np.float16),
+        rows.track_id_N,
+        rows.seconds_N,
+        rows.step_N,
+        step_seconds=rows.step_seconds,
+        max_gap_seconds=max_gap_seconds,
+    )
+
+
+def gather_objects(
     train: Sequence[ClipRecord],
     validation: Sequence[ClipRecord],
     labels: Sequence[str],
     *,
-    data: ActionDataSettings,
+    data: ObjectActionDataSettings,
     network: ObjectNetwork,
-    store: Path,
-    backbone: BackboneSettings,
+    batch_size: int,
     sampling: SamplingSettings,
-    seed: int,
-    progress: Progress | None = None,
-    extracted_elsewhere: bool = False,
+    run: Run,
 ) -> ObjectActionData:
     """Gathers the objects of labelled clips into a data module.
 
     Raises:
         DatasetError: clips are not in the table or cannot be read, a side has no clip left, or nobody is
             seen in any.
-        SettingsError: a number that must not be negative is.
     """
-    assert data.tracks is not None
-    _check_settings(data, sampling)
     done = objects_of(
         [Path(r.path) for r in (*train, *validation)],
-        Path(data.tracks),
+        table_of(data),
         network,
-        store=store,
+        store=run.store,
         fps=sampling.fps,
         max_gap_seconds=data.max_gap_seconds,
-        backbone=backbone,
+        batch_size=batch_size,
         sampling=sampling,
-        progress=progress,
-        extracted_elsewhere=extracted_elsewhere,
+        elsewhere=not run.extracts,
+        progress=run.progress,
     )
     sides = readable_sides(train, validation, done.failures, skip_unreadable=data.skip_unreadable)
     module = ObjectActionData(
@@ -189,12 +205,17 @@ def prepare_objects(
         minimum_seconds=data.minimum_seconds,
         batch_size=data.batch_size,
         max_seconds=data.max_seconds,
-        seed=seed,
+        seed=run.seed,
     )
-    if len(module.empty) == len(sides[0]) + len(sides[1]):
+    _tell_of_the_short(module, data, sum(map(len, sides)))
+    return module
+
+
+def _tell_of_the_short(module: ObjectActionData, data: ObjectActionDataSettings, clips: int) -> None:
+    if len(module.empty) == clips:
         raise DatasetError(
             f"in no clip is an object of {data.tracks} seen for {data.minimum_seconds:g} s; see "
-            "--data.minimum_seconds"
+            "`data.minimum_seconds`"
         )
     if module.empty:
         names = listing([record.name for record in module.empty])
@@ -207,20 +228,6 @@ def prepare_objects(
             f"{len(module.short)} tracks are left out, seen for less than {data.minimum_seconds:g} s:{names}",
             stacklevel=2,
         )
-    return module
-
-
-def _check_settings(data: ActionDataSettings, sampling: SamplingSettings) -> None:
-    for name in ("max_gap_seconds", "minimum_seconds"):
-        if not getattr(data, name) >= 0:  # NaN is not, either
-            raise SettingsError(f"--data.{name} must not be negative: {getattr(data, name)}")
-    check_rate(sampling.fps)
-
-
-@dataclass
-class _Pictures:
-    features: dict[Path, np.ndarray]
-    failures: list[Failure]
 
 
 def _pictures(
@@ -228,35 +235,28 @@ def _pictures(
     network: ObjectNetwork,
     root: Path,
     fps: float,
-    backbone: BackboneSettings,
+    batch_size: int,
     sampling: SamplingSettings,
+    elsewhere: bool,
     progress: Progress | None,
-    extracted_elsewhere: bool,
-) -> _Pictures:
+) -> tuple[dict[Path, np.ndarray], list[Failure]]:
     """Features of what is cut out of each video, a row a box; without a network, of no width."""
     if network.crops is None:
-        return _Pictures({video: np.zeros((len(rows), 0)) for video, rows in objects.items()}, [])
+        return {video: np.zeros((len(rows), 0)) for video, rows in objects.items()}, []
     margin = network.crop_margin
     store = make_store(root, network.crops, fps=fps, image_fps=sampling.image_fps, crop_margin=margin)
-    crops = {video: rows.crops(margin) for video, rows in objects.items()}
-    if extracted_elsewhere:
-        report = look_up(list(objects), store, crops=crops)
-    else:
-        report = extract_features(
-            list(objects),
-            store,
-            network.crops,
-            decoder=sampling.decoder,
-            workers=sampling.workers,
-            timeout_seconds=sampling.timeout_seconds,
-            batch_size=backbone.batch_size,
-            crops=crops,
-            progress=None if progress is None else lambda report: progress(report, len(objects)),
-        )
-    # That the end of a video cannot be read was known when it was tracked: nothing was found there.
-    return _Pictures(
-        {video: store.get(key).features for video, key in report.hashes.items()}, report.unreadable
+    report = fill_store(
+        list(objects),
+        store,
+        network.crops,
+        sampling=sampling,
+        batch_size=batch_size,
+        crops={video: rows.crops(margin) for video, rows in objects.items()},
+        elsewhere=elsewhere,
+        progress=progress,
     )
+    # That the end of a video cannot be read was known when it was tracked: nothing was found there.
+    return {video: store.get(key).features for video, key in report.hashes.items()}, report.unreadable
 
 
 class _Table:

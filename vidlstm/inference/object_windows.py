@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vidlstm.datamodules.object_sequences import ObjectSequence
+    from vidlstm.inference.windows import Cut
     from vidlstm.models.bags import BagClassifier
     from vidlstm.models.fusion import BagFusion
 
-STRIDES_PER_WINDOW = 4
 BATCH_SIZE = 32
 
 
@@ -35,7 +35,7 @@ class _Seen:
     attention: list[float] = field(default_factory=list)
 
 
-class ObjectPredictor:
+class ObjectWindowClassifier:
     """Slides windows over the sequences of all objects of a video at once.
 
     In each window every object that is seen for long enough is judged by itself, and the scene by all of them
@@ -47,9 +47,7 @@ class ObjectPredictor:
         feature_dim: F.
         step_seconds: from one step of the scene to the next.
         minimum_object_seconds: what is seen of an object for a shorter time in a window is not judged.
-        window_seconds: length of a window.
-        stride_seconds: None is a quarter of a window.
-        minimum_seconds: shortest segment; None is half a window.
+        cut: how a video is cut into windows.
         produced_by: plain values copied into every prediction.
     """
 
@@ -57,27 +55,17 @@ class ObjectPredictor:
         self,
         model: BagClassifier | BagFusion,
         labels: tuple[str, ...],
+        cut: Cut,
         *,
         feature_dim: int,
         step_seconds: float,
         minimum_object_seconds: float,
-        window_seconds: float,
-        stride_seconds: float | None = None,
-        minimum_seconds: float | None = None,
         produced_by: dict[str, Any] | None = None,
     ) -> None:
         self._model, self._labels, self._step = model, labels, step_seconds
         self._feature_dim = feature_dim
-        self._minimum_object_seconds = minimum_object_seconds
-        self.window_seconds = window_seconds
-        self.stride_seconds = stride_seconds or window_seconds / STRIDES_PER_WINDOW
-        self.minimum_seconds = window_seconds / 2 if minimum_seconds is None else minimum_seconds
-        self._produced_by = {
-            **(produced_by or {}),
-            "window_seconds": self.window_seconds,
-            "stride_seconds": self.stride_seconds,
-            "minimum_seconds": self.minimum_seconds,
-        }
+        self._minimum_object_seconds, self.cut = minimum_object_seconds, cut
+        self._produced_by = {**(produced_by or {}), **cut.as_plain()}
 
     def __call__(
         self, video: str, sequences: Sequence[ObjectSequence], *, first_seconds: float, last_seconds: float
@@ -104,8 +92,8 @@ class ObjectPredictor:
     def _windows(self, first_seconds: float, last_seconds: float) -> np.ndarray:
         """Start and end of each window ``(W, 2)``; the last ends with the video."""
         end = last_seconds + self._step
-        starts = window_starts(first_seconds, end, self.window_seconds, self.stride_seconds)
-        return np.stack([starts, np.minimum(starts + self.window_seconds, end)], axis=1)
+        starts = window_starts(first_seconds, end, self.cut.window_seconds, self.cut.stride_seconds)
+        return np.stack([starts, np.minimum(starts + self.cut.window_seconds, end)], axis=1)
 
     def _inside(
         self, sequences: Sequence[ObjectSequence], start: float, end: float
@@ -177,7 +165,7 @@ class ObjectPredictor:
                 times,
                 merge_windows(rows, of_rows_WK[:, None], len(times)),
                 self._labels,
-                minimum_seconds=self.minimum_seconds,
+                minimum_seconds=self.cut.minimum_seconds,
                 end_seconds=float(times[-1]) + step,
             )
         return ActionPrediction(

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Any
 from vidlstm.backbones.build import JOINT
 from vidlstm.backbones.person_features import LAYOUT
 from vidlstm.backbones.person_features import NAME as POSE
-from vidlstm.errors import SettingsError
 from vidlstm.features.tracked_objects import POSE_DIM
-from vidlstm.verbs.extract import backbone_from, backbone_of_card
+from vidlstm.tasks.backbones import backbone_from, backbone_of_card
 
 if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
+    from vidlstm.cards import ObjectActionCard
     from vidlstm.settings import BackboneSettings
-
-WIDEST = 10
-"""Beyond it an object is a dot."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,34 +63,39 @@ class ObjectNetwork:
         return self.crops is not None and self.crops.is_random
 
 
-def object_network(settings: BackboneSettings, *, crop_margin: float) -> ObjectNetwork:
+def object_network(
+    settings: BackboneSettings, *, crop_margin: float, device: str | None = None
+) -> ObjectNetwork:
     """The description that settings ask for.
 
     Args:
         settings: names joined by ``+``; ``track:pose`` among them takes no weights.
         crop_margin: see :class:`ObjectNetwork`.
+        device: of the network that sees what is cut out.
 
     Raises:
         SettingsError, WeightsError: see :func:`backbone_from`.
     """
-    if not 0 <= crop_margin <= WIDEST:
-        raise SettingsError(f"--data.crop_margin must be from 0 to {WIDEST}, not {crop_margin}")
     names = settings.name.split(JOINT)
     rest = [name for name in names if name != POSE]
-    crops = backbone_from(replace(settings, name=JOINT.join(rest))) if rest else None
+    crops = backbone_from(replace(settings, name=JOINT.join(rest)), device=device) if rest else None
     return ObjectNetwork(POSE in names, crops, crop_margin)
 
 
 def object_network_of_card(
-    card: dict[str, Any], settings: BackboneSettings, *, device: str | None = None
+    card: ObjectActionCard,
+    settings: BackboneSettings,
+    *,
+    device: str | None = None,
+    given: Backbone | None = None,
 ) -> ObjectNetwork:
     """The description a checkpoint was trained on.
 
     Raises:
         WeightsError: see :func:`backbone_of_card`.
     """
-    spec = card["backbone"]
-    crops = None
+    spec, crops = card.backbone, None
     if "crops" in spec:
-        crops = backbone_of_card({**card, "backbone": spec["crops"]}, settings, device=device)
+        inner = replace(card, backbone=spec["crops"])
+        crops = backbone_of_card(inner, settings, device=device, given=given)
     return ObjectNetwork("pose_layout" in spec, crops, float(spec.get("crop_margin", 0.0)))

@@ -1,38 +1,135 @@
-"""What a tracking run keeps on disk: a part for each finished video, then one table and its ledger."""
+"""Videos to one tracks table: a part on disk for each finished video, then the table and its ledger.
+
+A killed run goes on with the videos that are missing.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars
-import torch
 
 from vidlstm.backbones.ultralytics_quiet import ultralytics_module
 from vidlstm.backbones.weights import sha256_of
 from vidlstm.backbones.yolo_model import load_yolo
 from vidlstm.datasets.tracks_parquet import SCHEMA
+from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, VideoError
-from vidlstm.features.spec import hash_video
 from vidlstm.files import atomic, write_json, write_text
 from vidlstm.tracking.detector import Detector
-from vidlstm.tracking.mot_boxes import read_mot_boxes
+from vidlstm.tracking.mot_boxes import MotBoxes, read_mot_boxes
+from vidlstm.structures import Failure
 from vidlstm.tracking.track_video import VideoSummary, track_video
 from vidlstm.video.container import check_is_file
+from vidlstm.video.hashing import hash_video
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import numpy as np
+    import torch
 
     from vidlstm.settings import TrackingSettings
 
+@dataclass
+class TrackingReport:
+    """What a run did.
+
+    Attributes:
+        videos: one record a video in the table: its name, hash and key, and a :class:`VideoSummary`.
+        failures: the videos that gave no tracks, or (``truncated``) only those of their good beginning.
+        files: what was written.
+        tracked, found: videos newly tracked, and those that an earlier run had finished.
+        frames: frames looked at in this run, so far.
+        seconds: wall time.
+    """
+
+    videos: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    tracked: int = 0
+    found: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+
+
+Progress = Callable[[TrackingReport, int], None]
+"""Told of the report so far, after each frame and each video, and of the videos in all."""
+
+NO_SOURCE = "give either `weights FILE` (a YOLO network) or `boxes FILE` (MOT text)"
+
 FORMAT = 1
 """Rises when the same video and settings would give other tracks."""
+
+
+def detector_of(settings: TrackingSettings, device: torch.device) -> Detector:
+    """The network that finds objects.
+
+    Raises:
+        SettingsError: no network is named.
+        WeightsError: it cannot be read.
+    """
+    if settings.weights is None:
+        raise SettingsError(NO_SOURCE, setting="weights")
+    return Detector(
+        load_yolo(Path(settings.weights), trust=settings.trust),
+        image_size=settings.image_size,
+        confidence=settings.confidence,
+        classes=settings.classes or (),
+        device=device,
+    )
+
+
+def track_source(
+    video: Path | np.ndarray,
+    name: str,
+    boxes: Detector | MotBoxes,
+    settings: TrackingSettings,
+    *,
+    image_fps: float | None = None,
+    progress: Callable[[VideoSummary], None] | None = None,
+) -> tuple[polars.DataFrame, VideoSummary]:
+    """Tracks the objects of one video; nothing is written.
+
+    Args:
+        video: a file, a folder of images, or RGB uint8 frames ``(T, H, W, 3)``.
+        name: of the video, for the table.
+        boxes: where its boxes come from.
+        settings: of the tracker.
+        image_fps: the rate of images and frames; None takes that of the settings.
+        progress: told of each frame.
+
+    Raises:
+        VideoError: the video cannot be read, or holds no frame.
+    """
+    opened = partial(
+        open_video,
+        video,
+        decoder=settings.decoder,
+        image_fps=image_fps or settings.image_fps,
+        wanted=SteadySampler(settings.fps) if settings.fps else None,
+    )
+    return track_video(
+        opened,
+        name,
+        boxes,
+        tracker=settings.tracker,
+        fps=settings.fps,
+        lost_seconds=settings.lost_seconds,
+        start_confidence=settings.start_confidence,
+        weigh_overlap=settings.weigh_overlap,
+        batch_size=settings.batch_size,
+        timeout_seconds=settings.timeout_seconds,
+        progress=progress,
+    )
 
 
 class TrackingRun:
@@ -56,9 +153,9 @@ class TrackingRun:
         if out.suffix != ".parquet":
             raise SettingsError(f"--out {out}: a tracks table is a Parquet file; end its name in .parquet")
         if (settings.weights is None) == (not settings.boxes):
-            raise SettingsError("give either --weights FILE (a YOLO network) or --boxes FILE (MOT text)")
+            raise SettingsError(NO_SOURCE, setting="weights")
         self._settings, self._parts = settings, out.with_name(f".{out.name}.parts")
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._device = resolve_device(device)
         self._detector: Detector | None = None
         self._earlier = self._read_ledger()
         self.new: set[str] = set()
@@ -73,15 +170,8 @@ class TrackingRun:
                 )
             return dict(zip(paths, map(Path, settings.boxes), strict=True))
         assert settings.weights is not None
-        weights = Path(settings.weights)
-        self._detector = Detector(
-            load_yolo(weights, trust=settings.trust),
-            image_size=settings.image_size,
-            confidence=settings.confidence,
-            classes=settings.classes or (),
-            device=self._device,
-        )
-        return dict.fromkeys(paths, weights)
+        self._detector = detector_of(settings, self._device)
+        return dict.fromkeys(paths, Path(settings.weights))
 
     def one(self, path: Path, source: Path, progress: Callable[[VideoSummary], None]) -> dict[str, Any]:
         """The record of one video, which is tracked where no earlier run has done it."""
@@ -97,25 +187,8 @@ class TrackingRun:
             return dict(json.loads(part.read_text(encoding="utf-8")))
         if key in self._earlier:
             return self._earlier[key]
-        settings = self._settings
-        table, summary = track_video(
-            partial(
-                open_video,
-                path,
-                decoder=settings.decoder,
-                image_fps=settings.image_fps,
-                wanted=self._wanted(),
-            ),
-            str(path),
-            self._detector or read_mot_boxes(source),
-            tracker=settings.tracker,
-            fps=settings.fps,
-            lost_seconds=settings.lost_seconds,
-            start_confidence=settings.start_confidence,
-            weigh_overlap=settings.weigh_overlap,
-            batch_size=settings.batch_size,
-            timeout_seconds=settings.timeout_seconds,
-            progress=progress,
+        table, summary = track_source(
+            path, str(path), self._detector or read_mot_boxes(source), self._settings, progress=progress
         )
         record = {"video": str(path), "sha256": video_hash, "key": key, **summary.as_dict()}
         with atomic(part.with_suffix(".parquet")) as temporary:
@@ -140,9 +213,6 @@ class TrackingRun:
         write_json(ledger, self.ledger)
         shutil.rmtree(self._parts, ignore_errors=True)
         return table
-
-    def _wanted(self) -> Callable[[float], bool] | None:
-        return SteadySampler(self._settings.fps) if self._settings.fps else None
 
     def _spec(self) -> dict[str, Any]:
         s = self._settings
@@ -177,3 +247,60 @@ class TrackingRun:
             return {record["key"]: record for record in records} if self.out.is_file() else {}
         except (OSError, ValueError, KeyError, TypeError):
             return {}  # there is none, or it is not ours: every video is tracked
+
+
+def track_videos(
+    paths: Sequence[Path],
+    *,
+    out: Path,
+    settings: TrackingSettings,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[TrackingReport, TrackingRun, polars.DataFrame]:
+    """Tracks the objects in videos.
+
+    Args:
+        paths: the videos.
+        out: the table (Parquet). Beside it ``<stem>.json`` says what became of every video and its frames;
+            while the run lasts, finished videos wait in ``.<name>.parts``.
+        settings: the network and the tracker.
+        device: such as cpu or cuda:1; None takes a GPU where there is one.
+        progress: see ``Progress``.
+
+    Returns:
+        The report, the run that made it, and the table. A video that fails is listed and does not stop the
+        others.
+
+    Raises:
+        VidlstmError: see its subclasses.
+    """
+    paths = list(dict.fromkeys(paths))
+    started, run = time.monotonic(), TrackingRun(Path(out), settings, device)
+    report = TrackingReport()
+    sources = run.sources(paths)
+    for path in paths:
+        frames = report.frames
+
+        def tell(summary: VideoSummary, frames: int = frames) -> None:
+            report.frames, report.seconds = frames + summary.frames, time.monotonic() - started
+            if progress:
+                progress(report, len(paths))
+
+        try:
+            record = run.one(path, sources[path], tell)
+        except VideoError as error:
+            detail = f"{error.detail} (after {error.frame} frames)" if error.frame else error.detail
+            report.failures.append(Failure(path, error.reason, detail))
+            continue
+        report.videos.append(record)
+        report.tracked = len(run.new)
+        report.found = len(report.videos) - report.tracked
+        if record["truncated"]:
+            report.failures.append(Failure(path, "truncated", record["truncated"]))
+        if progress:
+            progress(report, len(paths))
+    failures = [{"video": str(f.path), "reason": f.reason, "detail": f.detail} for f in report.failures]
+    table = run.finish(report.videos, failures)
+    report.files += [run.out, run.ledger]
+    report.seconds = time.monotonic() - started
+    return report, run, table

@@ -1,0 +1,1 @@
+"""Clips of whole frames to a label each; long videos to segments."""

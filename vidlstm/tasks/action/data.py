@@ -1,0 +1,122 @@
+"""Labelled clips to a filled data module: read, split, extract, gather."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidlstm.datamodules.actions import ActionData
+from vidlstm.datasets import load_dataset, split_records
+from vidlstm.errors import DatasetError
+from vidlstm.features.extract import fill_store, make_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vidlstm.backbones.base import Backbone
+    from vidlstm.datasets import ClipRecord, Split
+    from vidlstm.settings import ActionDataSettings, SamplingSettings
+    from vidlstm.structures import Failure
+    from vidlstm.tasks.base import Run
+
+
+def read_split(data: ActionDataSettings, *, seed: int) -> tuple[tuple[str, ...], Split]:
+    """The labels and the split that data settings describe."""
+    dataset = load_dataset(data.format, data.root, data.annotations, data.fold)
+    split = split_records(dataset, fold=data.fold, validation_fraction=data.validation_fraction, seed=seed)
+    return dataset.labels, split
+
+
+def readable_clips(
+    records: Sequence[ClipRecord], failures: Sequence[Failure], *, skip_unreadable: bool
+) -> list[ClipRecord]:
+    """The clips that have features.
+
+    Raises:
+        DatasetError: some have none, and ``skip_unreadable`` is not set; it lists them.
+    """
+    lost = {f.path: f for f in failures if f.reason != "truncated"}
+    missing = list(dict.fromkeys(r.path for r in records if r.path in lost))
+    if missing:
+        listed = "".join(f"\n  {lost[path]}" for path in missing[:10])
+        more = f"\n  ... and {len(missing) - 10} more" if len(missing) > 10 else ""
+        text = f"{len(missing)} videos cannot be read:{listed}{more}"
+        if not skip_unreadable:
+            raise DatasetError(f"{text}\nmend or remove them, or leave them out: `data.skip_unreadable true`")
+        warnings.warn(f"left out: {text}", stacklevel=2)
+    return [r for r in records if r.path not in lost]
+
+
+def readable_sides(
+    train: Sequence[ClipRecord],
+    validation: Sequence[ClipRecord],
+    failures: Sequence[Failure],
+    *,
+    skip_unreadable: bool,
+) -> list[list[ClipRecord]]:
+    """The clips of both sides that have features.
+
+    Raises:
+        DatasetError: see :func:`readable_clips`; or a side has none left.
+    """
+    sides = [readable_clips(side, failures, skip_unreadable=skip_unreadable) for side in (train, validation)]
+    if not sides[1]:
+        raise DatasetError("no clip is left to validate on; see `data.fold` and `data.validation_fraction`")
+    if train and not sides[0]:
+        raise DatasetError("no clip is left to train on")
+    return sides
+
+
+def gather_clips(
+    train: Sequence[ClipRecord],
+    validation: Sequence[ClipRecord],
+    labels: Sequence[str],
+    *,
+    data: ActionDataSettings,
+    backbone: Backbone,
+    batch_size: int,
+    sampling: SamplingSettings,
+    run: Run,
+) -> ActionData:
+    """Extracts what is missing, unless another process did, and gathers all features into a data module.
+
+    Args:
+        train, validation: the clips.
+        labels: in the order of the classifier's outputs.
+        data, sampling: how clips are cut, and videos decoded.
+        backbone, batch_size: the frozen network, and frames per forward pass.
+        run: store, seed and whom to tell.
+
+    Raises:
+        DatasetError: videos cannot be read, a side has no clip left, or clips are single tracks.
+    """
+    if tracked := [r.name for r in (*train, *validation) if r.track_id is not None]:
+        raise DatasetError(
+            f"{len(tracked)} clips are labelled track by track, such as {tracked[0]}; they need "
+            "`task object_action` and the table that the numbers are from: `data.tracks FILE`"
+        )
+    store = make_store(run.store, backbone, fps=sampling.fps, image_fps=sampling.image_fps)
+    report = fill_store(
+        [Path(r.path) for r in (*train, *validation)],
+        store,
+        backbone,
+        sampling=sampling,
+        batch_size=batch_size,
+        elsewhere=not run.extracts,
+        progress=run.progress,
+    )
+    for failure in report.failures:
+        if failure.reason == "truncated":
+            warnings.warn(str(failure), stacklevel=2)
+    sides = readable_sides(train, validation, report.failures, skip_unreadable=data.skip_unreadable)
+    return ActionData(
+        store,
+        report.hashes,
+        labels,
+        train=sides[0],
+        validation=sides[1],
+        batch_size=data.batch_size,
+        max_seconds=data.max_seconds,
+        seed=run.seed,
+    )

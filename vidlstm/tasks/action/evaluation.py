@@ -1,0 +1,147 @@
+"""How well clips are classified, beside the trivial baselines; shared by all tasks that label clips."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars
+import torch
+
+from vidlstm.datasets import load_dataset
+from vidlstm.errors import CheckpointError, DatasetError
+from vidlstm.files import atomic
+from vidlstm.render.plots import plot_confusion
+from vidlstm.settings import settings_from
+from vidlstm.tasks.action.data import read_split
+from vidlstm.training.baselines import logistic_regression, majority_class, score
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from vidlstm.cards import ActionCard
+    from vidlstm.datamodules.sequence_data import SequenceData
+    from vidlstm.datasets import ClipRecord
+    from vidlstm.models.fusion import AnyClassifier
+    from vidlstm.settings import ActionDataSettings
+
+PLACES = ("root", "annotations")
+"""Settings that say where clips are: where one is given, those of the training do not count."""
+KEPT = ("validation_fraction", "max_seconds")
+"""Settings in which an evaluation is always like the training."""
+
+
+def like_training(
+    card: ActionCard, given: Mapping[str, Any], side: str, kept: tuple[str, ...] = KEPT
+) -> ActionDataSettings:
+    """The clips to score: what was given, and for the rest what the training took.
+
+    Args:
+        card: of the training.
+        given: settings by name; None is not given.
+        side: one of ``Task.sides``.
+        kept: settings that cannot be given.
+    """
+    given = {name: value for name, value in given.items() if value is not None and name not in kept}
+    trained = dataclasses.asdict(card.data)
+    if given.keys() & set(PLACES):
+        trained |= dict.fromkeys(PLACES)
+    fold = given.get("fold")
+    if given.get("format", trained["format"]) != trained["format"]:
+        trained["fold"] = None
+    data = settings_from(type(card.data), {**trained, "batch_size": 32, **given}, section="data")
+    if fold is None and data.format == "csv":  # the one format whose files may leave folds out
+        records = load_dataset("csv", data.root, data.annotations).records
+        if side == "all" or all(record.fold is None for record in records):
+            data = dataclasses.replace(data, fold=None)
+    return data
+
+
+def choose_clips(
+    data: ActionDataSettings, side: str, card: ActionCard, checkpoint: Path
+) -> tuple[str, list[ClipRecord], list[ClipRecord]]:
+    """The side's name, the clips that the baselines learn from, and the clips to score.
+
+    Raises:
+        DatasetError: the side has no clip.
+        CheckpointError: clips show a class that the checkpoint does not know.
+    """
+    if side == "all":
+        train: list[ClipRecord] = []
+        chosen = list(load_dataset(data.format, data.root, data.annotations, data.fold).records)
+    else:
+        _, split = read_split(data, seed=card.seed)
+        if side == "auto":
+            side = "test" if split.test else "validation"
+        train, chosen = list(split.train), list(split.test if side == "test" else split.validation)
+    if not chosen:
+        raise DatasetError(f"there are no {side} clips; see `side`")
+    if unknown := sorted({r.label for r in (*train, *chosen)} - set(card.labels)):
+        raise CheckpointError(
+            f"{checkpoint} was trained on the classes {', '.join(card.labels)}; it cannot know "
+            f"{', '.join(unknown)}. Leave those clips out, or train on them"
+        )
+    return side, train, chosen
+
+
+@torch.inference_mode()
+def clip_probabilities(model: AnyClassifier, data: SequenceData) -> np.ndarray:
+    """Class probabilities ``(S, K)`` of the validation clips, in their order."""
+    parts = []
+    for batch in data.val_dataloader():
+        scores = model(batch.x_BTF, batch.lengths_B, **batch.extras)
+        parts.append(scores.double().softmax(-1).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def score_clips(data: SequenceData, probabilities_SK: np.ndarray) -> dict[str, Any]:
+    """The model's row, the baselines' rows where there are training clips, and the confusion matrix."""
+    truth = data.validation_set.targets.numpy()
+    classes = len(data.labels)
+    predicted = probabilities_SK.argmax(1)
+    top5 = np.argsort(-probabilities_SK, axis=1)[:, :5]
+    confusion = np.zeros((classes, classes), dtype=int)
+    np.add.at(confusion, (truth, predicted), 1)
+    report: dict[str, Any] = {
+        **score(predicted, truth, classes),
+        "top5_accuracy": float((top5 == truth[:, None]).any(1).mean()),
+        "confusion": confusion.tolist(),
+        "baselines": {},
+    }
+    if data.train_set is not None:
+        train_truth = data.train_set.targets.numpy()
+        regression = logistic_regression(
+            data.train_set.means().numpy(), train_truth, data.validation_set.means().numpy()
+        )
+        report["baselines"] = {
+            "majority_class": score(majority_class(train_truth, len(truth)), truth, classes),
+            "logistic_regression_on_mean_features": score(regression, truth, classes),
+        }
+        report["baseline_predictions"] = [data.labels[k] for k in regression]
+    return report
+
+
+def write_clips(
+    out: Path, report: dict[str, Any], data: SequenceData, probabilities_SK: np.ndarray
+) -> list[Path]:
+    """Writes ``predictions.csv`` and ``confusion.png``; takes the baseline's predictions out of the report."""
+    baseline = report.pop("baseline_predictions", None)
+    table = {
+        "path": [r.name for r in data.validation_records],
+        "track_id": [r.track_id for r in data.validation_records],
+        "start_seconds": [r.start_seconds for r in data.validation_records],
+        "end_seconds": [r.end_seconds for r in data.validation_records],
+        "group": [r.group for r in data.validation_records],
+        "label": [r.label for r in data.validation_records],
+        "predicted": [data.labels[k] for k in probabilities_SK.argmax(1)],
+        "probability": probabilities_SK.max(1),
+    }
+    if baseline is not None:
+        table["logistic_regression"] = baseline
+    files = [out / "predictions.csv", out / "confusion.png"]
+    with atomic(files[0]) as temporary:
+        polars.DataFrame(table, strict=False).write_csv(temporary)
+    plot_confusion(np.array(report["confusion"]), data.labels, files[1])
+    return files

@@ -1,0 +1,114 @@
+"""A classifier of whole frames and its backbone: videos to segments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vidlstm.datasets.videos import find_videos
+from vidlstm.features.extract import fill_store, make_store, store_folder
+from vidlstm.features.in_process import features_of_video
+from vidlstm.inference.predictor import Outcome, Predictor, Work, origin, rate_of
+from vidlstm.inference.windows import Cut, WindowClassifier
+from vidlstm.render.names import output_stems
+from vidlstm.render.sinks import Material, suffixes
+from vidlstm.structures import FeatureSequence
+from vidlstm.video.arrays import NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from vidlstm.backbones.base import Backbone
+    from vidlstm.cards import ActionCard
+    from vidlstm.settings import PredictSettings
+    from vidlstm.structures import ActionPrediction
+    from vidlstm.tasks.base import Trained
+
+
+class ActionPredictor(Predictor):
+    """Says what happens when.
+
+    ``predict`` takes videos, frames and features, and gives an
+    :class:`~vidlstm.structures.ActionPrediction`. Features of the same frames give the same prediction bit
+    for bit; frames in memory are scaled here as a folder of images is, a video file by its decoder, which
+    rounds colours a little otherwise.
+
+    Args:
+        trained: the checkpoint.
+        backbone: makes the features.
+        settings: how it is used.
+
+    Attributes:
+        labels: the K class names.
+        backbone: the frozen network.
+        windows: the classifier that slides over features.
+    """
+
+    kind = "action"
+    card: ActionCard
+
+    def __init__(self, trained: Trained[ActionCard], backbone: Backbone, settings: PredictSettings) -> None:
+        super().__init__(trained.path, trained.card, settings)
+        self.labels, self.backbone = trained.card.labels, backbone
+        self.model = trained.model.to(backbone.device)
+        self.windows = WindowClassifier(
+            self.model,  # type: ignore[arg-type]
+            self.labels,
+            Cut.of(settings.window, trained.card.window_seconds),
+            produced_by=origin(trained.path, trained.card.fps, backbone),
+        )
+
+    def predict(
+        self, source: str | Path | np.ndarray | FeatureSequence, *, fps: float | None = None
+    ) -> ActionPrediction:
+        """Predicts one video; see :meth:`Predictor.predict`. Features may be an array ``(T, F)``, too."""
+        video = str(source) if isinstance(source, str | Path) else NAME
+        return self.windows(video, self.features(source, fps=fps))
+
+    def features(
+        self, source: str | Path | np.ndarray | FeatureSequence, *, fps: float | None = None
+    ) -> FeatureSequence:
+        """What the network reads of a video; features pass through."""
+        if isinstance(source, FeatureSequence):
+            return self._checked(source)
+        if isinstance(source, np.ndarray) and source.ndim == 2:
+            times = np.arange(len(source)) / rate_of(fps)
+            return self._checked(FeatureSequence(source.astype(np.float16), times))
+        in_memory = isinstance(source, np.ndarray)
+        sampling = self.settings.sampling
+        return features_of_video(
+            source,
+            self.backbone,
+            fps=self.card.fps,
+            decoder=sampling.decoder,
+            image_fps=rate_of(fps) if in_memory else fps or self.card.image_fps,
+            batch_size=self.settings.backbone.batch_size,
+        )
+
+    def _checked(self, sequence: FeatureSequence) -> FeatureSequence:
+        width = sequence.features.shape[1]
+        if width != self.card.feature_dim:
+            raise ValueError(f"features are (T, {self.card.feature_dim}) here, not (T, {width})")
+        return sequence
+
+    def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
+        """Predicts many videos; see :meth:`Predictor.outcomes`."""
+        paths = find_videos(inputs)
+        stems = output_stems(paths)
+        material = Material(open_video=self.open_video(), truth=work.truth)
+        with store_folder(work.store, work.out) as root:
+            store = make_store(root, self.backbone, fps=self.card.fps, image_fps=self.card.image_fps)
+            report = fill_store(
+                paths,
+                store,
+                self.backbone,
+                sampling=self.settings.sampling,
+                batch_size=self.settings.backbone.batch_size,
+                progress=work.progress,
+            )
+            work.failures += report.failures
+            for path in (p for p in paths if p in report.hashes):
+                prediction = self.windows(str(path), store.get(report.hashes[path]))
+                yield Outcome(prediction, work.out / stems[path], material, suffixes(self.kind))

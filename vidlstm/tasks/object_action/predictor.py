@@ -1,0 +1,199 @@
+"""A classifier of tracked objects: videos to what each object does, and when."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vidlstm.backbones.weights import sha256_of
+from vidlstm.datasets.videos import find_videos
+from vidlstm.devices import resolve_device
+from vidlstm.features.crops import CountedFrames
+from vidlstm.features.extract import store_folder
+from vidlstm.features.in_process import features_of_frames
+from vidlstm.features.read_tracks import tracked_objects
+from vidlstm.inference.object_windows import ObjectWindowClassifier
+from vidlstm.inference.predictor import Outcome, Predictor, Work, origin, rate_of
+from vidlstm.inference.windows import Cut
+from vidlstm.render.names import output_stems
+from vidlstm.render.sinks import Material, suffixes
+from vidlstm.settings import SamplingSettings
+from vidlstm.tasks.object_action.data import objects_of, sequences_of
+from vidlstm.tracking.run import detector_of, track_source, track_videos
+from vidlstm.video.arrays import NAME
+from vidlstm.video.reader import open_video
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from vidlstm.cards import ObjectActionCard
+    from vidlstm.features.tracked_objects import TrackedObjects
+    from vidlstm.settings import PredictSettings
+    from vidlstm.structures import FeatureSequence, ObjectActions
+    from vidlstm.tasks.base import Trained
+    from vidlstm.tasks.object_action.network import ObjectNetwork
+    from vidlstm.tracking.detector import Detector
+
+
+class ObjectActionPredictor(Predictor):
+    """Says what each person or thing does.
+
+    ``predict`` takes videos and frames, finds and follows the objects in them with the network that
+    ``settings.tracking.weights`` names, and gives :class:`~vidlstm.structures.ObjectActions`. One video is
+    tracked at a time, however many threads ask.
+
+    Args:
+        trained: the checkpoint.
+        network: what describes each object.
+        settings: how it is used.
+        device: None takes a GPU where there is one.
+
+    Attributes:
+        labels: the K class names.
+        windows: the classifier that slides over all objects.
+    """
+
+    kind = "object_action"
+    card: ObjectActionCard
+
+    def __init__(
+        self,
+        trained: Trained[ObjectActionCard],
+        network: ObjectNetwork,
+        settings: PredictSettings,
+        *,
+        device: str | None = None,
+    ) -> None:
+        super().__init__(trained.path, trained.card, settings)
+        card = trained.card
+        self.labels, self.network, self.device = card.labels, network, device
+        self.model = trained.model.to(resolve_device(device))
+        self.windows = ObjectWindowClassifier(
+            self.model,  # type: ignore[arg-type]
+            self.labels,
+            Cut.of(settings.window, card.window_seconds),
+            feature_dim=card.feature_dim,
+            step_seconds=1 / card.fps,
+            minimum_object_seconds=card.objects.minimum_seconds,
+            produced_by=origin(trained.path, card.fps, network),
+        )
+        self._detector: Detector | None = None
+        self._one_at_a_time = threading.Lock()
+        self._check_weights()
+
+    def _check_weights(self) -> None:
+        trained, given = self.card.objects.tracking.get("weights_sha256"), self.settings.tracking.weights
+        if trained and given and given.is_file() and sha256_of(given) != trained:
+            warnings.warn(
+                f"{given} is not the network that found the objects of this checkpoint's training",
+                stacklevel=3,
+            )
+
+    def predict(
+        self, source: str | Path | np.ndarray | FeatureSequence, *, fps: float | None = None
+    ) -> ObjectActions:
+        """Predicts one video; see :meth:`Predictor.predict`. Features of whole frames are of no use here."""
+        if not isinstance(source, str | Path | np.ndarray):
+            raise ValueError("objects are tracked in videos and frames, not in features")
+        in_memory = isinstance(source, np.ndarray)
+        name, rate = (NAME, rate_of(fps)) if in_memory else (str(source), fps)
+        video = source if in_memory else Path(source)
+        tracking = self.settings.tracking
+        with self._one_at_a_time:
+            self._detector = self._detector or detector_of(tracking, resolve_device(self.device))
+            table, summary = track_source(video, name, self._detector, tracking, image_fps=rate)
+        objects = tracked_objects(table, fps=self.card.fps, source=name).get(name)
+        sequences = []
+        if objects is not None:
+            pictures = self._pictures(objects, video, rate)
+            sequences = sequences_of(objects, self.network, pictures, self.card.objects.max_gap_seconds)
+        return self.windows(
+            name, sequences, first_seconds=summary.first_seconds, last_seconds=summary.last_seconds
+        )
+
+    def _pictures(self, objects: TrackedObjects, video: Any, rate: float | None) -> np.ndarray:
+        """Features of what is cut out, a row a box; without a network, of no width."""
+        network, tracking = self.network.crops, self.settings.tracking
+        if network is None:
+            return np.zeros((len(objects), 0), np.float16)
+        crops = objects.crops(self.network.crop_margin)
+        with open_video(
+            video,
+            decoder=tracking.decoder,
+            wanted=CountedFrames(crops),
+            image_fps=rate or tracking.image_fps,
+        ) as reader:
+            cut = crops.cut_from(reader, network.views, network.size)
+            _, features = features_of_frames(
+                cut, network, batch_size=self.settings.backbone.batch_size
+            )
+        return features
+
+    def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
+        """Tracks many videos into ``tracks.parquet``, then predicts each; see :meth:`Predictor.outcomes`."""
+        tracks = work.out / "tracks.parquet"
+        tracking = self.settings.tracking
+        report, _, table = track_videos(
+            find_videos(inputs),
+            out=tracks,
+            settings=tracking,
+            device=self.device,
+            progress=work.progress.tracking if work.progress else None,
+        )
+        work.files += report.files
+        work.failures += report.failures
+        records = {Path(record["video"]): record for record in report.videos}
+        with store_folder(work.store, work.out) as root:
+            done = objects_of(
+                list(records),
+                tracks,
+                self.network,
+                store=root,
+                fps=self.card.fps,
+                max_gap_seconds=self.card.objects.max_gap_seconds,
+                batch_size=self.settings.backbone.batch_size,
+                sampling=self._sampling(),
+                progress=work.progress,
+            )
+        work.failures += done.failures
+        stems = _stems(list(records), tracks)
+        for path, record in ((p, r) for p, r in records.items() if p in done.sequences):
+            prediction = self.windows(
+                str(path),
+                done.sequences[path],
+                first_seconds=record["first_seconds"],
+                last_seconds=record["last_seconds"],
+            )
+            material = Material(
+                open_video=self.open_video(),
+                tracks=table,
+                fps={str(path): record["fps"]} if record["fps"] else {},
+            )
+            yield Outcome(prediction, work.out / stems[path], material, suffixes(self.kind))
+
+    def _sampling(self) -> SamplingSettings:
+        """Decodes as the tracking does, at the rate of the training."""
+        tracking = self.settings.tracking
+        return SamplingSettings(
+            fps=self.card.fps,
+            decoder=tracking.decoder,
+            image_fps=tracking.image_fps,
+            timeout_seconds=tracking.timeout_seconds,
+        )
+
+    def open_video(self) -> Any:
+        """What opens a video of a prediction as it was tracked."""
+        from functools import partial
+
+        tracking = self.settings.tracking
+        return partial(open_video, decoder=tracking.decoder, image_fps=tracking.image_fps)
+
+
+def _stems(videos: list[Path], tracks: Path) -> dict[Path, str]:
+    """A name for the outputs of each video; ``tracks.json`` is the table's own."""
+    stems = output_stems(videos)
+    return {path: path.name if stem.casefold() == tracks.stem else stem for path, stem in stems.items()}

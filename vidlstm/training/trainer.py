@@ -1,0 +1,101 @@
+"""Lightning's trainer as every task uses it, and what may go on where an earlier run stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightning import Trainer
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+
+from vidlstm.cards import card_from, read_checkpoint
+from vidlstm.devices import AUTO, resolve_device
+from vidlstm.errors import CheckpointError
+from vidlstm.features.spec import side_by_side
+from vidlstm.settings import TRAINER_DEFAULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+    from vidlstm.cards import Card
+
+
+def build_trainer(
+    out: Path,
+    arguments: dict[str, Any],
+    *,
+    monitor: str,
+    patience: int,
+    device: str | torch.device | None = None,
+    callbacks: Sequence[Any] = (),
+) -> Trainer:
+    """A trainer with best and last checkpoints in ``out`` and a CSV logger unless one is given.
+
+    Args:
+        out: takes everything.
+        arguments: of Lightning's ``Trainer``, over ``TRAINER_DEFAULTS``.
+        monitor: the logged value whose smallest is the best.
+        patience: epochs without a better one before stopping; 0 never stops early.
+        device: where to train, unless the arguments say; None and auto leave it to Lightning.
+        callbacks: of the task.
+    """
+    arguments = {**TRAINER_DEFAULTS, **_placed(device), **arguments}
+    arguments["default_root_dir"] = arguments.get("default_root_dir") or out
+    chosen = [*(arguments.pop("callbacks", None) or []), *callbacks]
+    if patience:
+        chosen.append(EarlyStopping(monitor, mode="min", patience=patience))
+    chosen.append(ModelCheckpoint(out, "best", monitor, mode="min", enable_version_counter=False))
+    # Not the first one's save_last, which writes where there is a new best alone. After it: holds its state.
+    chosen.append(ModelCheckpoint(out, "last", enable_version_counter=False))
+    if arguments.get("logger") in (None, True):
+        arguments["logger"] = CSVLogger(out, name="", version="")
+    return Trainer(callbacks=chosen, **arguments)
+
+
+def _placed(device: str | torch.device | None) -> dict[str, Any]:
+    if device in (None, AUTO):
+        return {}
+    place = resolve_device(device)
+    if place.type == "cpu":
+        return {"accelerator": "cpu"}
+    return {"accelerator": "gpu", "devices": [place.index or 0]}
+
+
+def extracts(trainer: Trainer) -> bool:
+    """Whether this process extracts what is missing.
+
+    Lightning starts the other processes of a machine only when the first comes to ``fit``, so they find all
+    features there. Other launchers (torchrun, SLURM) start all at once; then each extracts, which one store
+    takes, but it is quicker to run ``vidlstm extract`` first.
+    """
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    return trainer.local_rank == 0 or not isinstance(environment, LightningEnvironment)
+
+
+def resumable(path: Path, card: Card, keys: Sequence[str]) -> Path:
+    """The checkpoint itself, where it comes from a training like the one that ``card`` describes.
+
+    Args:
+        path: what an earlier run left.
+        card: of this run.
+        keys: what must be alike.
+
+    Raises:
+        CheckpointError: it does not, or :func:`read_checkpoint` refuses it.
+    """
+    checkpoint = read_checkpoint(path)
+    ours = card.as_plain()
+    theirs: dict[str, Any] = {"task": checkpoint.task}
+    if checkpoint.task == card.task:
+        # Typed and back, so that settings that did not exist then have their defaults.
+        theirs = card_from(type(card), checkpoint.plain, str(path)).as_plain()
+    if other := [key for key in ("task", *keys) if theirs.get(key) != ours.get(key)]:
+        raise CheckpointError(
+            f"{path} cannot be resumed, it was trained with other settings; give the same again or another "
+            f"`out`:\n{side_by_side({k: ours.get(k) for k in other}, {k: theirs.get(k) for k in other})}"
+        )
+    return path
