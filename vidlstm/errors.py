@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 class VidlstmError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of every error that a user can cause and mend.
+
+    Attributes:
+        written: the files that were finished all the same, where several were to be written.
+    """
+
+    written: tuple[Path, ...] = ()
 
 
 class SettingsError(VidlstmError):

@@ -84,28 +84,49 @@ def _rows(f: PathForecast) -> polars.DataFrame:
     return polars.DataFrame(columns, schema=COLUMNS).fill_nan(None)
 
 
+def one_path(table: polars.DataFrame) -> polars.DataFrame:
+    """The rows without those of the K futures."""
+    return table.filter(polars.col("mode") <= ONE_PATH)
+
+
+def write_forecasts_parquet(table: polars.DataFrame, path: Path) -> None:
+    """Writes a table of :func:`forecast_frame`.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with atomic(path) as temporary:
+        table.write_parquet(temporary)
+
+
+def write_forecasts_csv(table: polars.DataFrame, path: Path) -> None:
+    """The same as CSV; what is not known is empty.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with atomic(path) as temporary:
+        table.write_csv(temporary)
+
+
+def write_forecasts_json(table: polars.DataFrame, path: Path) -> None:
+    """The same as JSON, an array of rows; what is not known is null.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with atomic(path) as temporary:
+        table.write_json(temporary)
+
+
 def write_forecasts(
     forecasts: Sequence[PathForecast], stem: Path, *, modes_in_text: bool = True
 ) -> list[Path]:
-    """Writes ``<stem>.parquet``, ``.csv`` and ``.json`` (an array of rows).
-
-    Args:
-        forecasts: what to write.
-        stem: folder and name without an ending.
-        modes_in_text: give CSV and JSON the K modes, too; of a whole video they would be hundreds of
-            megabytes.
-
-    Raises:
-        OutputError: a file cannot be written.
-    """
-    frame = forecast_frame(forecasts)
+    """Writes ``<stem>.parquet``, ``.csv`` and ``.json``."""
+    table = forecast_frame(forecasts)
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("parquet", "csv", "json")]
-    with atomic(paths[0]) as temporary:
-        frame.write_parquet(temporary)
-    if not modes_in_text:
-        frame = frame.filter(polars.col("mode") <= ONE_PATH)
-    with atomic(paths[1]) as temporary:
-        frame.write_csv(temporary)
-    with atomic(paths[2]) as temporary:
-        frame.write_json(temporary)
+    write_forecasts_parquet(table, paths[0])
+    table = table if modes_in_text else one_path(table)
+    write_forecasts_csv(table, paths[1])
+    write_forecasts_json(table, paths[2])
     return paths

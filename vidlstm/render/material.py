@@ -1,0 +1,107 @@
+"""What outputs may show beside the prediction itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidlstm.errors import VidlstmError
+from vidlstm.render.names import with_ending
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars
+
+    from vidlstm.structures import Segment
+    from vidlstm.video.reader import VideoReader
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What outputs may show beside the prediction itself.
+
+    Attributes:
+        open_video: opens a video to draw on; wanted by every ``mp4``.
+        truth: true segments, drawn beside the predicted ones.
+        tracks: rows of the tracks table, of one or more videos; wanted by the ``mp4`` of objects.
+        fps: rate of each video by its name; without it, what the file claims, or 25. Forecasts are drawn on
+            every video named here, with or without objects.
+        to_picture: positions ``(..., 2)`` of forecasts to pixels; None leaves them.
+        modes_in_text: give the CSV and JSON of forecasts the K futures, too; of a whole video they would be
+            hundreds of megabytes.
+        progress: called with the number of frames written, after each.
+    """
+
+    open_video: Callable[[str], AbstractContextManager[VideoReader]] | None = None
+    truth: tuple[Segment, ...] | None = None
+    tracks: polars.DataFrame | None = None
+    fps: Mapping[str, float | None] = field(default_factory=dict)
+    to_picture: Callable[[np.ndarray], np.ndarray] | None = None
+    modes_in_text: bool = True
+    progress: Callable[[int], None] | None = None
+
+    @contextmanager
+    def footage(self, video: str) -> Iterator[tuple[VideoReader, float]]:
+        """A video's reader, and the rate for a file that is drawn of it.
+
+        Raises:
+            VideoError: it cannot be opened.
+            ValueError: there is no ``open_video``.
+        """
+        if self.open_video is None:
+            raise ValueError("a video to draw on is wanted: Material(open_video=...)")
+        with self.open_video(video) as reader:
+            yield reader, self.fps.get(video) or reader.info.claimed_fps or 25.0
+
+    def rows(self, video: str) -> polars.DataFrame:
+        """The tracks of a video.
+
+        Raises:
+            ValueError: there is no tracks table.
+        """
+        if self.tracks is None:
+            raise ValueError("boxes to draw are wanted: Material(tracks=...)")
+        return self.tracks.filter(self.tracks["video"] == video)
+
+
+Sink = Callable[[Any, Path, Material], list[Path]]
+"""Writes one output of a prediction: ``(prediction, stem, material)`` to the files written."""
+
+
+def one_file(suffix: str) -> Callable[[Callable[[Any, Path, Material], None]], Sink]:
+    """Makes a sink that writes ``<stem>.<suffix>`` of a function ``(prediction, path, material)``."""
+
+    def decorate(write: Callable[[Any, Path, Material], None]) -> Sink:
+        @wraps(write)
+        def sink(prediction: Any, stem: Path, material: Material) -> list[Path]:
+            path = with_ending(stem, f".{suffix}")
+            write(prediction, path, material)
+            return [path]
+
+        return sink
+
+    return decorate
+
+
+def write_all(jobs: Iterable[Callable[[], list[Path]]]) -> list[Path]:
+    """Runs every job, and only then raises the first error, with all that was written in its ``written``.
+
+    Raises:
+        VidlstmError: the first that a job raised.
+    """
+    written: list[Path] = []
+    errors: list[VidlstmError] = []
+    for job in jobs:
+        try:
+            written += job()
+        except VidlstmError as error:
+            written += error.written
+            errors.append(error)
+    if errors:
+        errors[0].written = tuple(written)
+        raise errors[0]
+    return written
