@@ -1,8 +1,89 @@
 """vidlstm: frozen CNN or YOLO features, and a recurrent network over them.
 
-Importing this loads nothing heavy. The rooms, in the order data flows through them, are
-``video``, ``backbones``, ``features``, ``datasets``, ``datamodules``, ``models``, ``tasks``,
-``inference``, ``render`` and ``workflows`` (the verbs of the command line as plain functions).
+The public names, which are loaded when they are first asked for: importing this loads nothing heavy. The
+rooms behind them, in the order data flows through: ``video``, ``backbones``, ``features``, ``datasets``,
+``datamodules``, ``models``, ``training``, ``inference``, ``render``, ``tasks`` and ``verbs``.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from vidlstm.backbones.base import Backbone
+    from vidlstm.inference.predictor import Predictor
+    from vidlstm.models.classifier import SequenceClassifier
+    from vidlstm.render.sinks import register_sink
+    from vidlstm.structures import (
+        ActionPrediction,
+        FeatureSequence,
+        ObjectActions,
+        Segment,
+        TrackForecasts,
+    )
+    from vidlstm.verbs.evaluate import evaluate
+    from vidlstm.verbs.extract import extract, extract_to_store
+    from vidlstm.verbs.load import load
+    from vidlstm.verbs.predict import predict
+    from vidlstm.verbs.save_card import save_card
+    from vidlstm.verbs.track import track
+    from vidlstm.verbs.train import train
+    from vidlstm.video.reader import open_video
+
+_PLACES = {
+    "ActionPrediction": "structures",
+    "Backbone": "backbones.base",
+    "FeatureSequence": "structures",
+    "ObjectActions": "structures",
+    "Predictor": "inference.predictor",
+    "Segment": "structures",
+    "SequenceClassifier": "models.classifier",
+    "TrackForecasts": "structures",
+    "evaluate": "verbs.evaluate",
+    "extract": "verbs.extract",
+    "extract_to_store": "verbs.extract",
+    "load": "verbs.load",
+    "open_video": "video.reader",
+    "predict": "verbs.predict",
+    "register_sink": "render.sinks",
+    "save_card": "verbs.save_card",
+    "track": "verbs.track",
+    "train": "verbs.train",
+}
+"""Public name to the module that has it."""
+
+__all__ = [
+    "ActionPrediction",
+    "Backbone",
+    "FeatureSequence",
+    "ObjectActions",
+    "Predictor",
+    "Segment",
+    "SequenceClassifier",
+    "TrackForecasts",
+    "evaluate",
+    "extract",
+    "extract_to_store",
+    "load",
+    "open_video",
+    "predict",
+    "register_sink",
+    "save_card",
+    "track",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = value  # found at once the next time
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from annotated_types import Ge, Gt, Interval, Lt
 
@@ -442,7 +442,7 @@ def settings_from(kind: type[S], given: S | Mapping[str, Any] | str | Path | Non
     """
     if isinstance(given, str | Path):
         given = {SHORTHAND[section]: given}
-    values = asdict(given) if is_dataclass(given) else dict(given or {})  # type: ignore[call-overload,arg-type]
+    values = asdict(given) if is_dataclass(given) else dict(given or {})  # type: ignore[arg-type]
     known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     for name in values.keys() - known:
         full = dotted(section, name)
@@ -450,16 +450,38 @@ def settings_from(kind: type[S], given: S | Mapping[str, Any] | str | Path | Non
     from pydantic import ValidationError
 
     try:
-        checked: S = _adapter(kind).validate_python(values)
+        checked: S = _adapter(cast("Any", kind)).validate_python(values)
     except ValidationError as error:
         raise first_mistake(error, section) from None
     return checked
 
 
+def value_from(kind: Any, given: Any, *, name: str) -> Any:
+    """One checked value.
+
+    >>> value_from(Seed, 3, name="seed")
+    3
+
+    Args:
+        kind: its type, with its range.
+        given: the value.
+        name: of the setting, for the message.
+
+    Raises:
+        SettingsError: it does not fit.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return _adapter(kind).validate_python(given)
+    except ValidationError as error:
+        raise first_mistake(error, name) from None
+
+
 def first_mistake(error: Any, section: str) -> SettingsError:
     """What pydantic found first, in a sentence that names the setting."""
     mistake = error.errors()[0]
-    name = dotted(section, str(mistake["loc"][0]))
+    name = dotted(section, str(mistake["loc"][0])) if mistake["loc"] else section
     words = mistake["msg"].replace("Input should be ", "must be ").replace("Input is", "is")
     return SettingsError(f"`{name}` {words}: {mistake['input']!r}", setting=name)
 
@@ -470,7 +492,7 @@ def dotted(section: str, name: str) -> str:
 
 
 @cache
-def _adapter(kind: type[Any]) -> Any:
+def _adapter(kind: Any) -> Any:
     from pydantic import TypeAdapter  # a tenth of a second, which --help need not wait for
 
     return TypeAdapter(kind)

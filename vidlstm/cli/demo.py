@@ -6,21 +6,23 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.cli.parsing import new_parser, parse
+from vidlstm.cli.parsing import add_device, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar, quieten_lightning
+from vidlstm.structures import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 def run(argv: Sequence[str]) -> int:
-    """Runs the verb."""
+    """Runs everything, and shows the result beside the baselines."""
     parser = new_parser(
         "demo", "Draws labelled clips, trains on them and annotates an unseen video; no data, no download."
     )
     parser.add_argument("--out", type=Path, default=Path("vidlstm-demo"), help="takes everything")
     parser.add_argument("--seed", type=int, default=0, help="of the drawings and of the training")
     parser.add_argument("--figures", type=int, default=36, help="how many people are drawn")
+    add_device(parser)
     settings = parse(parser, argv)
     quieten_lightning()
 
@@ -35,7 +37,14 @@ def run(argv: Sequence[str]) -> int:
         print(f"[{time.monotonic() - started:5.1f} s] {text}", flush=True)
 
     with ExtractionBar() as bar:
-        report = demo(settings.out, seed=settings.seed, figures=settings.figures, step=say, progress=bar)
+        report = demo(
+            settings.out,
+            seed=settings.seed,
+            figures=settings.figures,
+            device=settings.device,
+            step=say,
+            progress=Progress(extraction=bar),
+        )
     summary = report.summary
     rows = {
         "LSTM": {"unseen figures": summary["accuracy"], "order pair": summary["order_pair_accuracy"]},

@@ -5,55 +5,51 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from vidlstm.cli.parsing import cards_in, new_parser, parse
-from vidlstm.cli.progress import ExtractionBar
-from vidlstm.settings import ActionDataSettings, BackboneSettings, SamplingSettings
+from vidlstm.cli.parsing import (
+    add_device,
+    add_how,
+    add_store,
+    any_of,
+    new_parser,
+    parse_given,
+    section_fields,
+)
+from vidlstm.cli.progress import ExtractionBar, show_lines
+from vidlstm.structures import Progress
+from vidlstm.tasks import TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jsonargparse import ArgumentParser
 
-def run(argv: Sequence[str]) -> int:
-    """Runs the verb."""
-    from vidlstm.cli import trajectory
 
-    if any(card.get("task") == "trajectory" for _, card in cards_in(argv)):
-        return trajectory.run_evaluate(argv)
-    parser = new_parser("evaluate", "A checkpoint's accuracy beside its trivial baselines, clip by clip.")
+def evaluate_parser() -> ArgumentParser:
+    """Every setting of ``evaluate``, of whatever task the checkpoint may be."""
+    parser = new_parser("evaluate", "A checkpoint's scores beside its trivial baselines.")
     parser.add_argument("checkpoint", type=Path, help="what train wrote")
-    parser.add_argument("--out", type=Path, required=True, help="takes report.json and the pictures")
-    parser.add_argument(
-        "--store", type=Path, default=Path("features"), help="the feature store's root folder"
-    )
+    parser.add_argument("--out", type=Path, required=True, help="takes report.json, tables and pictures")
     parser.add_argument(
         "--side",
-        type=Literal["auto", "validation", "test", "all"],
+        type=Literal["auto", "train", "validation", "test", "all"],
         default="auto",
-        help="which clips; auto takes the test clips where there are any, else the validation clips",
+        help="which side of the data; auto takes test where there is one, else validation",
     )
-    parser.add_class_arguments(ActionDataSettings, "data")
-    parser.add_class_arguments(BackboneSettings, "backbone")
-    parser.add_class_arguments(SamplingSettings, "sampling")
-    settings = parse(parser, argv)
+    add_store(parser)
+    add_device(parser)
+    kinds = [section_fields(task.settings)["data"] for task in TASKS.values()]
+    parser.add_class_arguments(any_of("DataSettings", kinds), "data")
+    add_how(parser)
+    return parser
 
-    from rich.console import Console
 
-    from vidlstm.render.report import results_table
-    from vidlstm.verbs.evaluate_action import evaluate_action
+def run(argv: Sequence[str]) -> int:
+    """Scores, and prints the rows."""
+    given = parse_given(evaluate_parser(), argv)
+
+    from vidlstm.verbs.evaluate import evaluate
 
     with ExtractionBar() as bar:
-        report = evaluate_action(
-            settings.checkpoint,
-            data=settings.data,
-            out=settings.out,
-            store=settings.store,
-            side=settings.side,
-            backbone=settings.backbone,
-            sampling=settings.sampling,
-            progress=bar,
-        )
-    scores = ("accuracy", "top5_accuracy", "mean_class_accuracy", "macro_f1")
-    rows = {"model": {name: report[name] for name in scores}, **report["baselines"]}
-    Console().print(results_table(rows))
-    print(f"{report['clips']} {report['side']} clips; {settings.out / 'report.json'}")
+        report = evaluate(**given, progress=Progress(extraction=bar))
+    show_lines([*TASKS[report["task"]].summary(report), given["out"] / "report.json"])
     return 0

@@ -5,36 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.cli.parsing import new_parser, parse
+from vidlstm.cli.parsing import add_device, add_store, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar, show_failures
 from vidlstm.settings import BackboneSettings, SamplingSettings
+from vidlstm.structures import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 def run(argv: Sequence[str]) -> int:
-    """Runs the verb."""
+    """Extracts, and says how much."""
     parser = new_parser("extract", "Videos to a feature store. What is there already is not done again.")
     parser.add_argument("paths", nargs="+", type=Path, help="videos, and folders to search for them")
-    parser.add_argument("--store", type=Path, default=Path("features"), help="the store's root folder")
+    add_store(parser)
     parser.add_argument(
         "--failures", type=Path | None, default=None, help="write the failed videos to this CSV"
     )
+    add_device(parser)
     parser.add_class_arguments(BackboneSettings, "backbone")
     parser.add_class_arguments(SamplingSettings, "sampling")
     settings = parse(parser, argv)
 
     from vidlstm.files import write_csv
-    from vidlstm.verbs.extract import extract
+    from vidlstm.verbs.extract import extract_to_store
 
     with ExtractionBar() as bar:
-        report = extract(
+        report = extract_to_store(
             settings.paths,
             store=settings.store,
             backbone=settings.backbone,
             sampling=settings.sampling,
-            progress=bar,
+            device=settings.device,
+            progress=Progress(extraction=bar),
         )
     show_failures(report)
     print(

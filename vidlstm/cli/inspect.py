@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.cli.parsing import new_parser, parse
+from vidlstm.cli.parsing import add_device, add_how, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar
 from vidlstm.errors import nearest
-from vidlstm.settings import BackboneSettings, SamplingSettings, WindowSettings
+from vidlstm.settings import WindowSettings
+from vidlstm.structures import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ vidlstm inspect gates --help lists the settings; --print_config prints them as Y
 
 
 def run(argv: Sequence[str]) -> int:
-    """Runs the verb."""
+    """Hands over to the subject."""
     what = argv[0] if argv else ""
     if what in ("-h", "--help"):
         print(USAGE)
@@ -48,8 +49,8 @@ def run_gates(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--attribution", type=bool, default=True, help="find which frames the decisions rest on (captum)"
     )
-    parser.add_class_arguments(BackboneSettings, "backbone")
-    parser.add_class_arguments(SamplingSettings, "sampling")
+    add_device(parser)
+    add_how(parser)
     parser.add_class_arguments(WindowSettings, "window")
     settings = parse(parser, argv)
 
@@ -66,7 +67,8 @@ def run_gates(argv: Sequence[str]) -> int:
             backbone=settings.backbone,
             sampling=settings.sampling,
             window=settings.window,
-            progress=bar,
+            device=settings.device,
+            progress=Progress(extraction=bar),
         )
     windows = len(report.recording.rows)
     print(f"{windows} windows; replayed and computed hidden states differ by at most", end=" ")
@@ -94,8 +96,8 @@ def run_gradients(argv: Sequence[str]) -> int:
     parser.add_argument("--orthogonal", type=bool, default=False, help="start the fresh cells so")
     parser.add_argument("--seed", type=int, default=0, help="of weights and noise")
     parser.add_argument("--store", type=Path | None, default=None, help="keep the features here")
-    parser.add_class_arguments(BackboneSettings, "backbone")
-    parser.add_class_arguments(SamplingSettings, "sampling")
+    add_device(parser)
+    add_how(parser)
     settings = parse(parser, argv)
 
     from vidlstm.inference.lag_gradients import lag_of_fall
@@ -114,7 +116,8 @@ def run_gradients(argv: Sequence[str]) -> int:
             store=settings.store,
             backbone=settings.backbone,
             sampling=settings.sampling,
-            progress=bar,
+            device=settings.device,
+            progress=Progress(extraction=bar),
         )
     for name, norms in {**report.fresh, **report.trained}.items():
         lag = lag_of_fall(norms, 1e-3)

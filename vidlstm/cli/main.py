@@ -11,7 +11,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from vidlstm import __version__
-from vidlstm.errors import VidlstmError, nearest
+from vidlstm.errors import VidlstmError, nearest, with_flags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,7 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         return int(importlib.import_module(f"vidlstm.cli.{verb}").run(rest))
     except VidlstmError as error:
-        print(f"vidlstm {verb}: {error}", file=sys.stderr)
+        print(f"vidlstm {verb}: {with_flags(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"vidlstm {verb}: interrupted; what was finished is kept", file=sys.stderr)
@@ -94,4 +94,4 @@ def _run(argv: Sequence[str] | None) -> int:
 def _one_line(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    return f"warning: {message}\n"
+    return f"warning: {with_flags(str(message))}\n"

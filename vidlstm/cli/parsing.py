@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import re
+from dataclasses import fields, make_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from jsonargparse import ArgumentParser, Namespace
 
 from vidlstm.errors import SettingsError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+HOW = {"backbone": {"name", "size", "dtype", "fit"}, "sampling": {"fps", "image_fps"}}
+"""Of these sections what a checkpoint decides; verbs that take one leave it out."""
 
 
 def new_parser(verb: str, description: str) -> ArgumentParser:
@@ -22,6 +26,51 @@ def new_parser(verb: str, description: str) -> ArgumentParser:
     )
     parser.add_argument("--config", action="config", help="a YAML file of settings; later flags win over it")
     return parser
+
+
+def add_device(parser: ArgumentParser) -> None:
+    """``--device``, the same on every verb."""
+    parser.add_argument(
+        "--device", type=str, default="auto", help="cpu, cuda, cuda:1; auto takes a GPU where there is one"
+    )
+
+
+def add_store(parser: ArgumentParser) -> None:
+    """``--store`` of verbs that keep what they extract."""
+    parser.add_argument(
+        "--store", type=Path, default=Path("features"), help="the feature store's root folder"
+    )
+
+
+def add_how(parser: ArgumentParser) -> None:
+    """How the backbone of a checkpoint is run and videos are decoded; what is decided already is left out."""
+    from vidlstm.settings import BackboneSettings, SamplingSettings
+
+    parser.add_class_arguments(BackboneSettings, "backbone", skip=HOW["backbone"])
+    parser.add_class_arguments(SamplingSettings, "sampling", skip=HOW["sampling"])
+
+
+def any_of(name: str, kinds: Iterable[type[Any]]) -> type[Any]:
+    """A dataclass of all settings of several, none of which need be given.
+
+    Args:
+        name: of the class.
+        kinds: settings dataclasses; a field that several have may be what any of them takes.
+    """
+    from docstring_parser import parse_from_object
+
+    types: dict[str, Any] = {}
+    words: dict[str, str] = {}
+    for kind in kinds:
+        for owner in kind.__mro__[:-1]:
+            for parameter in parse_from_object(owner).params:
+                words.setdefault(parameter.arg_name, " ".join((parameter.description or "").split()))
+        for field, hint in get_type_hints(kind, include_extras=True).items():
+            types[field] = types[field] | hint if field in types else hint | None
+    made = make_dataclass(name, [(field, hint, None) for field, hint in types.items()])
+    lines = "\n".join(f"    {field}: {words.get(field, '')}" for field in types)
+    made.__doc__ = f"What was trained on, where nothing else is given.\n\nArgs:\n{lines}\n"
+    return made
 
 
 def parse(parser: ArgumentParser, argv: Sequence[str]) -> Namespace:
@@ -37,6 +86,20 @@ def parse(parser: ArgumentParser, argv: Sequence[str]) -> Namespace:
     return parsed
 
 
+def parse_given(parser: ArgumentParser, argv: Sequence[str]) -> dict[str, Any]:
+    """What was given, on the command line or in a config, without any defaults; sections are dicts.
+
+    Raises:
+        SettingsError: see :func:`parse`.
+    """
+    try:
+        parser.parse_args(list(argv))  # is anything missing?
+        given: Namespace = parser.parse_args(list(argv), defaults=False)
+    except (argparse.ArgumentError, TypeError, ValueError) as error:
+        raise SettingsError(_explain(str(error), parser)) from error
+    return {name: value for name, value in given.as_dict().items() if name != "config"}
+
+
 def _explain(message: str, parser: ArgumentParser) -> str:
     group = re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message)
     if group:
@@ -46,9 +109,19 @@ def _explain(message: str, parser: ArgumentParser) -> str:
         r"[Kk]ey '([\w.]+)' is not expected|[Oo]ption '([\w.]+)' is not accepted", message
     )
     if unknown is None:
-        return message
+        return _plainer(message)
     word = next(group for group in unknown.groups() if group)
     return f"no setting is called {word}{nearest(word, known_keys(parser))}"
+
+
+def _plainer(message: str) -> str:
+    """A range that was left, in a sentence; pydantic's own takes five lines."""
+    key = re.search(r'key "([\w.]+)"', message)
+    should = re.search(r"Input should be ([^\[\n]+) \[", message)
+    value = re.search(r"input_value=('[^']*'|[^,]+),", message)
+    if key is None or should is None or value is None:
+        return message
+    return f"`{key[1]}` must be {should[1]}, not {value[1]}"
 
 
 def known_keys(parser: ArgumentParser) -> list[str]:
@@ -56,20 +129,6 @@ def known_keys(parser: ArgumentParser) -> list[str]:
     return [action.dest for action in parser._actions if action.dest not in ("help", "print_config")]
 
 
-def trainer_arguments(parsed: Namespace) -> dict[str, Any]:
-    """The ``--trainer.*`` settings as keyword arguments."""
-    return dict(vars(parsed.trainer))
-
-
-def cards_in(argv: Sequence[str]) -> list[tuple[Path, dict[str, Any]]]:
-    """The checkpoints among the arguments, and their cards; each verb hands over to the side they are of."""
-    from vidlstm.errors import CheckpointError
-    from vidlstm.training.checkpoint import read_checkpoint
-
-    found = []
-    for path in (Path(word) for word in argv if word.endswith(".ckpt")):
-        try:
-            found.append((path, read_checkpoint(path)[1]))
-        except CheckpointError:
-            continue  # the verb says what is wrong with it
-    return found
+def section_fields(kind: type[Any]) -> dict[str, Any]:
+    """Name to settings dataclass, of the sections that a task's settings are made of."""
+    return {field.name: field.default_factory for field in fields(kind)}

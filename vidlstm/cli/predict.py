@@ -3,57 +3,65 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from vidlstm.cli.parsing import cards_in, new_parser, parse
-from vidlstm.cli.progress import ExtractionBar, show_failures
-from vidlstm.settings import BackboneSettings, SamplingSettings, WindowSettings
+from vidlstm.cli.parsing import add_device, add_how, new_parser, parse_given
+from vidlstm.cli.progress import ExtractionBar, TrackingBar, show_failures, show_lines
+from vidlstm.cli.track import add_tracking
+from vidlstm.render.sinks import SINKS
+from vidlstm.settings import Count, TrackingSettings, WindowSettings
+from vidlstm.structures import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jsonargparse import ArgumentParser
 
-def run(argv: Sequence[str]) -> int:
-    """Runs the verb."""
-    from vidlstm.cli import objects, trajectory
 
-    cards = cards_in(argv)
-    if any(card.get("task") == "trajectory" for _, card in cards):
-        return trajectory.run_predict(argv)
-    if tracked := [path for path, card in cards if isinstance(card.get("objects"), dict)]:
-        return objects.run_predict(argv, tracked[0])
+def predict_parser() -> ArgumentParser:
+    """Every setting of ``predict``; what has no effect on a checkpoint's task is refused later."""
     parser = new_parser("predict", "Videos of any length to annotated videos, tables and timelines.")
     parser.add_argument("checkpoint", type=Path, help="what train wrote")
-    parser.add_argument("videos", nargs="+", type=Path, help="videos, and folders to search for them")
-    parser.add_argument("--out", type=Path, required=True, help="takes the .json, .csv, .png and .mp4 files")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        type=Path,
+        help="videos, and folders to search for them; for forecasts, one tracks table (.parquet), too",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="takes the outputs of every video")
+    parser.add_argument("--outputs", type=str | None, default=None, help=f"some of {_known()}, with commas")
+    parser.add_argument("--video", type=bool, default=True, help="draw the MP4 where --outputs does not say")
     parser.add_argument("--store", type=Path | None, default=None, help="keep the features here")
-    parser.add_argument("--video", type=bool, default=True, help="draw the MP4")
-    parser.add_class_arguments(BackboneSettings, "backbone")
-    parser.add_class_arguments(SamplingSettings, "sampling")
+    add_device(parser)
+    parser.add_argument("--every", type=Count | None, default=None, help="forecast from every so many steps")
+    parser.add_argument(
+        "--homography", type=Path | None, default=None, help="pixels to metres, 3 x 3 numbers (forecasts)"
+    )
+    add_how(parser)
     parser.add_class_arguments(WindowSettings, "window")
-    settings = parse(parser, argv)
+    add_tracking(parser)
+    return parser
 
-    from vidlstm.verbs.predict_action import predict_action
 
-    with ExtractionBar() as bar:
-        report = predict_action(
-            settings.checkpoint,
-            settings.videos,
-            out=settings.out,
-            store=settings.store,
-            backbone=settings.backbone,
-            sampling=settings.sampling,
-            window=settings.window,
-            video=settings.video,
-            progress=bar,
-        )
+def _known() -> str:
+    return ", ".join(dict.fromkeys(suffix for _, suffix in SINKS))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Predicts, and prints what was found."""
+    given = parse_given(predict_parser(), argv)
+    tracking = {name: given.pop(name) for name in TrackingSettings.__dataclass_fields__ if name in given}
+    options: dict[str, Any] = {**given, **({"tracking": tracking} if tracking else {})}
+    if options.get("outputs") is not None:
+        options["outputs"] = [word.strip() for word in options["outputs"].split(",") if word.strip()]
+
+    from vidlstm.tasks import TASKS
+    from vidlstm.verbs.predict import predict
+
+    with TrackingBar() as tracking_bar, ExtractionBar() as bar:
+        report = predict(**options, progress=Progress(extraction=bar, tracking=tracking_bar))
     show_failures(report)
     for prediction in report.predictions:
-        print(prediction.video)
-        if prediction.produced_by["random_weights"]:
-            print("  warning: the backbone's weights are random; these labels mean nothing")
-        for s in prediction.segments:
-            print(f"  {s.start_seconds:8.2f} - {s.end_seconds:8.2f} s  {s.label}  {s.probability:.2f}")
-    for path in report.files:
-        print(path)
+        show_lines(TASKS[report.task].told(prediction))
+    show_lines(report.files)
     return 1 if report.failures else 0

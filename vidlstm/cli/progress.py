@@ -6,18 +6,20 @@ import logging
 import sys
 import time
 import warnings
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
     from vidlstm.features.extract import ExtractionReport
     from vidlstm.structures import Failure
-    from vidlstm.verbs.track import TrackingReport
+    from vidlstm.tracking.run import TrackingReport
 
 LOG_SECONDS = 10.0
 
@@ -134,3 +136,13 @@ def show_failures(report: _Report, *, limit: int = 20) -> None:
         console.print(f"[red]failed[/red] {escape(str(failure))}")
     if len(report.failures) > limit:
         console.print(f"... and {len(report.failures) - limit} more")
+
+
+def show_lines(lines: Iterable[Any]) -> None:
+    """Prints text as it is, and rich tables as such, on standard output."""
+    console = Console(soft_wrap=True)
+    for line in lines:
+        if isinstance(line, Table):
+            console.print(line)
+        else:
+            print(line)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.cli.parsing import new_parser, parse
+from vidlstm.cli.parsing import add_device, new_parser, parse
 from vidlstm.cli.progress import TrackingBar, show_failures
 from vidlstm.settings import TrackingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jsonargparse import ArgumentParser, Namespace
+    from jsonargparse import ArgumentParser
 
 
 def add_tracking(parser: ArgumentParser) -> None:
@@ -22,20 +22,15 @@ def add_tracking(parser: ArgumentParser) -> None:
     parser.add_class_arguments(TrackingSettings, skip={"boxes", "classes"})
 
 
-def tracking_settings(parsed: Namespace) -> TrackingSettings:
-    """The settings that :func:`add_tracking` parsed."""
-    names = TrackingSettings.__dataclass_fields__
-    return TrackingSettings(**{name: getattr(parsed, name) for name in names})
-
-
 def run(argv: Sequence[str]) -> int:
-    """Runs the verb."""
+    """Tracks, and says what was found in each video."""
     parser = new_parser("track", "Videos to one table of tracks. A killed run goes on where it stopped.")
     parser.add_argument("videos", nargs="+", type=Path, help="videos, and folders to search for them")
     parser.add_argument("--out", type=Path, default=Path("tracks.parquet"), help="the table (Parquet)")
     parser.add_argument(
         "--video", nargs="?", const=True, type=bool, default=False, help="draw an MP4 of each"
     )
+    add_device(parser)
     add_tracking(parser)
     parsed = parse(parser, argv)
 
@@ -45,8 +40,9 @@ def run(argv: Sequence[str]) -> int:
         report = track(
             parsed.videos,
             out=parsed.out,
-            settings=tracking_settings(parsed),
+            settings={name: parsed[name] for name in TrackingSettings.__dataclass_fields__},
             video=parsed.video,
+            device=parsed.device,
             progress=bar,
         )
     show_failures(report)

@@ -2,83 +2,87 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightning import Trainer
-
-from vidlstm.cli.parsing import new_parser, parse, trainer_arguments
-from vidlstm.cli.progress import ExtractionBar, quieten_lightning, speaks
-from vidlstm.settings import (
-    TRAINER_DEFAULTS,
-    ActionDataSettings,
-    ActionModelSettings,
-    BackboneSettings,
-    OptimiserSettings,
-    SamplingSettings,
-)
+from vidlstm.cli.parsing import add_device, add_store, new_parser, parse, section_fields
+from vidlstm.cli.progress import ExtractionBar, quieten_lightning, show_lines, speaks
+from vidlstm.settings import TRAINER_DEFAULTS, Seed
+from vidlstm.structures import Progress
+from vidlstm.tasks import TASKS, task_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jsonargparse import ArgumentParser
 
-TASKS = ("action", "trajectory")
+    from vidlstm.tasks.base import Task
 
 
-def action_parser() -> ArgumentParser:
-    """Every setting of ``train --task action``."""
-    parser = new_parser("train", "Labelled clips to a checkpoint; missing features are extracted first.")
-    parser.add_argument("--task", choices=TASKS, default="action", help="what is learned")
+def train_parser(task: Task[Any, Any]) -> ArgumentParser:
+    """Every setting of ``train`` for one task, made from the task's settings."""
+    from lightning import Trainer
+
+    parser = new_parser("train", f"{task.help.capitalize()}, to a checkpoint.")
+    parser.add_argument("--task", choices=tuple(TASKS), default=task.name, help=_tasks())
     parser.add_argument("--out", type=Path, required=True, help="takes best.ckpt, last.ckpt and metrics.json")
-    parser.add_argument(
-        "--store", type=Path, default=Path("features"), help="the feature store's root folder"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the split, the weights and the order")
+    add_store(parser)
+    parser.add_argument("--seed", type=Seed, default=0, help="of the split, the weights and the order")
     parser.add_argument("--resume", type=bool, default=False, help="go on from OUT/last.ckpt")
-    parser.add_class_arguments(ActionDataSettings, "data")
-    parser.add_class_arguments(BackboneSettings, "backbone")
-    parser.add_class_arguments(SamplingSettings, "sampling")
-    parser.add_class_arguments(ActionModelSettings, "model")
-    parser.add_class_arguments(OptimiserSettings, "optimiser")
+    add_device(parser)
+    for name, kind in section_fields(task.settings).items():
+        parser.add_class_arguments(kind, name)
     parser.add_class_arguments(Trainer, "trainer", instantiate=False)
-    parser.set_defaults({f"trainer.{key}": value for key, value in TRAINER_DEFAULTS.items()})
+    defaults = {**TRAINER_DEFAULTS, **task.trainer_defaults}
+    parser.set_defaults({f"trainer.{key}": value for key, value in defaults.items()})
     return parser
 
 
-def run(argv: Sequence[str]) -> int:
-    """Runs the verb."""
-    from vidlstm.cli import trajectory
+def _tasks() -> str:
+    return "; ".join(f"{name}: {task.help}" for name, task in TASKS.items())
 
-    if trajectory.asked_for(argv):
-        return trajectory.run_train(argv)
-    settings = parse(action_parser(), argv)
+
+def chosen_task(argv: Sequence[str]) -> str:
+    """The task that ``--task`` names, or else a config, or else the first there is."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--task")
+    first.add_argument("--config", action="append", default=[])
+    known, _ = first.parse_known_args(list(argv))
+    named = [known.task, *map(_task_in, reversed(known.config))]
+    return next((task for task in named if task is not None), next(iter(TASKS)))
+
+
+def _task_in(config: str) -> str | None:
+    from yaml import YAMLError, safe_load  # type: ignore[import-untyped]
+
+    try:
+        content = safe_load(Path(config).read_text(encoding="utf-8"))
+    except (OSError, YAMLError, UnicodeDecodeError, RecursionError):
+        return None  # the whole parser says what is wrong with it
+    return content.get("task") if isinstance(content, dict) else None
+
+
+def run(argv: Sequence[str]) -> int:
+    """Trains, and says how well."""
+    task = task_named(chosen_task(argv))
+    settings = parse(train_parser(task), argv)
     quieten_lightning()
 
-    from vidlstm.verbs.train_action import train_action
+    from vidlstm.verbs.train import train
 
     with ExtractionBar() as bar:
-        metrics = train_action(
-            data=settings.data,
+        metrics = train(
+            task.name,
             out=settings.out,
             store=settings.store,
-            backbone=settings.backbone,
-            sampling=settings.sampling,
-            model=settings.model,
-            optimiser=settings.optimiser,
-            trainer=trainer_arguments(settings),
+            trainer=dict(vars(settings.trainer)),
             seed=settings.seed,
             resume=settings.resume,
-            progress=bar,
+            device=settings.device,
+            progress=Progress(extraction=bar),
+            **{name: settings[name] for name in section_fields(task.settings)},
         )
     if speaks():
-        print(_summary(metrics, settings.out))
+        show_lines([*task.summary(metrics), settings.out / "best.ckpt"])
     return 0
-
-
-def _summary(metrics: dict[str, Any], out: Path) -> str:
-    return (
-        f"validation accuracy {metrics['val_accuracy']:.3f} in epoch {metrics['best_epoch']} "
-        f"({metrics['validation_clips']} clips; always the commonest class: "
-        f"{metrics['majority_class_accuracy']:.3f}). {out / 'best.ckpt'}"
-    )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vidlstm.cards import Card
     from vidlstm.render.sinks import Material
     from vidlstm.settings import PredictSettings
-    from vidlstm.structures import FeatureSequence, Failure, Progress
+    from vidlstm.structures import Failure, FeatureSequence, Progress
 
 
 @dataclass
@@ -71,9 +71,11 @@ class Predictor(ABC):
         path: the checkpoint.
         card: what the checkpoint says of itself.
         settings: how it is used.
+        model: the network, in eval mode, on its device.
     """
 
     kind: ClassVar[str]
+    model: Any
 
     def __init__(self, path: Path, card: Card, settings: PredictSettings) -> None:
         self.path, self.card, self.settings = path, card, settings
@@ -97,7 +99,7 @@ class Predictor(ABC):
 
     @abstractmethod
     def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
-        """Predicts many videos, decoding in processes of their own; a video that fails does not stop the others.
+        """Predicts many videos, decoded in other processes; one that fails does not stop the others.
 
         Args:
             inputs: files, and folders to search for them.

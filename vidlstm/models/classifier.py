@@ -55,6 +55,9 @@ class SequenceClassifier(nn.Module):
             differences and add up here.
         pooling: a name in ``POOLINGS``.
         forget_bias, orthogonal: how the encoder starts; see :class:`RecurrentEncoder`.
+
+    Attributes:
+        settings: these arguments by name.
     """
 
     def __init__(
@@ -76,6 +79,22 @@ class SequenceClassifier(nn.Module):
         orthogonal: bool = False,
     ) -> None:
         super().__init__()
+        self.settings = {
+            "feature_dim": feature_dim,
+            "num_classes": num_classes,
+            "cell": cell,
+            "hidden_size": hidden_size,
+            "num_layers": num_layers,
+            "bidirectional": bidirectional,
+            "projection": projection,
+            "dropout": dropout,
+            "input_dropout": input_dropout,
+            "frame_difference": frame_difference,
+            "absolute_difference": absolute_difference,
+            "pooling": pooling,
+            "forget_bias": forget_bias,
+            "orthogonal": orthogonal,
+        }
         self.norm = FeatureNorm(feature_dim)
         self.input_dropout = nn.Dropout1d(input_dropout)
         self.frame_difference, self.absolute_difference = frame_difference, absolute_difference
@@ -105,13 +124,16 @@ class SequenceClassifier(nn.Module):
         """Takes the statistics of the training features."""
         self.norm.fit(mean_F, std_F)
 
-    def forward(self, x_BTF: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:
+    def forward(self, x_BTF: Tensor, lengths_B: Tensor | None = None, truncate_steps: int = 0) -> Tensor:
         """Class scores (logits) ``(B, K)`` of padded features ``(B, T, F)`` with ``lengths (B,)``.
 
         Args:
-            x_BTF, lengths_B: the clips.
+            x_BTF: the clips.
+            lengths_B: valid steps of each, at least 1; None where all T are valid.
             truncate_steps: cut the gradient at every so many steps; see :func:`run_truncated`. 0 never does.
         """
+        if lengths_B is None:
+            lengths_B = torch.full((len(x_BTF),), x_BTF.shape[1], device=x_BTF.device)
         return self.scores_of(self.encoder_input(x_BTF, lengths_B), lengths_B, truncate_steps)
 
     def scores_of(self, read_BTE: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:

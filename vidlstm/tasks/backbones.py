@@ -52,7 +52,9 @@ def backbone_of_card(
     spec = card.backbone
     backbone = given or build_backbone(
         spec["backbone"],
-        weights=_weights_of_card({"backbone": card.backbone, "weights_source": card.weights_source}, settings.weights),
+        weights=_weights_of_card(
+            {"backbone": card.backbone, "weights_source": card.weights_source}, settings.weights
+        ),
         trust=settings.trust,
         size=_yolo_size(spec),
         download=settings.download,

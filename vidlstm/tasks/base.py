@@ -141,7 +141,7 @@ class Task(ABC, Generic[S, C]):
 
     @abstractmethod
     def measure(self, trainer: Trainer, module: Any, data: Any, best: Path) -> dict[str, Any]:
-        """Scores the best epoch after a training, and finishes its checkpoint; what ``metrics.json`` holds."""
+        """Scores the best epoch of a training and finishes its checkpoint; what ``metrics.json`` holds."""
 
     @abstractmethod
     def evaluate(
@@ -185,8 +185,8 @@ class Task(ABC, Generic[S, C]):
         """
 
     @abstractmethod
-    def summary(self, metrics: dict[str, Any]) -> str:
-        """What a training or an evaluation gave, in lines for the terminal."""
+    def summary(self, metrics: dict[str, Any]) -> list[Any]:
+        """What a training or an evaluation gave, in lines and rich tables for the terminal."""
 
     @abstractmethod
     def told(self, prediction: Any) -> Iterable[str]:

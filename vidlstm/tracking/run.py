@@ -24,9 +24,9 @@ from vidlstm.datasets.tracks_parquet import SCHEMA
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, VideoError
 from vidlstm.files import atomic, write_json, write_text
+from vidlstm.structures import Failure
 from vidlstm.tracking.detector import Detector
 from vidlstm.tracking.mot_boxes import MotBoxes, read_mot_boxes
-from vidlstm.structures import Failure
 from vidlstm.tracking.track_video import VideoSummary, track_video
 from vidlstm.video.container import check_is_file
 from vidlstm.video.hashing import hash_video
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import torch
 
     from vidlstm.settings import TrackingSettings
+
 
 @dataclass
 class TrackingReport:

@@ -1,1 +1,1 @@
-"""The verbs as plain functions; the only room that puts the others together."""
+"""The verbs of the command line as plain functions: each exists once and asks the task for what differs."""

@@ -16,14 +16,14 @@ from vidlstm.demo.story import draw_story
 from vidlstm.files import write_json
 from vidlstm.inference.segments import mean_iou
 from vidlstm.settings import ActionDataSettings, ActionModelSettings, BackboneSettings, OptimiserSettings
-from vidlstm.verbs.evaluate_action import evaluate_action
-from vidlstm.verbs.predict_action import predict_action
-from vidlstm.verbs.train_action import train_action
+from vidlstm.verbs.evaluate import evaluate
+from vidlstm.verbs.predict import predict
+from vidlstm.verbs.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vidlstm.verbs.extract import Progress
+    from vidlstm.structures import Progress
 
 FIGURES, EPOCHS = 36, 30
 MODEL = ActionModelSettings(num_layers=1, dropout=0.3, input_dropout=0.3, frame_difference=True)
@@ -53,6 +53,7 @@ def demo(
     epochs: int = EPOCHS,
     backbone: BackboneSettings | None = None,
     trainer: dict[str, Any] | None = None,
+    device: str | None = None,
     step: Callable[[str], None] = lambda text: None,
     progress: Progress | None = None,
 ) -> DemoReport:
@@ -65,6 +66,7 @@ def demo(
         epochs: of training.
         backbone: None is efficientnet_lite0 from the offline extra, the same everywhere.
         trainer: arguments of Lightning's ``Trainer``.
+        device: such as cpu or cuda:1; None takes a GPU where there is one.
         step: told what begins.
         progress: told of the extraction.
 
@@ -80,30 +82,40 @@ def demo(
     draw_dataset(out / "data", seed=seed, figures=figures)
     story, truth = draw_story(out / "data", seed=seed)
     step("extracting features with the frozen backbone, then training the LSTM on them")
-    train_action(
+    train(
+        "action",
         data=data,
         out=out / "run",
         store=out / "features",
         backbone=backbone,
         model=MODEL,
         optimiser=OPTIMISER,
-        trainer={"max_epochs": epochs, **(trainer or {})},
+        max_epochs=epochs,
+        trainer=trainer,
         seed=seed,
+        device=device,
         progress=progress,
     )
     checkpoint = out / "run" / "best.ckpt"
     step("evaluating on the clips of unseen figures")
-    evaluation = evaluate_action(
+    evaluation = evaluate(
         checkpoint,
         data=data,
         out=out / "evaluation",
         store=out / "features",
         backbone=backbone,
+        device=device,
         progress=progress,
     )
     step("annotating the longer video")
-    prediction = predict_action(
-        checkpoint, [story], out=out / "prediction", backbone=backbone, truth=tuple(truth), progress=progress
+    prediction = predict(
+        checkpoint,
+        story,
+        out=out / "prediction",
+        backbone=backbone,
+        device=device,
+        truth=tuple(truth),
+        progress=progress,
     )
     summary = {
         "accuracy": evaluation["accuracy"],

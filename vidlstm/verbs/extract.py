@@ -1,139 +1,73 @@
-"""``extract``: videos to a feature store. Also builds backbones and stores for the other verbs."""
+"""``extract``: videos to features, one at hand or many into a store."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.backbones.build import JOINT, build_backbone
-from vidlstm.backbones.person_features import NAME as POSE
-from vidlstm.backbones.yolo import YOLO_KINDS
+from vidlstm.backbones.base import Backbone
 from vidlstm.datasets.videos import find_videos
-from vidlstm.errors import SettingsError, WeightsError
-from vidlstm.features.extract import ExtractionReport, extract_features, make_store
-from vidlstm.features.spec import side_by_side
-from vidlstm.settings import BackboneSettings, SamplingSettings
+from vidlstm.features.extract import ExtractionReport, fill_store, make_store
+from vidlstm.features.in_process import features_of_video
+from vidlstm.settings import BackboneSettings, Positive, SamplingSettings, settings_from, value_from
+from vidlstm.tasks.backbones import backbone_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from vidlstm.backbones.base import Backbone
-    from vidlstm.features.store import FeatureStore
+    import numpy as np
 
-    Progress = Callable[[ExtractionReport, int], None]
-
-
-def backbone_from(settings: BackboneSettings, *, device: str | None = None) -> Backbone:
-    """The backbone that settings describe.
-
-    Raises:
-        SettingsError, WeightsError: see :func:`build_backbone`; or it describes tracked objects.
-    """
-    if POSE in settings.name.split(JOINT):
-        raise SettingsError(f"{POSE} describes tracked objects; train on their table: --data.tracks FILE")
-    return build_backbone(
-        settings.name,
-        weights=settings.weights,
-        trust=settings.trust,
-        size=settings.size,
-        download=settings.download,
-        dtype=settings.dtype,
-        fit=settings.fit,
-        compile=settings.compile,
-        device=device,
-    )
-
-
-def backbone_of_card(
-    card: dict[str, Any], settings: BackboneSettings, *, device: str | None = None
-) -> Backbone:
-    """The backbone a checkpoint was trained on, with the weights that settings lead to.
-
-    Args:
-        card: the checkpoint's.
-        settings: where the weights are, and how to run it; name, dtype, fit and size are the checkpoint's.
-
-    Raises:
-        WeightsError: the weights found are not those of the training.
-    """
-    spec = card["backbone"]
-    backbone = build_backbone(
-        spec["backbone"],
-        weights=_weights_of_card(card, settings.weights),
-        trust=settings.trust,
-        size=_yolo_size(spec),
-        download=settings.download,
-        dtype=spec["dtype"],
-        fit=spec["frame"][2],
-        compile=settings.compile,
-        device=device,
-    )
-    if backbone.spec != spec:
-        raise WeightsError(
-            "this backbone is not the one the checkpoint was trained on; give its weights with "
-            f"--backbone.weights:\n{side_by_side(spec, backbone.spec)}"
-        )
-    return backbone
-
-
-def _weights_of_card(card: dict[str, Any], given: str | None) -> str | None:
-    """For each network: ``random``, the file that was given, that of the training if it is still there."""
-    parts = card["backbone"].get("parts", [card["backbone"]])
-    hashes = [str(part["weights_sha256"]) for part in parts]
-    sources = str(card.get("weights_source", "")).split(JOINT)
-    places: list[str | None] = [None] * len(parts) if given is None else list(given.split(JOINT))
-    if len(parts) == 1:
-        sources, places = [str(card.get("weights_source", ""))], [given]
-    if len(places) != len(parts) or len(sources) != len(parts):
-        return given  # it says what is wrong itself
-    for i, digest in enumerate(hashes):
-        if digest.startswith("random:"):
-            places[i] = "random"
-        elif not places[i] and Path(sources[i]).is_file():
-            places[i] = sources[i]  # checked by its hash when it is built
-    return JOINT.join(place or "" for place in places) or None
-
-
-def _yolo_size(spec: dict[str, Any]) -> int | None:
-    """The one size that YOLO networks were given; None where they have none or each had its own."""
-    parts = [part for part in spec.get("parts", [spec]) if part["backbone"] in YOLO_KINDS]
-    sides = {int(part["frame"][0]) for part in parts}
-    return sides.pop() if len(sides) == 1 else None
-
-
-def fill_store(
-    paths: Sequence[Path],
-    store: FeatureStore,
-    backbone: Backbone,
-    *,
-    backbone_settings: BackboneSettings,
-    sampling: SamplingSettings,
-    progress: Progress | None = None,
-) -> ExtractionReport:
-    """Extracts what the store lacks; ``progress`` gets the report so far and the number of videos in all."""
-    unique = list(dict.fromkeys(paths))
-    return extract_features(
-        unique,
-        store,
-        backbone,
-        decoder=sampling.decoder,
-        workers=sampling.workers,
-        timeout_seconds=sampling.timeout_seconds,
-        batch_size=backbone_settings.batch_size,
-        progress=None if progress is None else lambda report: progress(report, len(unique)),
-    )
+    from vidlstm.structures import FeatureSequence, Progress
 
 
 def extract(
-    paths: Sequence[Path],
+    video: Path | str | np.ndarray,
     *,
-    store: Path = Path("features"),
-    backbone: BackboneSettings | None = None,
-    sampling: SamplingSettings | None = None,
+    backbone: Backbone | BackboneSettings | Mapping[str, Any] | str = "mobilenet_v2",
+    fps: float = 10.0,
+    image_fps: float = 25.0,
+    device: str | None = None,
+) -> FeatureSequence:
+    """The features of one video, here and now: no store, no other process.
+
+    >>> extract("a.mp4", backbone="efficientnet_lite0", fps=10)  # doctest: +SKIP
+    FeatureSequence(features (123, 1280) float16)
+
+    Args:
+        video: a file, a folder of images, or RGB uint8 frames ``(T, H, W, 3)`` of any size.
+        backbone: a backbone, or the name or settings of one, which is then built for this call alone.
+        fps: features per second of video.
+        image_fps: the rate of a folder of images, and of frames in memory.
+        device: such as cpu or cuda:1; None takes a GPU where there is one.
+
+    Raises:
+        VideoError: the video cannot be read.
+        WeightsError: the backbone's weights are nowhere.
+    """
+    if isinstance(backbone, Backbone):
+        network, batch_size = backbone, BackboneSettings().batch_size
+    else:
+        settings = settings_from(BackboneSettings, backbone, section="backbone")
+        network, batch_size = backbone_from(settings, device=device), settings.batch_size
+    return features_of_video(
+        Path(video) if isinstance(video, str) else video,
+        network,
+        fps=value_from(Positive, fps, name="fps"),
+        image_fps=value_from(Positive, image_fps, name="image_fps"),
+        batch_size=batch_size,
+    )
+
+
+def extract_to_store(
+    paths: Path | str | Sequence[Path | str],
+    *,
+    store: Path | str = Path("features"),
+    backbone: BackboneSettings | Mapping[str, Any] | str | None = None,
+    sampling: SamplingSettings | Mapping[str, Any] | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> ExtractionReport:
-    """Extracts features of videos into a store. What is there already is not done again.
+    """Extracts features of many videos into a store. What is there already is not done again.
 
     Args:
         paths: videos, and folders to search for them.
@@ -141,16 +75,17 @@ def extract(
         backbone: the frozen network.
         sampling: which frames.
         device: such as cpu or cuda:1; None takes a GPU where there is one.
-        progress: told of the report so far and the number of videos in all.
+        progress: told of the extraction.
 
     Raises:
         DatasetError: a folder holds no video.
         WeightsError: the backbone's weights are nowhere.
     """
-    backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
-    videos = find_videos([Path(p) for p in paths])
-    network = backbone_from(backbone, device=device)
+    settings = settings_from(BackboneSettings, backbone, section="backbone")
+    sampling = settings_from(SamplingSettings, sampling, section="sampling")
+    videos = find_videos([Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)])
+    network = backbone_from(settings, device=device)
     target = make_store(Path(store), network, fps=sampling.fps, image_fps=sampling.image_fps)
     return fill_store(
-        videos, target, network, backbone_settings=backbone, sampling=sampling, progress=progress
+        videos, target, network, sampling=sampling, batch_size=settings.batch_size, progress=progress
     )

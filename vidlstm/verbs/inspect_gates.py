@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vidlstm.datasets.segments import read_segments
 from vidlstm.errors import VideoError
+from vidlstm.features.extract import fill_store, make_store, store_folder
 from vidlstm.files import atomic
 from vidlstm.inference.attribution import (
     Attribution,
@@ -21,17 +22,18 @@ from vidlstm.inference.attribution import (
 from vidlstm.inference.gates import GateRecording, record_gates
 from vidlstm.inference.segments import merge_windows, step_probabilities, window_rows
 from vidlstm.render.gates import GateCourse, frame_count, plot_gates
-from vidlstm.settings import BackboneSettings, SamplingSettings, WindowSettings
-from vidlstm.training.action import load_action_model
-from vidlstm.verbs.extract import backbone_of_card, fill_store
-from vidlstm.verbs.predict_action import build_predictor, feature_store
+from vidlstm.tasks import open_checkpoint
+from vidlstm.tasks.action.predictor import ActionPredictor
+from vidlstm.tasks.action.task import ActionTask
+from vidlstm.verbs.load import predict_settings
+from vidlstm.verbs.predict import make_folder
 from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:
-    from vidlstm.backbones.base import Backbone
-    from vidlstm.features.store import FeatureStore
-    from vidlstm.structures import ActionPrediction, FeatureSequence, Frame
-    from vidlstm.verbs.extract import Progress
+    from vidlstm.cards import ActionCard
+    from vidlstm.settings import BackboneSettings, SamplingSettings, WindowSettings
+    from vidlstm.structures import ActionPrediction, FeatureSequence, Frame, Progress
+    from vidlstm.tasks.base import Trained
 
 FORMAT = "vidlstm.gates/1"
 
@@ -65,6 +67,7 @@ def inspect_gates(
     backbone: BackboneSettings | None = None,
     sampling: SamplingSettings | None = None,
     window: WindowSettings | None = None,
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> GateReport:
     """Runs a video as ``predict`` does, and records every gate, cell and hidden state.
@@ -76,66 +79,75 @@ def inspect_gates(
         store: keeps the features; None throws them away.
         truth: a CSV file of the true segments, drawn beside the predicted ones.
         attribution: also find which frames the decisions rest on.
-        backbone, sampling, window: as for ``predict``.
+        backbone, sampling, window, device: as for ``predict``.
         progress: told of the extraction.
 
     Raises:
         SettingsError: attribution is asked for and captum is not installed.
         VidlstmError: see its subclasses.
     """
-    backbone, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
     segments = None if truth is None else read_segments(Path(truth))
     if attribution:
         integrated_gradients()  # before any work is done: is captum there?
-    model, card = load_action_model(Path(checkpoint))
-    network = backbone_of_card(card, backbone)
-    predictor = build_predictor(model, card, network, Path(checkpoint), window)
-    Path(out).mkdir(parents=True, exist_ok=True)
-    with feature_store(store, Path(out), network, card) as features:
-        sequence = video_features(
-            video, features, network, backbone=backbone, sampling=sampling, progress=progress
-        )
-    rows = window_rows(sequence.timestamps_seconds, predictor.window_seconds, predictor.stride_seconds)
+    _, trained = open_checkpoint(checkpoint, "action")
+    predictor = action_predictor(trained, backbone, sampling, window, device)
+    model, out = predictor.model, Path(out)
+    make_folder(out)
+    sequence = video_features(predictor, video, store, out, progress)
+    cut, cell = predictor.windows.cut, predictor.card.model.cell
+    rows = window_rows(sequence.timestamps_seconds, cut.window_seconds, cut.stride_seconds)
     recording = record_gates(model, sequence, rows)
     found = attribute(model, sequence, rows) if attribution else None
     deletion = None if found is None else check_by_deletion(model, sequence, rows, found)
-    prediction = predictor(str(video), sequence)
-    arrays = gate_arrays(sequence, recording, found, prediction, cell=card["model"]["cell"])
-    stem = Path(out) / video.stem
+    prediction = predictor.windows(str(video), sequence)
+    arrays = gate_arrays(sequence, recording, found, prediction, cell=cell)
+    stem = out / video.stem
     files = [stem.with_name(f"{stem.name}.gates.npz")]
     with atomic(files[0]) as temporary, temporary.open("wb") as file:
         # No allow_pickle=False: before numpy 2.1 that would be stored as an array. None holds objects.
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     courses = layer_courses(sequence, recording, found)
-    frames = some_frames(video, sequence, sampling)
+    frames = some_frames(video, sequence, predictor.settings.sampling)
     for layer, course in courses.items():
         files.append(stem.with_name(f"{stem.name}.{layer}.png"))
-        title = f"{video.name}: {layer} of {len(courses)}, {card['model']['cell']}"
+        title = f"{video.name}: {layer} of {len(courses)}, {cell}"
         plot_gates(course, prediction, frames, files[-1], title=title, truth=segments)
     return GateReport(recording, found, deletion, prediction, files)
 
 
+def action_predictor(
+    trained: Trained[ActionCard], backbone: Any, sampling: Any, window: Any, device: str | None
+) -> ActionPredictor:
+    """The predictor of an opened checkpoint of whole frames; the rest as for ``predict``."""
+    settings = predict_settings({"backbone": backbone, "sampling": sampling, "window": window})
+    predictor = ActionTask().predictor(trained, settings, device=device)
+    assert isinstance(predictor, ActionPredictor)
+    return predictor
+
+
 def video_features(
-    video: Path,
-    store: FeatureStore,
-    network: Backbone,
-    *,
-    backbone: BackboneSettings,
-    sampling: SamplingSettings,
-    progress: Progress | None,
+    predictor: ActionPredictor, video: Path, store: Path | None, out: Path, progress: Progress | None
 ) -> FeatureSequence:
     """The features of one video, from the store or newly extracted into it.
 
     Raises:
         VideoError: the video gives none.
     """
-    report = fill_store(
-        [video], store, network, backbone_settings=backbone, sampling=sampling, progress=progress
-    )
-    if video not in report.hashes:
-        failure = report.failures[0]
-        raise VideoError(video, reason=failure.reason, detail=failure.detail)
-    return store.get(report.hashes[video])
+    card, settings = predictor.card, predictor.settings
+    with store_folder(store, out) as root:
+        features = make_store(root, predictor.backbone, fps=card.fps, image_fps=card.image_fps)
+        report = fill_store(
+            [video],
+            features,
+            predictor.backbone,
+            sampling=settings.sampling,
+            batch_size=settings.backbone.batch_size,
+            progress=progress,
+        )
+        if video not in report.hashes:
+            failure = report.failures[0]
+            raise VideoError(video, reason=failure.reason, detail=failure.detail)
+        return features.get(report.hashes[video])
 
 
 def gate_arrays(

@@ -15,18 +15,17 @@ from vidlstm.models.cells import CELLS
 from vidlstm.models.fusion import streams_of
 from vidlstm.models.recurrent import RecurrentEncoder
 from vidlstm.render.gradients import plot_lag_gradients
-from vidlstm.settings import BackboneSettings, SamplingSettings
-from vidlstm.training.action import classifier_of_card, load_action_model
-from vidlstm.verbs.extract import backbone_of_card
-from vidlstm.verbs.inspect_gates import video_features
-from vidlstm.verbs.predict_action import feature_store
+from vidlstm.tasks import TASKS, open_checkpoint
+from vidlstm.verbs.inspect_gates import action_predictor, video_features
+from vidlstm.verbs.predict import make_folder
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from vidlstm.models.fusion import Classifier
-    from vidlstm.verbs.extract import Progress
+    from vidlstm.cards import ActionCard
+    from vidlstm.settings import BackboneSettings, SamplingSettings
+    from vidlstm.structures import Progress
 
 SEQUENCES = 8
 
@@ -53,6 +52,7 @@ def inspect_gradients(
     store: Path | None = None,
     backbone: BackboneSettings | None = None,
     sampling: SamplingSettings | None = None,
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> GradientReport:
     """Measures d(output at T) / d(input at t) against the lag T - t.
@@ -65,7 +65,7 @@ def inspect_gradients(
         hidden_size: of the fresh cells, one layer each, that read as many normal values.
         forget_bias, orthogonal: how the fresh cells start.
         seed: of weights and noise.
-        store, backbone, sampling: as for ``predict``; only a video needs them.
+        store, backbone, sampling, device: as for ``predict``; only a video needs them.
         progress: told of the extraction.
 
     Raises:
@@ -87,20 +87,17 @@ def inspect_gradients(
             orthogonal=orthogonal,
         )
         fresh[cell] = lag_gradients(encoder, torch.randn(SEQUENCES, steps, hidden_size), seed=seed)
-    Path(out).mkdir(parents=True, exist_ok=True)
+    make_folder(Path(out))
     trained = {}
     if checkpoint is not None:
-        model, card = load_action_model(Path(checkpoint))
-        x_BTF = noise_like_training(model, steps, seed=seed)
+        _, opened = open_checkpoint(checkpoint, "action")
+        x_BTF = noise_like_training(opened.model, steps, seed=seed)
         if video is not None:
-            settings, sampling = backbone or BackboneSettings(), sampling or SamplingSettings()
-            network = backbone_of_card(card, settings)
-            with feature_store(store, Path(out), network, card) as features:
-                sequence = video_features(
-                    video, features, network, backbone=settings, sampling=sampling, progress=progress
-                )
+            predictor = action_predictor(opened, backbone, sampling, None, device)
+            sequence = video_features(predictor, video, store, Path(out), progress)
             x_BTF = torch.from_numpy(sequence.features[-steps:]).float()[None]
-        trained = before_and_after(model, card, x_BTF, seed=seed)
+            x_BTF = x_BTF.to(predictor.backbone.device)
+        trained = before_and_after(opened.model, opened.card, x_BTF, seed=seed)
     files = [Path(out) / "gradients.png", Path(out) / "gradients.csv"]
     plot_lag_gradients(fresh, files[0], others=trained)
     rows = [
@@ -112,26 +109,25 @@ def inspect_gradients(
     return GradientReport(fresh, trained, files)
 
 
-def noise_like_training(model: Classifier, steps: int, *, seed: int) -> Tensor:
+def noise_like_training(model: Any, steps: int, *, seed: int) -> Tensor:
     """Features ``(B, T, F)``, each independent, normal, with the mean and spread of the training features."""
     generator, norm = torch.Generator().manual_seed(seed), model.norm
     noise_BTF = torch.randn(SEQUENCES, steps, len(norm.mean), generator=generator)
-    return noise_BTF / norm.scale + norm.mean
+    like_BTF: Tensor = noise_BTF / norm.scale + norm.mean
+    return like_BTF
 
 
-def before_and_after(
-    model: Classifier, card: dict[str, Any], x_BTF: Tensor, *, seed: int
-) -> dict[str, np.ndarray]:
+def before_and_after(model: Any, card: ActionCard, x_BTF: Tensor, *, seed: int) -> dict[str, np.ndarray]:
     """Norms of a trained classifier's encoders, and of those with the same settings before any training."""
     torch.manual_seed(seed)
-    fresh = classifier_of_card(card).eval()
+    fresh: Any = TASKS["action"].build(card).to(x_BTF.device).eval()
     lengths_B, norms = torch.full((len(x_BTF),), x_BTF.shape[1]), {}
     for trained, untrained in zip(streams_of(model, x_BTF), streams_of(fresh, x_BTF), strict=True):
         untrained.model.norm.load_state_dict(trained.model.norm.state_dict())
         for name, stream in (("trained", trained), ("untrained", untrained)):
             with torch.no_grad():
                 read_BTE = stream.model.encoder_input(stream.x_BTF, lengths_B)
-            norms[f"checkpoint ({card['model']['cell']}), {stream.prefix}{name}"] = lag_gradients(
+            norms[f"checkpoint ({card.model.cell}), {stream.prefix}{name}"] = lag_gradients(
                 stream.model.encoder, read_BTE, seed=seed
             )
     return norms

@@ -73,7 +73,7 @@ class ArrayReader(VideoReader):
     def _image(self, image: np.ndarray) -> np.ndarray:
         if self._size is None:
             return np.ascontiguousarray(image)
-        height, width = scaled_size(*image.shape[:2], self._size)
+        height, width = scaled_size(image.shape[0], image.shape[1], self._size)
         return finished(resized(np.ascontiguousarray(image), height, width), 0, self._size)
 
     def close(self) -> None:  # noqa: D102 as in VideoReader

@@ -89,8 +89,8 @@ def choose_clips(
 @torch.inference_mode()
 def clip_probabilities(model: AnyClassifier, data: SequenceData) -> np.ndarray:
     """Class probabilities ``(S, K)`` of the validation clips, in their order."""
-    parts = []
-    for batch in data.val_dataloader():
+    parts, device = [], next(model.parameters()).device
+    for batch in (batch.to(device) for batch in data.val_dataloader()):
         scores = model(batch.x_BTF, batch.lengths_B, **batch.extras)
         parts.append(scores.double().softmax(-1).cpu().numpy())
     return np.concatenate(parts)
@@ -126,7 +126,7 @@ def score_clips(data: SequenceData, probabilities_SK: np.ndarray) -> dict[str, A
 def write_clips(
     out: Path, report: dict[str, Any], data: SequenceData, probabilities_SK: np.ndarray
 ) -> list[Path]:
-    """Writes ``predictions.csv`` and ``confusion.png``; takes the baseline's predictions out of the report."""
+    """Writes ``predictions.csv`` and ``confusion.png``; takes the baseline's words out of the report."""
     baseline = report.pop("baseline_predictions", None)
     table = {
         "path": [r.name for r in data.validation_records],

@@ -54,7 +54,7 @@ class ActionPredictor(Predictor):
         self.labels, self.backbone = trained.card.labels, backbone
         self.model = trained.model.to(backbone.device)
         self.windows = WindowClassifier(
-            self.model,  # type: ignore[arg-type]
+            self.model,
             self.labels,
             Cut.of(settings.window, trained.card.window_seconds),
             produced_by=origin(trained.path, trained.card.fps, backbone),

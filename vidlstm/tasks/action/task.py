@@ -35,7 +35,7 @@ class ClipTask(Task[S, C]):
 
     monitor = "val_loss"
     sides = ("auto", "validation", "test", "all")
-    resume_keys = ("labels", "backbone", "fps", "image_fps", "model", "seed")
+    resume_keys: ClassVar[tuple[str, ...]] = ("labels", "backbone", "fps", "image_fps", "model", "seed")
 
     def check(self, settings: S) -> None:
         """Truncation needs a network that reads forwards alone."""
@@ -64,7 +64,7 @@ class ClipTask(Task[S, C]):
             card=card,
         )
 
-    def measure(self, trainer: Trainer, module: Any, data: SequenceData, best: Path) -> dict[str, Any]:
+    def measure(self, trainer: Trainer, module: Any, data: Any, best: Path) -> dict[str, Any]:
         """The validation metrics of the best epoch and of the last."""
         import torch
 
@@ -85,12 +85,19 @@ class ClipTask(Task[S, C]):
         }
 
     def scored(
-        self, trained: Trained[C], data: SequenceData, settings: Any, side: str, out: Path
+        self,
+        trained: Trained[C],
+        data: SequenceData,
+        settings: Any,
+        side: str,
+        out: Path,
+        device: str | None,
     ) -> Evaluation:
         """Scores the clips of a filled data module and writes pictures and tables."""
+        from vidlstm.devices import resolve_device
         from vidlstm.tasks.action.evaluation import clip_probabilities, score_clips, write_clips
 
-        model: Any = trained.model
+        model: Any = trained.model.to(resolve_device(device))
         probabilities_SK = clip_probabilities(model, data)
         report = score_clips(data, probabilities_SK)
         report |= {
@@ -103,18 +110,18 @@ class ClipTask(Task[S, C]):
         }
         return Evaluation(report, write_clips(out, report, data, probabilities_SK))
 
-    def summary(self, metrics: dict[str, Any]) -> str:
+    def summary(self, metrics: dict[str, Any]) -> list[Any]:
         """Of a training its best epoch; of an evaluation the model beside its baselines."""
         if "best_epoch" in metrics:
-            return (
+            return [
                 f"validation accuracy {metrics['val_accuracy']:.3f} in epoch {metrics['best_epoch']} "
                 f"({metrics['validation_clips']} clips; always the commonest class: "
                 f"{metrics['majority_class_accuracy']:.3f})"
-            )
-        from vidlstm.render.report import as_text, results_table
+            ]
+        from vidlstm.render.report import results_table
 
         rows = {"model": {name: metrics[name] for name in SCORES}, **metrics["baselines"]}
-        return f"{as_text(results_table(rows))}{metrics['clips']} {metrics['side']} clips"
+        return [results_table(rows), f"{metrics['clips']} {metrics['side']} clips"]
 
 
 class ActionTask(ClipTask[ActionSettings, ActionCard]):
@@ -181,7 +188,7 @@ class ActionTask(ClipTask[ActionSettings, ActionCard]):
             sampling=dataclasses.replace(sampling, fps=card.fps, image_fps=card.image_fps),
             run=dataclasses.replace(run, seed=card.seed),
         )
-        return self.scored(trained, filled, settings, side, out)
+        return self.scored(trained, filled, settings, side, out, run.device)
 
     def predictor(
         self,

@@ -73,7 +73,7 @@ class ObjectActionPredictor(Predictor):
         self.labels, self.network, self.device = card.labels, network, device
         self.model = trained.model.to(resolve_device(device))
         self.windows = ObjectWindowClassifier(
-            self.model,  # type: ignore[arg-type]
+            self.model,
             self.labels,
             Cut.of(settings.window, card.window_seconds),
             feature_dim=card.feature_dim,
@@ -99,9 +99,8 @@ class ObjectActionPredictor(Predictor):
         """Predicts one video; see :meth:`Predictor.predict`. Features of whole frames are of no use here."""
         if not isinstance(source, str | Path | np.ndarray):
             raise ValueError("objects are tracked in videos and frames, not in features")
-        in_memory = isinstance(source, np.ndarray)
-        name, rate = (NAME, rate_of(fps)) if in_memory else (str(source), fps)
-        video = source if in_memory else Path(source)
+        video = source if isinstance(source, np.ndarray) else Path(source)
+        name, rate = (NAME, rate_of(fps)) if isinstance(video, np.ndarray) else (str(source), fps)
         tracking = self.settings.tracking
         with self._one_at_a_time:
             self._detector = self._detector or detector_of(tracking, resolve_device(self.device))
@@ -128,9 +127,7 @@ class ObjectActionPredictor(Predictor):
             image_fps=rate or tracking.image_fps,
         ) as reader:
             cut = crops.cut_from(reader, network.views, network.size)
-            _, features = features_of_frames(
-                cut, network, batch_size=self.settings.backbone.batch_size
-            )
+            _, features = features_of_frames(cut, network, batch_size=self.settings.backbone.batch_size)
         return features
 
     def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:

@@ -42,18 +42,14 @@ class ObjectActionTask(ClipTask[ObjectActionSettings, ObjectActionCard]):
         super().check(settings)
         table_of(settings.data)
 
-    def prepare(
-        self, settings: ObjectActionSettings, run: Run
-    ) -> tuple[ObjectActionData, ObjectActionCard]:
+    def prepare(self, settings: ObjectActionSettings, run: Run) -> tuple[ObjectActionData, ObjectActionCard]:
         """Reads and splits the clips, finds their objects in the table, extracts what is cut out of them."""
         from vidlstm.tasks.action.data import read_split
         from vidlstm.tasks.object_action.data import gather_objects, how_tracked
         from vidlstm.tasks.object_action.network import object_network
 
         labels, split = read_split(settings.data, seed=run.seed)
-        network = object_network(
-            settings.backbone, crop_margin=settings.data.crop_margin, device=run.device
-        )
+        network = object_network(settings.backbone, crop_margin=settings.data.crop_margin, device=run.device)
         data = gather_objects(
             split.train,
             split.validation,
@@ -73,10 +69,8 @@ class ObjectActionTask(ClipTask[ObjectActionSettings, ObjectActionCard]):
 
         return build_bag_classifier(card.widths, len(card.labels), **plain(card.model))
 
-    def measure(
-        self, trainer: Trainer, module: Any, data: ObjectActionData, best: Path  # type: ignore[override]
-    ) -> dict[str, Any]:
-        """The same; writes ``short_tracks.csv``, the tracks that are seen too shortly to be trained on."""
+    def measure(self, trainer: Trainer, module: Any, data: Any, best: Path) -> dict[str, Any]:
+        """Also writes ``short_tracks.csv``, the tracks that are seen too shortly to be trained on."""
         from vidlstm.files import write_csv
 
         metrics = super().measure(trainer, module, data, best)
@@ -115,7 +109,7 @@ class ObjectActionTask(ClipTask[ObjectActionSettings, ObjectActionCard]):
             sampling=dataclasses.replace(sampling, fps=card.fps, image_fps=card.image_fps),
             run=dataclasses.replace(run, seed=card.seed),
         )
-        return self.scored(trained, filled, settings, side, out)
+        return self.scored(trained, filled, settings, side, out, run.device)
 
     def predictor(
         self,

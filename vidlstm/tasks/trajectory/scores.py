@@ -1,4 +1,4 @@
-"""Every metric of a forecaster on some windows, and of the models without learning beside it."""
+"""Every metric of a forecaster on some windows, beside the models without learning, and pictures of it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from vidlstm.errors import CheckpointError
+from vidlstm.files import atomic
 from vidlstm.inference.forecast import forecast_windows, kinematic_paths, truth_of
 from vidlstm.models.kinematic import KINEMATIC, build_kinematic
-from vidlstm.training.trajectory_calibration import coverage, region_levels, sample_paths, select
+from vidlstm.render.paths import plot_error_by_step, plot_forecasts
+from vidlstm.training.trajectory_calibration import (
+    coverage,
+    fit_spread_scale,
+    region_levels,
+    sample_paths,
+    select,
+)
 from vidlstm.training.trajectory_loss import mixture_log_density
 from vidlstm.training.trajectory_metrics import (
     best_of_k,
@@ -23,11 +32,17 @@ from vidlstm.training.trajectory_metrics import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
+    from vidlstm.cards import TrajectoryCard
     from vidlstm.datamodules.trajectories import WindowDataset
+    from vidlstm.datasets.tracks import TrackTable
     from vidlstm.models.forecaster import Forecast, PathForecaster
+    from vidlstm.structures import PathForecast
 
+SPREAD_SCALE = "model.spread_scale_P"
 SAMPLED_WINDOWS = 2000
 """Metrics that draw samples use at most so many windows, evenly spread."""
 GROUPS = 4
@@ -100,3 +115,45 @@ def _score_modes(forecast: Forecast, truth: Tensor, windows: WindowDataset) -> d
     report["kde_nll"] = float(kde_nll(sample_paths(part, 200), true_part).mean())
     report |= coverage(region_levels(part, true_part), windows.recording_N[some])
     return report
+
+
+def check_tables(checkpoint: Path, card: TrajectoryCard, table: TrackTable) -> None:
+    """Refuses tracks that a checkpoint was not trained for.
+
+    Raises:
+        CheckpointError: other coordinates, another unit, or another length of a step.
+    """
+    coordinates = table.positions_RC.shape[1]
+    unit = "pixels" if card.unit == "box heights" else card.unit
+    if table.unit != unit or coordinates != card.coordinates:
+        raise CheckpointError(
+            f"{checkpoint} was trained on {card.coordinates} values in {unit}, "
+            f"{table.recording} has {coordinates} in {table.unit}"
+        )
+    if abs(table.seconds_per_step / card.seconds_per_step - 1) > 0.15:
+        raise CheckpointError(
+            f"{checkpoint} was trained at {card.seconds_per_step:g} s a step, {table.recording} has "
+            f"{table.seconds_per_step:g}; see `data.frame_step`"
+        )
+
+
+def calibrate(model: PathForecaster, windows: WindowDataset, checkpoint: Path) -> None:
+    """Fits the spread's scale on validation windows, in the model and in its checkpoint."""
+    if not model.modes:
+        return
+    scale_P = fit_spread_scale(forecast_windows(model, windows), truth_of(windows), windows.recording_N)
+    model.spread_scale_P *= scale_P.to(model.spread_scale_P)
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    content["state_dict"][SPREAD_SCALE] *= scale_P.to(content["state_dict"][SPREAD_SCALE])
+    with atomic(checkpoint) as temporary:
+        torch.save(content, temporary)
+
+
+def plot_report(report: dict[str, Any], found: list[PathForecast], out: Path) -> list[Path]:
+    """Draws ``error_by_step.png`` and ``paths.png``."""
+    lines = {"network": report["error_by_step"]}
+    lines |= {name: row["error_by_step"] for name, row in report["baselines"].items()}
+    files = [out / "error_by_step.png", out / "paths.png"]
+    plot_error_by_step(lines, files[0], seconds_per_step=report["seconds_per_step"], unit=report["unit"])
+    plot_forecasts([f for f in found if not (f.truth_PC != f.truth_PC).any()], files[1])
+    return files

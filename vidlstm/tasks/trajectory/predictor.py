@@ -1,0 +1,135 @@
+"""A forecaster: tracks tables and videos to where each object will be."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import threading
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vidlstm.datasets.homography import project, read_homography
+from vidlstm.datasets.videos import find_videos
+from vidlstm.devices import resolve_device
+from vidlstm.errors import SettingsError
+from vidlstm.inference.predictor import Outcome, Predictor, Work, rate_of
+from vidlstm.render.sinks import Material
+from vidlstm.tasks.trajectory.forecasts import forecast_all
+from vidlstm.tracking.run import detector_of, track_source, track_videos
+from vidlstm.video.arrays import NAME
+from vidlstm.video.reader import open_video
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from vidlstm.cards import TrajectoryCard
+    from vidlstm.settings import PredictSettings
+    from vidlstm.structures import FeatureSequence, TrackForecasts
+    from vidlstm.tasks.base import Trained
+    from vidlstm.tracking.detector import Detector
+
+TABLE = ".parquet"
+OF_TABLES, OF_VIDEOS = ("parquet", "csv", "json", "png"), ("parquet", "csv", "json", "mp4")
+"""What is written where no outputs are asked for."""
+
+
+class TrajectoryPredictor(Predictor):
+    """Says where each tracked object will be.
+
+    ``predict`` takes tracks tables (Parquet), videos and frames, and gives
+    :class:`~vidlstm.structures.TrackForecasts`. In videos and frames the objects are found and followed with
+    the network that ``settings.tracking.weights`` names, one video at a time, however many threads ask.
+
+    Args:
+        trained: the checkpoint.
+        settings: how it is used.
+        device: None takes a GPU where there is one.
+    """
+
+    kind = "forecast"
+    card: TrajectoryCard
+
+    def __init__(
+        self, trained: Trained[TrajectoryCard], settings: PredictSettings, *, device: str | None = None
+    ) -> None:
+        super().__init__(trained.path, trained.card, settings)
+        self.device = device
+        self.model: Any = trained.model.to(resolve_device(device))
+        self._detector: Detector | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def predict(
+        self, source: str | Path | np.ndarray | FeatureSequence, *, fps: float | None = None
+    ) -> TrackForecasts:
+        """Predicts one table or video; see :meth:`Predictor.predict`. Features are of no use here."""
+        if not isinstance(source, str | Path | np.ndarray):
+            raise ValueError("a forecaster takes tracks tables, videos and frames, not features")
+        if not isinstance(source, np.ndarray) and Path(source).suffix == TABLE:
+            return self._forecast(Path(source), self.settings.every)
+        video = source if isinstance(source, np.ndarray) else Path(source)
+        name, rate = (NAME, rate_of(fps)) if isinstance(video, np.ndarray) else (str(source), fps)
+        tracking = self.settings.tracking
+        with self._one_at_a_time:
+            self._detector = self._detector or detector_of(tracking, resolve_device(self.device))
+            table, _ = track_source(video, name, self._detector, tracking, image_fps=rate)
+        with tempfile.TemporaryDirectory() as folder:
+            tracks = Path(folder) / "tracks.parquet"
+            table.write_parquet(tracks)
+            return self._forecast(tracks, self.settings.every or 1)
+
+    def _forecast(self, tracks: Path, every: int | None) -> TrackForecasts:
+        # A copy: reading tracks of another unit changes the model's.
+        return forecast_all(
+            copy.deepcopy(self.model),
+            self.card,
+            tracks,
+            every=every,
+            homography=self.settings.homography,
+        )
+
+    def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
+        """Forecasts of one table, or of many videos together; see :meth:`Predictor.outcomes`."""
+        if inputs[0].suffix != TABLE:
+            yield self._of_videos(inputs, work)
+            return
+        if len(inputs) > 1:
+            raise SettingsError("give one tracks table; it may hold several videos")
+        material = Material(open_video=self._open, to_picture=self._to_picture())
+        yield Outcome(
+            self._forecast(inputs[0], self.settings.every), work.out / inputs[0].stem, material, OF_TABLES
+        )
+
+    def _of_videos(self, inputs: Sequence[Path], work: Work) -> Outcome:
+        tracks = work.out / "tracks.parquet"
+        report, _, table = track_videos(
+            find_videos(inputs),
+            out=tracks,
+            settings=self.settings.tracking,
+            device=self.device,
+            progress=work.progress.tracking if work.progress else None,
+        )
+        work.files += report.files
+        work.failures += report.failures
+        material = Material(
+            open_video=self._open,
+            tracks=table,
+            fps={record["video"]: record["fps"] for record in report.videos},
+            to_picture=self._to_picture(),
+            modes_in_text=False,
+        )
+        found = self._forecast(tracks, self.settings.every or 1)
+        return Outcome(found, work.out / "forecasts", material, OF_VIDEOS)
+
+    @property
+    def _open(self) -> Any:
+        tracking = self.settings.tracking
+        return partial(open_video, decoder=tracking.decoder, image_fps=tracking.image_fps)
+
+    def _to_picture(self) -> Any:
+        if self.settings.homography is None:
+            return None
+        back = np.linalg.inv(read_homography(self.settings.homography))
+        return lambda positions: project(positions, back)
