@@ -14,9 +14,10 @@ LEVELS = [
     {"errors"},
     {"structures", "settings", "files", "devices"},
     {"video", "backbones", "datasets", "models"},
-    {"tracking", "features"},
+    {"tracking", "features", "cards"},
     {"datamodules", "training"},
     {"inference", "render", "demo"},
+    {"tasks"},
     {"verbs"},
     {"cli"},
 ]

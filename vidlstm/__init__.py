@@ -14,7 +14,6 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
-    from vidlstm.inference.predictor import Predictor
     from vidlstm.models.classifier import SequenceClassifier
     from vidlstm.render.sinks import register_sink
     from vidlstm.structures import (
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         Segment,
         TrackForecasts,
     )
+    from vidlstm.tasks.predictor import Predictor
     from vidlstm.verbs.evaluate import evaluate
     from vidlstm.verbs.extract import extract, extract_to_store
     from vidlstm.verbs.load import load
@@ -38,7 +38,7 @@ _PLACES = {
     "Backbone": "backbones.base",
     "FeatureSequence": "structures",
     "ObjectActions": "structures",
-    "Predictor": "inference.predictor",
+    "Predictor": "tasks.predictor",
     "Segment": "structures",
     "SequenceClassifier": "models.classifier",
     "TrackForecasts": "structures",

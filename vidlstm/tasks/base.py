@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from vidlstm.backbones.base import Backbone
-    from vidlstm.inference.predictor import Predictor
     from vidlstm.settings import BackboneSettings, PredictSettings, SamplingSettings
     from vidlstm.structures import Progress
+    from vidlstm.tasks.predictor import Predictor
 
 C = TypeVar("C", bound=Card)
 S = TypeVar("S")

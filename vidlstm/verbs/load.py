@@ -12,8 +12,8 @@ from vidlstm.settings import PredictSettings, settings_from
 from vidlstm.tasks import open_checkpoint
 
 if TYPE_CHECKING:
-    from vidlstm.inference.predictor import Predictor
     from vidlstm.tasks.base import Task
+    from vidlstm.tasks.predictor import Predictor
 
 
 def load(

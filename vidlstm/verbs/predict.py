@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.errors import OutputError, VideoError
-from vidlstm.inference.predictor import Predictor, Work
 from vidlstm.render.sinks import check_outputs, write_outputs
 from vidlstm.structures import Failure
+from vidlstm.tasks.predictor import Predictor, Work
 from vidlstm.verbs.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vidlstm.inference.predictor import Outcome
     from vidlstm.structures import Progress, Segment
+    from vidlstm.tasks.predictor import Outcome
 
 
 @dataclass

@@ -10,11 +10,11 @@ import numpy as np
 from vidlstm.datasets.videos import find_videos
 from vidlstm.features.extract import fill_store, make_store, store_folder
 from vidlstm.features.in_process import features_of_video
-from vidlstm.inference.predictor import Outcome, Predictor, Work, origin, rate_of
 from vidlstm.inference.windows import Cut, WindowClassifier
 from vidlstm.render.names import output_stems
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.structures import FeatureSequence
+from vidlstm.tasks.predictor import Outcome, Predictor, Work, origin, rate_of
 from vidlstm.video.arrays import NAME
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.datamodules.sequence_data import SequenceData
-    from vidlstm.inference.predictor import Predictor
     from vidlstm.models.fusion import AnyClassifier
     from vidlstm.settings import BackboneSettings, PredictSettings, SamplingSettings
     from vidlstm.structures import ActionPrediction
+    from vidlstm.tasks.predictor import Predictor
     from vidlstm.training.action import ActionModule
 
 SCORES = ("accuracy", "top5_accuracy", "mean_class_accuracy", "macro_f1")

@@ -17,12 +17,12 @@ from vidlstm.features.extract import store_folder
 from vidlstm.features.in_process import features_of_frames
 from vidlstm.features.read_tracks import tracked_objects
 from vidlstm.inference.object_windows import ObjectWindowClassifier
-from vidlstm.inference.predictor import Outcome, Predictor, Work, origin, rate_of
 from vidlstm.inference.windows import Cut
 from vidlstm.render.names import output_stems
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.settings import SamplingSettings
 from vidlstm.tasks.object_action.data import objects_of, sequences_of
+from vidlstm.tasks.predictor import Outcome, Predictor, Work, origin, rate_of
 from vidlstm.tracking.run import detector_of, track_source, track_videos
 from vidlstm.video.arrays import NAME
 from vidlstm.video.reader import open_video

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.datamodules.object_actions import ObjectActionData
-    from vidlstm.inference.predictor import Predictor
     from vidlstm.models.fusion import AnyClassifier
     from vidlstm.settings import BackboneSettings, PredictSettings, SamplingSettings
     from vidlstm.structures import ActionPrediction, ObjectActions
     from vidlstm.tasks.base import Evaluation, Run, Trained
+    from vidlstm.tasks.predictor import Predictor
 
 
 class ObjectActionTask(ClipTask[ObjectActionSettings, ObjectActionCard]):

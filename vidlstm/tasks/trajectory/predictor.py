@@ -15,8 +15,8 @@ from vidlstm.datasets.homography import project, read_homography
 from vidlstm.datasets.videos import find_videos
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError
-from vidlstm.inference.predictor import Outcome, Predictor, Work, rate_of
 from vidlstm.render.sinks import Material
+from vidlstm.tasks.predictor import Outcome, Predictor, Work, rate_of
 from vidlstm.tasks.trajectory.forecasts import forecast_all
 from vidlstm.tracking.run import detector_of, track_source, track_videos
 from vidlstm.video.arrays import NAME

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.datamodules.trajectories import TrajectoryData
-    from vidlstm.inference.predictor import Predictor
     from vidlstm.models.forecaster import PathForecaster
     from vidlstm.settings import BackboneSettings, PredictSettings, SamplingSettings, TrajectoryDataSettings
     from vidlstm.structures import TrackForecasts
+    from vidlstm.tasks.predictor import Predictor
     from vidlstm.training.trajectory import TrajectoryModule
 
 FOLDER = {"train": "train", "validation": "val", "test": "test"}
