@@ -17,8 +17,10 @@ from vidlstm.datamodules.object_sequences import ObjectSequence, object_sequence
 from vidlstm.features.read_tracks import read_tracked_objects
 from vidlstm.features.tracked_objects import POSE_DIM
 from vidlstm.inference.object_windows import ObjectWindowClassifier
+from vidlstm.inference.windows import Cut
 from vidlstm.models.bags import BagClassifier
 from vidlstm.models.fusion import FUSIONS, BagFusion, build_bag_classifier
+from vidlstm.settings import WindowSettings
 from vidlstm.structures import ActionPrediction, ObjectActions
 
 LABELS = ("a", "b", "c")
@@ -37,8 +39,13 @@ def network(width: int = POSE_DIM, fusion: str = "early") -> BagClassifier | Bag
 
 
 def predictor(model: BagClassifier | BagFusion, width: int = 4, **settings: Any) -> ObjectWindowClassifier:
-    settings = {"minimum_object_seconds": 0.5, "window_seconds": 2.0, **settings}
-    return ObjectWindowClassifier(model, LABELS, feature_dim=width, step_seconds=STEP, **settings)
+    window = {name: settings.pop(f"{name}_seconds", None) for name in ("stride", "minimum")}
+    cut = Cut.of(
+        WindowSettings(stride_seconds=window["stride"], minimum_seconds=window["minimum"]),
+        settings.pop("window_seconds", 2.0),
+    )
+    settings = {"minimum_object_seconds": 0.5, **settings}
+    return ObjectWindowClassifier(model, LABELS, cut, feature_dim=width, step_seconds=STEP, **settings)
 
 
 def actions_of(path: Path, model: BagClassifier | BagFusion) -> ObjectActions:

@@ -11,16 +11,34 @@ import torch
 from lightning import Trainer, seed_everything
 
 from tests.fakes.features import clips_of, fake_store, rise_or_fall
+from vidlstm.cards import CARD, ActionCard
 from vidlstm.datamodules.actions import ActionData
 from vidlstm.errors import CheckpointError
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.models.fusion import LateFusion
-from vidlstm.training.action import ActionModule, classifier_of_card, load_action_model
-from vidlstm.training.checkpoint import CARD
+from vidlstm.settings import ActionModelSettings, OptimiserSettings
+from vidlstm.tasks import open_checkpoint
+from vidlstm.tasks.action.task import ActionTask
+from vidlstm.training.action import ActionModule
 
 WIDTH = 6
 MODEL = {"hidden_size": 16, "num_layers": 1, "projection": 0, "dropout": 0.0, "input_dropout": 0.0}
-CARD_OF_MODEL = {"labels": ["fall", "rise"], "feature_dim": WIDTH, "model": MODEL}
+SURE = OptimiserSettings(learning_rate=2e-2, label_smoothing=0.0)
+
+
+def card_of(**values: Any) -> ActionCard:
+    """What a checkpoint of these sequences says."""
+    model = ActionModelSettings(**{**MODEL, **values.pop("model", {})})
+    backbone = {"backbone": "none"}
+    return ActionCard(
+        labels=("fall", "rise"),
+        feature_dim=WIDTH,
+        backbone=backbone,
+        fps=10,
+        window_seconds=1,
+        model=model,
+        **values,
+    )
 
 
 class Payload:
@@ -50,7 +68,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ActionModul
     data = eight(folder)
     seed_everything(0, verbose=False)
     model = SequenceClassifier(WIDTH, 2, **MODEL)
-    task = ActionModule(model, 2, total_steps=90, learning_rate=2e-2, card=CARD_OF_MODEL)
+    task = ActionModule(model, 2, SURE, total_steps=90, card=card_of())
     fitted = trainer(max_epochs=30)
     fitted.fit(task, datamodule=data)
     fitted.save_checkpoint(folder / "a.ckpt")
@@ -70,8 +88,9 @@ def test_overfits_eight_sequences_that_differ_in_order_alone(
 
 def test_the_checkpoint_round_trips(trained: tuple[Path, ActionModule, ActionData]) -> None:
     path, task, data = trained
-    model, card = load_action_model(path)
-    assert {key: card[key] for key in CARD_OF_MODEL} == CARD_OF_MODEL
+    _, opened = open_checkpoint(path, "action")
+    model = opened.model
+    assert (opened.card, opened.epoch) == (card_of(), 30)
     assert not model.training
     batch = next(iter(data.val_dataloader()))
     with torch.no_grad():
@@ -91,19 +110,19 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_does_not_run_it(
     }.items():
         torch.save(content, tmp_path / f"{name}.ckpt")
         with pytest.raises(CheckpointError, match=r"\.ckpt is damaged or would run code"):
-            load_action_model(tmp_path / f"{name}.ckpt")
+            open_checkpoint(tmp_path / f"{name}.ckpt")
         assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 99}, "card version 99"),
-        ({"task": "trajectory"}, "trained for 'trajectory'"),
+        ({"version": 99}, "version 99, this vidlstm reads 1 to 2; a newer vidlstm wrote it"),
+        ({"task": "trajectory"}, "trained for 'trajectory'; this needs action"),
         ({"labels": ["one"]}, "does not describe its weights"),
-        ({"labels": None}, "does not describe its weights"),
-        ({"feature_dim": "wide"}, "does not describe its weights"),
-        ({"model": {"hidden_sise": 3}}, "does not describe its weights"),
+        ({"labels": None}, "its card says wrongly of labels"),
+        ({"feature_dim": "wide"}, "its card says wrongly of feature_dim"),
+        ({"model": {"hidden_sise": 3}}, "its card says wrongly of model.hidden_sise"),
         ({"model": {**MODEL, "cell": "none"}}, "does not describe its weights"),
         ({"model": {**MODEL, "hidden_size": 17}}, "does not describe its weights"),
     ],
@@ -114,7 +133,7 @@ def test_a_card_that_does_not_fit_is_refused(
     honest = torch.load(trained[0], weights_only=True)
     torch.save({**honest, CARD: {**honest[CARD], **change}}, tmp_path / "b.ckpt")
     with pytest.raises(CheckpointError, match=message):
-        load_action_model(tmp_path / "b.ckpt")
+        open_checkpoint(tmp_path / "b.ckpt", "action")
 
 
 @pytest.mark.parametrize(
@@ -123,20 +142,20 @@ def test_a_card_that_does_not_fit_is_refused(
 def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "c.ckpt").write_bytes(content)
     with pytest.raises(CheckpointError, match="damaged"):
-        load_action_model(tmp_path / "c.ckpt")
+        open_checkpoint(tmp_path / "c.ckpt")
     torch.save({"weights": torch.zeros(2)}, tmp_path / "d.ckpt")
     with pytest.raises(CheckpointError, match="not written by vidlstm train"):
-        load_action_model(tmp_path / "d.ckpt")
+        open_checkpoint(tmp_path / "d.ckpt")
 
 
-PARTS = [2, 4]
-LATE_CARD = {**CARD_OF_MODEL, "part_dims": PARTS, "model": {**MODEL, "fusion": "late"}}
+PARTS = (2, 4)
+LATE_CARD = card_of(part_dims=PARTS, model={"fusion": "late"})
 
 
 def late_task() -> ActionModule:
     seed_everything(0, verbose=False)
-    model = classifier_of_card(LATE_CARD)
-    return ActionModule(model, 2, total_steps=90, learning_rate=2e-2, card=LATE_CARD)
+    model = ActionTask().build(LATE_CARD)
+    return ActionModule(model, 2, SURE, total_steps=90, card=LATE_CARD)
 
 
 def test_late_fusion_overfits_eight_sequences_and_its_checkpoint_round_trips(tmp_path: Path) -> None:
@@ -146,9 +165,10 @@ def test_late_fusion_overfits_eight_sequences_and_its_checkpoint_round_trips(tmp
     (found,) = trainer().validate(task, datamodule=data, verbose=False)
     assert found["val_accuracy"] == 1.0
     fitted.save_checkpoint(tmp_path / "late.ckpt")
-    model, card = load_action_model(tmp_path / "late.ckpt")
+    _, opened = open_checkpoint(tmp_path / "late.ckpt")
+    model = opened.model
     assert isinstance(model, LateFusion)
-    assert card["part_dims"] == PARTS
+    assert opened.card.part_dims == PARTS
     batch = next(iter(data.val_dataloader()))
     with torch.no_grad():
         expected = task.eval()(batch.x_BTF, batch.lengths_B)
@@ -156,9 +176,9 @@ def test_late_fusion_overfits_eight_sequences_and_its_checkpoint_round_trips(tmp
         for stream, part in zip(model.streams, batch.x_BTF.split(PARTS, dim=-1), strict=True):
             assert torch.equal(stream(part, batch.lengths_B).argmax(1), batch.targets)
     honest = torch.load(tmp_path / "late.ckpt", weights_only=True)
-    torch.save({**honest, CARD: {**card, "part_dims": [3, 3]}}, tmp_path / "other.ckpt")
+    torch.save({**honest, CARD: {**honest[CARD], "part_dims": [3, 3]}}, tmp_path / "other.ckpt")
     with pytest.raises(CheckpointError, match="does not describe its weights"):
-        load_action_model(tmp_path / "other.ckpt")
+        open_checkpoint(tmp_path / "other.ckpt")
 
 
 def test_a_stream_learns_what_it_would_learn_alone(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
+from vidlstm.settings import OptimiserSettings
 from vidlstm.structures import SequenceBatch
 from vidlstm.training.action import ActionModule, action_metrics, balanced_weights
 from vidlstm.training.baselines import late_regression, logistic_regression, majority_class, score
@@ -72,7 +73,8 @@ def test_the_baseline_scores_agree_with_scikit_learn() -> None:
 def test_the_training_loss_is_weighted_smoothed_cross_entropy() -> None:
     scores, targets = drawn(12, 3)
     weights, smoothing = torch.tensor([0.5, 1.0, 2.0]), 0.2
-    task = ActionModule(Echo(), 3, total_steps=1, label_smoothing=smoothing, class_weights_K=weights)
+    optimiser = OptimiserSettings(label_smoothing=smoothing)
+    task = ActionModule(Echo(), 3, optimiser, total_steps=1, class_weights_K=weights)
     (batch,) = batches(scores, targets, 12)
     # As torch documents it: -log p weighed by its class, the sum divided by the targets' weights.
     log_p = scores.log_softmax(1)

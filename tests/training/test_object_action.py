@@ -10,19 +10,21 @@ import torch
 from lightning import seed_everything
 
 from tests.fakes.objects import rise_or_fall, still
-from tests.training.test_action import MODEL, WIDTH, trainer
+from tests.training.test_action import MODEL, SURE, WIDTH, card_of, trainer
+from vidlstm.cards import CARD, ObjectActionCard, Tracked
 from vidlstm.cli.main import main
 from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.datasets import ClipRecord
 from vidlstm.errors import CheckpointError
 from vidlstm.models.bags import BagClassifier
 from vidlstm.models.classifier import SequenceClassifier
-from vidlstm.training.action import ActionModule, load_action_model, load_any_action_model
-from vidlstm.training.checkpoint import CARD
+from vidlstm.tasks import open_checkpoint
+from vidlstm.training.action import ActionModule
 
 LABELS = ("fall", "rise")
 OBJECTS = {"tracking": {"fps": 10.0}, "max_gap_seconds": 0.5, "minimum_seconds": 0.3}
-CARD_OF_MODEL = {"labels": list(LABELS), "feature_dim": WIDTH, "model": MODEL, "objects": OBJECTS}
+OF_FRAMES = {name: value for name, value in vars(card_of()).items() if name != "data"}
+CARD_OF_MODEL = ObjectActionCard(**OF_FRAMES, objects=Tracked(**OBJECTS))  # type: ignore[arg-type]
 
 
 def eight() -> ObjectActionData:
@@ -45,8 +47,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ActionModul
     task = ActionModule(
         BagClassifier(SequenceClassifier(WIDTH, 2, **MODEL)),
         2,
+        SURE,
         total_steps=120,
-        learning_rate=2e-2,
         card=CARD_OF_MODEL,
     )
     fitted = trainer(max_epochs=40)
@@ -66,9 +68,11 @@ def test_overfits_eight_bags(trained: tuple[Path, ActionModule, ObjectActionData
 
 def test_the_checkpoint_round_trips(trained: tuple[Path, ActionModule, ObjectActionData]) -> None:
     path, task, data = trained
-    model, card = load_any_action_model(path)
+    task_of, opened = open_checkpoint(path)
+    model = opened.model
+    assert task_of.name == "object_action"
     assert isinstance(model, BagClassifier) and not model.training
-    assert card["objects"] == OBJECTS
+    assert opened.card.objects == Tracked(**OBJECTS)  # type: ignore[arg-type]
     (batch, *_) = data.val_dataloader()
     with torch.no_grad():
         said = model(batch.x_BTF, batch.lengths_B, **batch.extras)
@@ -81,13 +85,13 @@ def test_the_checkpoint_round_trips(trained: tuple[Path, ActionModule, ObjectAct
 def test_what_needs_whole_frames_refuses_it(
     trained: tuple[Path, ActionModule, ObjectActionData], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(CheckpointError, match=r"about tracked objects.*without --data\.tracks"):
-        load_action_model(trained[0])
+    with pytest.raises(CheckpointError, match="trained for 'object_action'; this needs action"):
+        open_checkpoint(trained[0], "action")
     (tmp_path / "a.mp4").write_bytes(b"not looked at")
     for what, videos in (("gates", [str(tmp_path / "a.mp4")]), ("gradients", [])):
         argv = ["inspect", what, str(trained[0]), *videos, "--out", str(tmp_path / "out")]
         assert main(argv) == 2
-        assert "about tracked objects" in capsys.readouterr().err
+        assert "trained for 'object_action'; this needs action" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -108,8 +112,8 @@ def test_a_damaged_card_is_refused(
 ) -> None:
     honest = torch.load(trained[0], weights_only=True)
     torch.save({**honest, CARD: {**honest[CARD], "objects": objects}}, tmp_path / "b.ckpt")
-    with pytest.raises(CheckpointError, match="does not describe its weights"):
-        load_any_action_model(tmp_path / "b.ckpt")
+    with pytest.raises(CheckpointError, match=r"its card says wrongly of objects"):
+        open_checkpoint(tmp_path / "b.ckpt")
     (tmp_path / "a.mp4").write_bytes(b"not looked at")
     argv = ["predict", str(tmp_path / "b.ckpt"), str(tmp_path / "a.mp4"), "--out", str(tmp_path / "out")]
     assert main(argv) == 2
@@ -121,7 +125,7 @@ def test_weights_of_another_kind_are_refused(
 ) -> None:
     """A card of whole frames on weights of bags, and the other way round."""
     honest = torch.load(trained[0], weights_only=True)
-    card = {k: v for k, v in honest[CARD].items() if k != "objects"}
+    card = card_of().as_plain()
     torch.save({**honest, CARD: card}, tmp_path / "c.ckpt")
     with pytest.raises(CheckpointError, match="does not describe its weights"):
-        load_any_action_model(tmp_path / "c.ckpt")
+        open_checkpoint(tmp_path / "c.ckpt")

@@ -10,13 +10,17 @@ from lightning import Trainer, seed_everything
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from tests.fakes.tracks import walkers, write_ethucy
+from vidlstm.cards import TrajectoryCard
 from vidlstm.datamodules.trajectories import BalancedIndices, TrajectoryData
 from vidlstm.datasets.ethucy import read_ethucy_file
 from vidlstm.errors import DatasetError
 from vidlstm.inference.forecast import forecast_windows, truth_of
 from vidlstm.models.forecaster import Forecast, PathForecaster
+from vidlstm.settings import TrajectoryDataSettings, TrajectoryModelSettings, TrajectoryOptimiserSettings
+from vidlstm.tasks import open_checkpoint
+from vidlstm.tasks.trajectory.task import TrajectoryTask
 from vidlstm.training.path_augmentation import PathAugmentation, augment_paths
-from vidlstm.training.trajectory import RecordingMeans, TrajectoryModule, load_trajectory_model
+from vidlstm.training.trajectory import RecordingMeans, TrajectoryModule
 from vidlstm.training.trajectory_calibration import coverage, fit_spread_scale, region_levels, sample_paths
 from vidlstm.training.trajectory_loss import best_of_k_loss, likelihood_loss, mixture_log_density, path_loss
 
@@ -173,18 +177,27 @@ def test_overfits_eight_windows_and_the_checkpoint_round_trips(
 ) -> None:
     seed_everything(0, verbose=False)
     data = small_data(tmp_path, neighbours=0 if social == "none" else 4)
-    network = {"modes": 2, "hidden_size": 32, "decoder_size": 64, "decoding": decoding, "social": social}
-    model = PathForecaster(**network)  # type: ignore[arg-type]
+    network = TrajectoryModelSettings(
+        modes=2,
+        hidden_size=32,
+        decoder_size=64,
+        decoding=decoding,
+        social=social,  # type: ignore[arg-type]
+    )
+    card = TrajectoryCard(
+        coordinates=2, unit="metres", seconds_per_step=0.4, model=network, data=TrajectoryDataSettings()
+    )
+    model = TrajectoryTask().build(card)
     model.fit(data.typical_step())
     epochs = 25 if decoding == "direct" else 12
     task = TrajectoryModule(
         model,
+        TrajectoryOptimiserSettings(learning_rate=1e-2),
         validation_recordings=1,
         observed=8,
         total_steps=8 * epochs,
-        learning_rate=1e-2,
         augmentation=PathAugmentation(flip=0, reverse=0, scale=0, noise=0),
-        card={"network": network},
+        card=card,
     )
     before = _error(model, data)
     trainer = Trainer(
@@ -199,9 +212,9 @@ def test_overfits_eight_windows_and_the_checkpoint_round_trips(
     trainer.fit(task, datamodule=data)
     assert _error(model, data) < 0.35 * before
     trainer.save_checkpoint(tmp_path / "a.ckpt")
-    loaded, card = load_trajectory_model(tmp_path / "a.ckpt")
-    assert card["network"] == network
-    assert _error(loaded, data) == pytest.approx(_error(model, data))
+    _, loaded = open_checkpoint(tmp_path / "a.ckpt", "trajectory")
+    assert loaded.card == card
+    assert _error(loaded.model, data) == pytest.approx(_error(model, data))
 
 
 def _error(model: PathForecaster, data: TrajectoryData) -> float:

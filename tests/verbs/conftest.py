@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from vidlstm.verbs.train_action import train_action
 
 from tests.fakes.videos import write_video
 from vidlstm.settings import (
@@ -17,7 +18,6 @@ from vidlstm.settings import (
     OptimiserSettings,
     SamplingSettings,
 )
-from vidlstm.verbs.train_action import train_action
 
 LABELS = ("a", "b", "c")
 BACKBONE = BackboneSettings(name="squeezenet1_1", weights="random", batch_size=8)

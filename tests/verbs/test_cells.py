@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from vidlstm.training.checkpoint import read_checkpoint
 
 from tests.fakes.tracks import make_ethucy
 from tests.fakes.videos import write_video
 from vidlstm.cli.main import main
 from vidlstm.models.cells import CELLS
 from vidlstm.training.action import load_action_model
-from vidlstm.training.checkpoint import read_checkpoint
 from vidlstm.training.trajectory import load_trajectory_model
 
 if TYPE_CHECKING:

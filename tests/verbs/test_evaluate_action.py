@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from vidlstm.verbs.evaluate_action import evaluate_action
 
 from tests.verbs.conftest import LABELS, SAMPLING, data, write_csv
 from vidlstm.errors import CheckpointError, DatasetError
-from vidlstm.verbs.evaluate_action import evaluate_action
 
 
 def evaluate(trained: Path, root: Path, out: Path, annotations: str, **settings: Any) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars
 import pytest
+from vidlstm.verbs.predict_video import predict_video
+from vidlstm.verbs.train_trajectory import train_trajectory
 
 from tests.fakes.tracks import make_ethucy, write_tracks
 from tests.tracking.test_mot_boxes import det
@@ -15,8 +17,6 @@ from tests.video.clips import make_clip
 from vidlstm.cli.main import main
 from vidlstm.errors import CheckpointError
 from vidlstm.settings import TrackingSettings, TrajectoryDataSettings, TrajectoryModelSettings
-from vidlstm.verbs.predict_video import predict_video
-from vidlstm.verbs.train_trajectory import train_trajectory
 
 HIDDEN = tuple(f"{frame},-1,{10 + 3 * frame},20," for frame in range(15, 20))
 QUIET = {"max_epochs": 1, "accelerator": "cpu", "enable_progress_bar": False, "logger": False}

@@ -12,12 +12,12 @@ import pytest
 import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_only
+from vidlstm.training.checkpoint import CARD, read_checkpoint
+from vidlstm.verbs.train_action import build_trainer, extracts
 
 from tests.training.test_action import Payload
 from tests.verbs.conftest import LABELS, train
 from vidlstm.errors import CheckpointError
-from vidlstm.training.checkpoint import CARD, read_checkpoint
-from vidlstm.verbs.train_action import build_trainer, extracts
 
 VALIDATED = {"val_accuracy", "val_loss", "val_macro_f1", "val_mean_class_accuracy"}
 

@@ -9,6 +9,10 @@ import numpy as np
 import polars
 import pytest
 import yaml
+from vidlstm.verbs.evaluate_trajectory import evaluate_trajectory
+from vidlstm.verbs.predict_trajectory import predict_trajectory
+from vidlstm.verbs.train_trajectory import train_trajectory
+from vidlstm.verbs.trajectory_scores import score_baselines
 
 from tests.fakes.tracks import make_ethucy, write_tracks
 from vidlstm.cli.main import main
@@ -19,10 +23,6 @@ from vidlstm.errors import CheckpointError, DatasetError, SettingsError
 from vidlstm.render.benchmark import ethucy_table
 from vidlstm.settings import TrajectoryDataSettings, TrajectoryModelSettings, TrajectoryOptimiserSettings
 from vidlstm.verbs.benchmark_trajectory import PUBLISHED, summarise
-from vidlstm.verbs.evaluate_trajectory import evaluate_trajectory
-from vidlstm.verbs.predict_trajectory import predict_trajectory
-from vidlstm.verbs.train_trajectory import train_trajectory
-from vidlstm.verbs.trajectory_scores import score_baselines
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "trajectory").glob("*.yaml"))
 QUIET = {"max_epochs": 2, "accelerator": "cpu", "enable_progress_bar": False, "logger": False}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars
 import pytest
+from vidlstm.verbs.predict_objects import predict_objects
 
 from tests.backbones.networks import yolo_file
 from tests.fakes.videos import write_video
@@ -16,7 +17,6 @@ from tests.verbs.objects.runs import CROPS, POSES, SMALL, by_track, evaluate, tr
 from vidlstm.cli.main import main
 from vidlstm.errors import CheckpointError
 from vidlstm.settings import TrackingSettings
-from vidlstm.verbs.predict_objects import predict_objects
 
 
 def test_an_unknown_track_names_the_clip_and_its_tracks(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import polars
 import pytest
+from vidlstm.verbs.object_network import object_network
+from vidlstm.verbs.train_action import train_action
 
 from tests.backbones.networks import yolo_file
 from tests.fakes.tracked_clips import DISC, SQUARE
@@ -20,8 +22,6 @@ from vidlstm.render.object_tables import read_object_actions_json
 from vidlstm.settings import ActionDataSettings, BackboneSettings, SamplingSettings
 from vidlstm.training.action import load_any_action_model
 from vidlstm.verbs import object_data
-from vidlstm.verbs.object_network import object_network
-from vidlstm.verbs.train_action import train_action
 from vidlstm.video.reader import open_video
 
 
