@@ -7,7 +7,7 @@ task import nothing heavy at their top: the command line asks tasks for their se
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -48,6 +48,27 @@ class Run:
     progress: Progress | None = None
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """What is to be scored.
+
+    Attributes:
+        data: settings of the data that were given; the others are those of the training.
+        side: one of ``Task.sides``.
+        out: takes pictures and tables.
+        backbone: where the weights are.
+        sampling: how videos are decoded.
+        run: what is shared.
+    """
+
+    data: Mapping[str, Any]
+    side: str
+    out: Path
+    backbone: BackboneSettings
+    sampling: SamplingSettings
+    run: Run
+
+
 @dataclass(frozen=True, eq=False)
 class Trained(Generic[C]):
     """A checkpoint that was opened.
@@ -63,19 +84,6 @@ class Trained(Generic[C]):
     card: C
     model: nn.Module
     epoch: int = -1
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What scoring a checkpoint gave.
-
-    Attributes:
-        report: what ``report.json`` holds; ``baselines`` has the trivial rows.
-        files: the pictures and tables that were written.
-    """
-
-    report: dict[str, Any]
-    files: list[Path] = field(default_factory=list)
 
 
 class Task(ABC, Generic[S, C]):
@@ -144,27 +152,8 @@ class Task(ABC, Generic[S, C]):
         """Scores the best epoch of a training and finishes its checkpoint; what ``metrics.json`` holds."""
 
     @abstractmethod
-    def evaluate(
-        self,
-        trained: Trained[C],
-        data: Mapping[str, Any],
-        *,
-        side: str,
-        out: Path,
-        backbone: BackboneSettings,
-        sampling: SamplingSettings,
-        run: Run,
-    ) -> Evaluation:
-        """Scores a checkpoint beside its trivial baselines.
-
-        Args:
-            trained: the checkpoint.
-            data: settings that were given; the others are those of the training.
-            side: one of ``sides``.
-            out: takes pictures and tables.
-            backbone, sampling: where the weights are; how videos are decoded.
-            run: what is shared.
-        """
+    def evaluate(self, trained: Trained[C], scoring: Scoring) -> dict[str, Any]:
+        """Scores a checkpoint beside its trivial baselines; draws, and returns what ``report.json`` holds."""
 
     @abstractmethod
     def predictor(

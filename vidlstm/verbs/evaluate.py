@@ -10,7 +10,7 @@ from vidlstm.errors import SettingsError, nearest
 from vidlstm.files import write_json
 from vidlstm.settings import SHORTHAND, BackboneSettings, SamplingSettings, settings_from
 from vidlstm.tasks import open_checkpoint
-from vidlstm.tasks.base import Run
+from vidlstm.tasks.base import Run, Scoring
 from vidlstm.verbs.predict import make_folder
 
 if TYPE_CHECKING:
@@ -61,16 +61,15 @@ def evaluate(
             f"`side {side}` is not for {task.name}{nearest(side, task.sides)}", setting="side"
         )
     make_folder(Path(out))
-    evaluation = task.evaluate(
-        trained,
+    scoring = Scoring(
         _by_name(data),
-        side=side,
-        out=Path(out),
-        backbone=settings_from(BackboneSettings, backbone, section="backbone"),
-        sampling=settings_from(SamplingSettings, sampling, section="sampling"),
-        run=Run(Path(store), device=device, progress=progress),
+        side,
+        Path(out),
+        settings_from(BackboneSettings, backbone, section="backbone"),
+        settings_from(SamplingSettings, sampling, section="sampling"),
+        Run(Path(store), device=device, progress=progress),
     )
-    report = {"task": task.name, **evaluation.report}
+    report = {"task": task.name, **task.evaluate(trained, scoring)}
     write_json(report, Path(out) / "report.json")
     return report
 

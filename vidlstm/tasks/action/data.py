@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,71 +50,75 @@ def readable_clips(
 
 
 def readable_sides(
-    train: Sequence[ClipRecord],
-    validation: Sequence[ClipRecord],
-    failures: Sequence[Failure],
-    *,
-    skip_unreadable: bool,
+    clips: Clips, failures: Sequence[Failure], *, skip_unreadable: bool
 ) -> list[list[ClipRecord]]:
     """The clips of both sides that have features.
 
     Raises:
         DatasetError: see :func:`readable_clips`; or a side has none left.
     """
-    sides = [readable_clips(side, failures, skip_unreadable=skip_unreadable) for side in (train, validation)]
+    both = (clips.train, clips.validation)
+    sides = [readable_clips(side, failures, skip_unreadable=skip_unreadable) for side in both]
     if not sides[1]:
         raise DatasetError("no clip is left to validate on; see `data.fold` and `data.validation_fraction`")
-    if train and not sides[0]:
+    if clips.train and not sides[0]:
         raise DatasetError("no clip is left to train on")
     return sides
 
 
+@dataclass(frozen=True)
+class Clips:
+    """Labelled clips: of training, to be validated or scored, and the classes in the order of the outputs."""
+
+    train: Sequence[ClipRecord]
+    validation: Sequence[ClipRecord]
+    labels: Sequence[str]
+
+    @property
+    def records(self) -> list[ClipRecord]:
+        """All of them."""
+        return [*self.train, *self.validation]
+
+
+@dataclass(frozen=True)
+class How:
+    """How videos are decoded, and frames a forward pass of the backbone."""
+
+    sampling: SamplingSettings
+    batch_size: int
+
+
 def gather_clips(
-    train: Sequence[ClipRecord],
-    validation: Sequence[ClipRecord],
-    labels: Sequence[str],
-    *,
-    data: ActionDataSettings,
-    backbone: Backbone,
-    batch_size: int,
-    sampling: SamplingSettings,
-    run: Run,
+    clips: Clips, data: ActionDataSettings, backbone: Backbone, how: How, run: Run
 ) -> ActionData:
     """Extracts what is missing, unless another process did, and gathers all features into a data module.
-
-    Args:
-        train, validation: the clips.
-        labels: in the order of the classifier's outputs.
-        data, sampling: how clips are cut, and videos decoded.
-        backbone, batch_size: the frozen network, and frames per forward pass.
-        run: store, seed and whom to tell.
 
     Raises:
         DatasetError: videos cannot be read, a side has no clip left, or clips are single tracks.
     """
-    if tracked := [r.name for r in (*train, *validation) if r.track_id is not None]:
+    if tracked := [r.name for r in clips.records if r.track_id is not None]:
         raise DatasetError(
             f"{len(tracked)} clips are labelled track by track, such as {tracked[0]}; they need "
             "`task object_action` and the table that the numbers are from: `data.tracks FILE`"
         )
-    store = make_store(run.store, backbone, fps=sampling.fps, image_fps=sampling.image_fps)
+    store = make_store(run.store, backbone, fps=how.sampling.fps, image_fps=how.sampling.image_fps)
     report = fill_store(
-        [Path(r.path) for r in (*train, *validation)],
+        [Path(r.path) for r in clips.records],
         store,
         backbone,
-        sampling=sampling,
-        batch_size=batch_size,
+        sampling=how.sampling,
+        batch_size=how.batch_size,
         elsewhere=not run.extracts,
         progress=run.progress,
     )
     for failure in report.failures:
         if failure.reason == "truncated":
             warnings.warn(str(failure), stacklevel=2)
-    sides = readable_sides(train, validation, report.failures, skip_unreadable=data.skip_unreadable)
+    sides = readable_sides(clips, report.failures, skip_unreadable=data.skip_unreadable)
     return ActionData(
         store,
         report.hashes,
-        labels,
+        clips.labels,
         train=sides[0],
         validation=sides[1],
         batch_size=data.batch_size,

@@ -29,12 +29,10 @@ if TYPE_CHECKING:
 
 PLACES = ("root", "annotations")
 """Settings that say where clips are: where one is given, those of the training do not count."""
-KEPT = ("validation_fraction", "max_seconds")
-"""Settings in which an evaluation is always like the training."""
 
 
 def like_training(
-    card: ActionCard, given: Mapping[str, Any], side: str, kept: tuple[str, ...] = KEPT
+    card: ActionCard, given: Mapping[str, Any], side: str, kept: tuple[str, ...]
 ) -> ActionDataSettings:
     """The clips to score: what was given, and for the rest what the training took.
 
@@ -96,52 +94,58 @@ def clip_probabilities(model: AnyClassifier, data: SequenceData) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def score_clips(data: SequenceData, probabilities_SK: np.ndarray) -> dict[str, Any]:
-    """The model's row, the baselines' rows where there are training clips, and the confusion matrix."""
+def score_model(model: AnyClassifier, data: SequenceData, out: Path) -> dict[str, Any]:
+    """The model's row, the baselines' rows where there are training clips, and the confusion matrix.
+
+    Writes ``predictions.csv`` and ``confusion.png`` to ``out``.
+    """
+    probabilities_SK = clip_probabilities(model, data)
     truth = data.validation_set.targets.numpy()
     classes = len(data.labels)
     predicted = probabilities_SK.argmax(1)
     top5 = np.argsort(-probabilities_SK, axis=1)[:, :5]
     confusion = np.zeros((classes, classes), dtype=int)
     np.add.at(confusion, (truth, predicted), 1)
-    report: dict[str, Any] = {
+    baselines, columns = baseline_rows(data)
+    write_clips(out / "predictions.csv", data, probabilities_SK, columns)
+    plot_confusion(confusion, data.labels, out / "confusion.png")
+    return {
         **score(predicted, truth, classes),
         "top5_accuracy": float((top5 == truth[:, None]).any(1).mean()),
         "confusion": confusion.tolist(),
-        "baselines": {},
+        "baselines": baselines,
     }
-    if data.train_set is not None:
-        train_truth = data.train_set.targets.numpy()
-        regression = logistic_regression(
-            data.train_set.means().numpy(), train_truth, data.validation_set.means().numpy()
-        )
-        report["baselines"] = {
-            "majority_class": score(majority_class(train_truth, len(truth)), truth, classes),
-            "logistic_regression_on_mean_features": score(regression, truth, classes),
-        }
-        report["baseline_predictions"] = [data.labels[k] for k in regression]
-    return report
+
+
+def baseline_rows(data: SequenceData) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The trivial rows, and what logistic regression says of each clip; nothing without training clips."""
+    if data.train_set is None:
+        return {}, {}
+    truth, train_truth = data.validation_set.targets.numpy(), data.train_set.targets.numpy()
+    means = data.train_set.means().numpy(), data.validation_set.means().numpy()
+    regression = logistic_regression(means[0], train_truth, means[1])
+    classes = len(data.labels)
+    rows = {
+        "majority_class": score(majority_class(train_truth, len(truth)), truth, classes),
+        "logistic_regression_on_mean_features": score(regression, truth, classes),
+    }
+    return rows, {"logistic_regression": [data.labels[k] for k in regression]}
 
 
 def write_clips(
-    out: Path, report: dict[str, Any], data: SequenceData, probabilities_SK: np.ndarray
-) -> list[Path]:
-    """Writes ``predictions.csv`` and ``confusion.png``; takes the baseline's words out of the report."""
-    baseline = report.pop("baseline_predictions", None)
+    path: Path, data: SequenceData, probabilities_SK: np.ndarray, columns: dict[str, list[str]]
+) -> None:
+    """Writes what is said of each clip, a row a clip."""
+    records = data.validation_records
     table = {
-        "path": [r.name for r in data.validation_records],
-        "track_id": [r.track_id for r in data.validation_records],
-        "start_seconds": [r.start_seconds for r in data.validation_records],
-        "end_seconds": [r.end_seconds for r in data.validation_records],
-        "group": [r.group for r in data.validation_records],
-        "label": [r.label for r in data.validation_records],
+        "path": [r.name for r in records],
+        **{
+            name: [getattr(r, name) for r in records]
+            for name in ("track_id", "start_seconds", "end_seconds", "group", "label")
+        },
         "predicted": [data.labels[k] for k in probabilities_SK.argmax(1)],
         "probability": probabilities_SK.max(1),
+        **columns,
     }
-    if baseline is not None:
-        table["logistic_regression"] = baseline
-    files = [out / "predictions.csv", out / "confusion.png"]
-    with atomic(files[0]) as temporary:
+    with atomic(path) as temporary:
         polars.DataFrame(table, strict=False).write_csv(temporary)
-    plot_confusion(np.array(report["confusion"]), data.labels, files[1])
-    return files

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from vidlstm.cards import ActionCard
 from vidlstm.errors import SettingsError
 from vidlstm.settings import ActionSettings, plain
-from vidlstm.tasks.base import Evaluation, Run, Task, Trained
+from vidlstm.tasks.base import Run, Scoring, Task, Trained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from lightning import Trainer
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
     from vidlstm.datamodules.sequence_data import SequenceData
     from vidlstm.models.fusion import AnyClassifier
-    from vidlstm.settings import BackboneSettings, PredictSettings, SamplingSettings
+    from vidlstm.settings import BackboneSettings, PredictSettings
     from vidlstm.structures import ActionPrediction
+    from vidlstm.tasks.action.data import Clips, How
     from vidlstm.tasks.predictor import Predictor
     from vidlstm.training.action import ActionModule
 
@@ -31,11 +33,30 @@ C = TypeVar("C", bound=ActionCard)
 
 
 class ClipTask(Task[S, C]):
-    """What all tasks share that give a clip one label, whatever a clip is made of."""
+    """What all tasks share that give a clip one label, whatever a clip is made of.
+
+    Attributes:
+        kept: settings of the data in which an evaluation is always like the training.
+    """
 
     monitor = "val_loss"
     sides = ("auto", "validation", "test", "all")
     resume_keys: ClassVar[tuple[str, ...]] = ("labels", "backbone", "fps", "image_fps", "model", "seed")
+    kept: ClassVar[tuple[str, ...]] = ("validation_fraction", "max_seconds")
+
+    @abstractmethod
+    def network(self, settings: S, device: str | None) -> Any:
+        """What makes features: has ``feature_dim``, ``part_dims``, ``spec`` and ``weights_source``."""
+
+    @abstractmethod
+    def network_of(
+        self, card: C, settings: BackboneSettings, device: str | None, given: Backbone | None = None
+    ) -> Any:
+        """What made the features of a training; ``given`` is used in place of what settings lead to."""
+
+    @abstractmethod
+    def gather(self, clips: Clips, settings: Any, network: Any, how: How, run: Run) -> Any:
+        """Clips to a filled data module; ``settings`` are those of the data."""
 
     def check(self, settings: S) -> None:
         """Truncation needs a network that reads forwards alone."""
@@ -45,6 +66,34 @@ class ClipTask(Task[S, C]):
                 "add `model.bidirectional false`",
                 setting="optimiser.truncate_steps",
             )
+
+    def prepare(self, settings: S, run: Run) -> tuple[SequenceData, C]:
+        """Reads, splits, extracts and gathers the clips."""
+        from vidlstm.tasks.action.data import Clips, How, read_split
+
+        labels, split = read_split(settings.data, seed=run.seed)
+        network = self.network(settings, run.device)
+        clips = Clips(split.train, split.validation, labels)
+        how = How(settings.sampling, settings.backbone.batch_size)
+        data = self.gather(clips, settings.data, network, how, run)
+        card: Any = self.card(**self.values(settings, network, data, run.seed))
+        return data, card
+
+    def values(self, settings: S, network: Any, data: SequenceData, seed: int) -> dict[str, Any]:
+        """What the card says, by name."""
+        return {
+            "labels": tuple(data.labels),
+            "feature_dim": network.feature_dim,
+            "part_dims": tuple(network.part_dims),
+            "backbone": network.spec,
+            "weights_source": network.weights_source,
+            "fps": float(settings.sampling.fps),
+            "image_fps": float(settings.sampling.image_fps),
+            "window_seconds": data.median_seconds(),
+            "model": settings.model,
+            "data": settings.data,
+            "seed": seed,
+        }
 
     def module(self, settings: S, card: C, data: SequenceData, trainer: Trainer) -> ActionModule:
         """The classifier, normalised by the training features, with its loss."""
@@ -84,31 +133,35 @@ class ClipTask(Task[S, C]):
             "validation_clips": len(data.validation_records),
         }
 
-    def scored(
-        self,
-        trained: Trained[C],
-        data: SequenceData,
-        settings: Any,
-        side: str,
-        out: Path,
-        device: str | None,
-    ) -> Evaluation:
-        """Scores the clips of a filled data module and writes pictures and tables."""
+    def evaluate(self, trained: Trained[C], scoring: Scoring) -> dict[str, Any]:
+        """Scores clips that the training did not see."""
         from vidlstm.devices import resolve_device
-        from vidlstm.tasks.action.evaluation import clip_probabilities, score_clips, write_clips
+        from vidlstm.tasks.action.data import Clips, How
+        from vidlstm.tasks.action.evaluation import choose_clips, like_training, score_model
 
-        model: Any = trained.model.to(resolve_device(device))
-        probabilities_SK = clip_probabilities(model, data)
-        report = score_clips(data, probabilities_SK)
-        report |= {
+        card, run = trained.card, scoring.run
+        settings = like_training(card, scoring.data, scoring.side, self.kept)
+        self.compare(settings, card)
+        side, train, chosen = choose_clips(settings, scoring.side, card, trained.path)
+        network = self.network_of(card, scoring.backbone, run.device)
+        sampling = dataclasses.replace(scoring.sampling, fps=card.fps, image_fps=card.image_fps)
+        how = How(sampling, scoring.backbone.batch_size)
+        run = dataclasses.replace(run, seed=card.seed)
+        data = self.gather(Clips(train, chosen, card.labels), settings, network, how, run)
+        model: Any = trained.model.to(resolve_device(run.device))
+        return {
+            **score_model(model, data, scoring.out),
             "checkpoint": str(trained.path),
             "side": side,
             "clips": len(data.validation_records),
-            "labels": list(trained.card.labels),
-            "backbone": trained.card.backbone,
+            "labels": list(card.labels),
+            "backbone": card.backbone,
             "data": plain(settings),
         }
-        return Evaluation(report, write_clips(out, report, data, probabilities_SK))
+
+    def compare(self, settings: Any, card: C) -> None:
+        """Warns where the data that a checkpoint is scored on was made in another way than in training."""
+        del settings, card
 
     def summary(self, metrics: dict[str, Any]) -> list[Any]:
         """Of a training its best epoch; of an evaluation the model beside its baselines."""
@@ -134,61 +187,35 @@ class ActionTask(ClipTask[ActionSettings, ActionCard]):
     kind = "action"
     used: ClassVar[tuple[str, ...]] = ("backbone", "sampling", "window")
 
-    def prepare(self, settings: ActionSettings, run: Run) -> tuple[SequenceData, ActionCard]:
-        """Reads, splits, extracts and gathers the clips."""
-        from vidlstm.tasks.action.data import gather_clips, read_split
+    def network(self, settings: ActionSettings, device: str | None) -> Backbone:
+        """The backbone."""
         from vidlstm.tasks.backbones import backbone_from
 
-        labels, split = read_split(settings.data, seed=run.seed)
-        backbone = backbone_from(settings.backbone, device=run.device)
-        data = gather_clips(
-            split.train,
-            split.validation,
-            labels,
-            data=settings.data,
-            backbone=backbone,
-            batch_size=settings.backbone.batch_size,
-            sampling=settings.sampling,
-            run=run,
-        )
-        return data, ActionCard(**card_values(settings, backbone, data, run.seed))
+        return backbone_from(settings.backbone, device=device)
+
+    def network_of(
+        self,
+        card: ActionCard,
+        settings: BackboneSettings,
+        device: str | None,
+        given: Backbone | None = None,
+    ) -> Backbone:
+        """The backbone of the training."""
+        from vidlstm.tasks.backbones import backbone_of_card
+
+        return backbone_of_card(card, settings, device=device, given=given)
+
+    def gather(self, clips: Clips, settings: Any, network: Backbone, how: How, run: Run) -> SequenceData:
+        """Stretches of whole videos' features."""
+        from vidlstm.tasks.action.data import gather_clips
+
+        return gather_clips(clips, settings, network, how, run)
 
     def build(self, card: ActionCard) -> AnyClassifier:
         """One classifier of all features, or one of each network's (late fusion)."""
         from vidlstm.models.fusion import build_classifier
 
         return build_classifier(card.widths, len(card.labels), **plain(card.model))
-
-    def evaluate(
-        self,
-        trained: Trained[ActionCard],
-        data: Mapping[str, Any],
-        *,
-        side: str,
-        out: Path,
-        backbone: BackboneSettings,
-        sampling: SamplingSettings,
-        run: Run,
-    ) -> Evaluation:
-        """Scores clips that the training did not see."""
-        from vidlstm.tasks.action.data import gather_clips
-        from vidlstm.tasks.action.evaluation import choose_clips, like_training
-        from vidlstm.tasks.backbones import backbone_of_card
-
-        card = trained.card
-        settings = like_training(card, data, side)
-        side, train, chosen = choose_clips(settings, side, card, trained.path)
-        filled = gather_clips(
-            train,
-            chosen,
-            card.labels,
-            data=settings,
-            backbone=backbone_of_card(card, backbone, device=run.device),
-            batch_size=backbone.batch_size,
-            sampling=dataclasses.replace(sampling, fps=card.fps, image_fps=card.image_fps),
-            run=dataclasses.replace(run, seed=card.seed),
-        )
-        return self.scored(trained, filled, settings, side, out, run.device)
 
     def predictor(
         self,
@@ -200,9 +227,8 @@ class ActionTask(ClipTask[ActionSettings, ActionCard]):
     ) -> Predictor:
         """A network that slides over videos."""
         from vidlstm.tasks.action.predictor import ActionPredictor
-        from vidlstm.tasks.backbones import backbone_of_card
 
-        network = backbone_of_card(trained.card, settings.backbone, device=device, given=backbone)
+        network = self.network_of(trained.card, settings.backbone, device, backbone)
         return ActionPredictor(trained, network, settings)
 
     def told(self, prediction: ActionPrediction) -> Iterable[str]:
@@ -215,28 +241,3 @@ class ActionTask(ClipTask[ActionSettings, ActionCard]):
 
 
 RANDOM = "  warning: the backbone's weights are random; these labels mean nothing"
-
-
-def card_values(settings: ActionSettings, network: Any, data: SequenceData, seed: int) -> dict[str, Any]:
-    """What the cards of all clip tasks say.
-
-    Args:
-        settings: of the training.
-        network: what makes the features, with ``feature_dim``, ``part_dims``, ``spec`` and
-            ``weights_source``.
-        data: filled.
-        seed: of the training.
-    """
-    return {
-        "labels": tuple(data.labels),
-        "feature_dim": network.feature_dim,
-        "part_dims": tuple(network.part_dims),
-        "backbone": network.spec,
-        "weights_source": network.weights_source,
-        "fps": float(settings.sampling.fps),
-        "image_fps": float(settings.sampling.image_fps),
-        "window_seconds": data.median_seconds(),
-        "model": settings.model,
-        "data": settings.data,
-        "seed": seed,
-    }

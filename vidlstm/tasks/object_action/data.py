@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vidlstm.datamodules.object_sequences import ObjectSequence
-    from vidlstm.datasets import ClipRecord
     from vidlstm.features.tracked_objects import TrackedObjects
-    from vidlstm.settings import ObjectActionDataSettings, SamplingSettings
+    from vidlstm.settings import ObjectActionDataSettings
     from vidlstm.structures import Progress
+    from vidlstm.tasks.action.data import Clips, How
     from vidlstm.tasks.base import Run
     from vidlstm.tasks.object_action.network import ObjectNetwork
 
@@ -108,13 +108,10 @@ def objects_of(
     videos: Sequence[Path],
     tracks: Path,
     network: ObjectNetwork,
-    *,
-    store: Path,
-    fps: float,
+    how: How,
     max_gap_seconds: float,
-    batch_size: int,
-    sampling: SamplingSettings,
-    elsewhere: bool = False,
+    store: Path,
+    extracts: bool = True,
     progress: Progress | None = None,
 ) -> TrackedVideos:
     """The sequences of the objects of videos; extracts what is missing of their pictures.
@@ -123,18 +120,17 @@ def objects_of(
         videos: files as they are on disk.
         tracks: the table.
         network: what describes each object.
-        store: the feature store's root folder.
-        fps: steps a second.
+        how: how to run the network and to decode; its rate is that of the steps.
         max_gap_seconds: see :func:`object_sequences`.
-        batch_size, sampling: how to run the network and to decode.
-        elsewhere: another process has extracted everything.
+        store: the feature store's root folder.
+        extracts: whether this process extracts; else another one has.
         progress: told of the extraction.
 
     Raises:
         DatasetError: the table is none.
     """
     done, objects = TrackedVideos(), {}
-    table = _Table(tracks, fps)
+    table = _Table(tracks, how.sampling.fps)
     for video in dict.fromkeys(videos):
         rows = table.rows_of(video)
         if isinstance(rows, Failure):
@@ -143,7 +139,7 @@ def objects_of(
             done.sequences[video] = []
         else:
             objects[video] = rows
-    pictures, failures = _pictures(objects, network, store, fps, batch_size, sampling, elsewhere, progress)
+    pictures, failures = _pictures(objects, network, how, store, extracts, progress)
     done.failures += failures
     for video, features_NF in pictures.items():
         done.sequences[video] = sequences_of(objects[video], network, features_NF, max_gap_seconds)
@@ -166,15 +162,7 @@ def sequences_of(
 
 
 def gather_objects(
-    train: Sequence[ClipRecord],
-    validation: Sequence[ClipRecord],
-    labels: Sequence[str],
-    *,
-    data: ObjectActionDataSettings,
-    network: ObjectNetwork,
-    batch_size: int,
-    sampling: SamplingSettings,
-    run: Run,
+    clips: Clips, data: ObjectActionDataSettings, network: ObjectNetwork, how: How, run: Run
 ) -> ObjectActionData:
     """Gathers the objects of labelled clips into a data module.
 
@@ -182,26 +170,18 @@ def gather_objects(
         DatasetError: clips are not in the table or cannot be read, a side has no clip left, or nobody is
             seen in any.
     """
-    done = objects_of(
-        [Path(r.path) for r in (*train, *validation)],
-        table_of(data),
-        network,
-        store=run.store,
-        fps=sampling.fps,
-        max_gap_seconds=data.max_gap_seconds,
-        batch_size=batch_size,
-        sampling=sampling,
-        elsewhere=not run.extracts,
-        progress=run.progress,
+    videos = [Path(r.path) for r in clips.records]
+    objects = objects_of(
+        videos, table_of(data), network, how, data.max_gap_seconds, run.store, run.extracts, run.progress
     )
-    sides = readable_sides(train, validation, done.failures, skip_unreadable=data.skip_unreadable)
+    sides = readable_sides(clips, objects.failures, skip_unreadable=data.skip_unreadable)
     module = ObjectActionData(
-        done.sequences,
+        objects.sequences,
         network.feature_dim,
-        labels,
+        clips.labels,
         train=sides[0],
         validation=sides[1],
-        fps=sampling.fps,
+        fps=how.sampling.fps,
         minimum_seconds=data.minimum_seconds,
         batch_size=data.batch_size,
         max_seconds=data.max_seconds,
@@ -233,26 +213,26 @@ def _tell_of_the_short(module: ObjectActionData, data: ObjectActionDataSettings,
 def _pictures(
     objects: dict[Path, TrackedObjects],
     network: ObjectNetwork,
+    how: How,
     root: Path,
-    fps: float,
-    batch_size: int,
-    sampling: SamplingSettings,
-    elsewhere: bool,
+    extracts: bool,
     progress: Progress | None,
 ) -> tuple[dict[Path, np.ndarray], list[Failure]]:
     """Features of what is cut out of each video, a row a box; without a network, of no width."""
     if network.crops is None:
         return {video: np.zeros((len(rows), 0)) for video, rows in objects.items()}, []
-    margin = network.crop_margin
-    store = make_store(root, network.crops, fps=fps, image_fps=sampling.image_fps, crop_margin=margin)
+    margin, sampling = network.crop_margin, how.sampling
+    store = make_store(
+        root, network.crops, fps=sampling.fps, image_fps=sampling.image_fps, crop_margin=margin
+    )
     report = fill_store(
         list(objects),
         store,
         network.crops,
         sampling=sampling,
-        batch_size=batch_size,
+        batch_size=how.batch_size,
         crops={video: rows.crops(margin) for video, rows in objects.items()},
-        elsewhere=elsewhere,
+        elsewhere=not extracts,
         progress=progress,
     )
     # That the end of a video cannot be read was known when it was tracked: nothing was found there.

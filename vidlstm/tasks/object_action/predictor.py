@@ -21,6 +21,7 @@ from vidlstm.inference.windows import Cut
 from vidlstm.render.names import output_stems
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.settings import SamplingSettings
+from vidlstm.tasks.action.data import How
 from vidlstm.tasks.object_action.data import objects_of, sequences_of
 from vidlstm.tasks.predictor import Outcome, Predictor, Work, origin, rate_of
 from vidlstm.tracking.run import detector_of, track_source, track_videos
@@ -145,17 +146,9 @@ class ObjectActionPredictor(Predictor):
         work.failures += report.failures
         records = {Path(record["video"]): record for record in report.videos}
         with store_folder(work.store, work.out) as root:
-            done = objects_of(
-                list(records),
-                tracks,
-                self.network,
-                store=root,
-                fps=self.card.fps,
-                max_gap_seconds=self.card.objects.max_gap_seconds,
-                batch_size=self.settings.backbone.batch_size,
-                sampling=self._sampling(),
-                progress=work.progress,
-            )
+            how = How(self._sampling(), self.settings.backbone.batch_size)
+            gap = self.card.objects.max_gap_seconds
+            done = objects_of(list(records), tracks, self.network, how, gap, root, progress=work.progress)
         work.failures += done.failures
         stems = _stems(list(records), tracks)
         for path, record in ((p, r) for p, r in records.items() if p in done.sequences):

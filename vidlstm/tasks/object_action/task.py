@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.cards import ObjectActionCard
 from vidlstm.settings import ObjectActionSettings, TrackingSettings, plain
-from vidlstm.tasks.action.task import RANDOM, ClipTask, card_values
+from vidlstm.tasks.action.task import RANDOM, ClipTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from lightning import Trainer
 
     from vidlstm.backbones.base import Backbone
-    from vidlstm.datamodules.object_actions import ObjectActionData
+    from vidlstm.datamodules.sequence_data import SequenceData
     from vidlstm.models.fusion import AnyClassifier
-    from vidlstm.settings import BackboneSettings, PredictSettings, SamplingSettings
+    from vidlstm.settings import BackboneSettings, PredictSettings
     from vidlstm.structures import ActionPrediction, ObjectActions
-    from vidlstm.tasks.base import Evaluation, Run, Trained
+    from vidlstm.tasks.action.data import Clips, How
+    from vidlstm.tasks.base import Run, Trained
+    from vidlstm.tasks.object_action.network import ObjectNetwork
     from vidlstm.tasks.predictor import Predictor
 
 
@@ -34,6 +35,7 @@ class ObjectActionTask(ClipTask[ObjectActionSettings, ObjectActionCard]):
     kind = "object_action"
     used = ("backbone", "window", "tracking")
     resume_keys = (*ClipTask.resume_keys, "objects")
+    kept = (*ClipTask.kept, "max_gap_seconds", "minimum_seconds")
 
     def check(self, settings: ObjectActionSettings) -> None:
         """There is a table."""
@@ -42,26 +44,37 @@ class ObjectActionTask(ClipTask[ObjectActionSettings, ObjectActionCard]):
         super().check(settings)
         table_of(settings.data)
 
-    def prepare(self, settings: ObjectActionSettings, run: Run) -> tuple[ObjectActionData, ObjectActionCard]:
-        """Reads and splits the clips, finds their objects in the table, extracts what is cut out of them."""
-        from vidlstm.tasks.action.data import read_split
-        from vidlstm.tasks.object_action.data import gather_objects, how_tracked
+    def network(self, settings: ObjectActionSettings, device: str | None) -> ObjectNetwork:
+        """What describes each object."""
         from vidlstm.tasks.object_action.network import object_network
 
-        labels, split = read_split(settings.data, seed=run.seed)
-        network = object_network(settings.backbone, crop_margin=settings.data.crop_margin, device=run.device)
-        data = gather_objects(
-            split.train,
-            split.validation,
-            labels,
-            data=settings.data,
-            network=network,
-            batch_size=settings.backbone.batch_size,
-            sampling=settings.sampling,
-            run=run,
-        )
-        values = card_values(settings, network, data, run.seed)
-        return data, ObjectActionCard(**values, objects=how_tracked(settings.data))
+        return object_network(settings.backbone, crop_margin=settings.data.crop_margin, device=device)
+
+    def network_of(
+        self,
+        card: ObjectActionCard,
+        settings: BackboneSettings,
+        device: str | None,
+        given: Backbone | None = None,
+    ) -> ObjectNetwork:
+        """What described the objects of the training."""
+        from vidlstm.tasks.object_action.network import object_network_of_card
+
+        return object_network_of_card(card, settings, device=device, given=given)
+
+    def gather(self, clips: Clips, settings: Any, network: ObjectNetwork, how: How, run: Run) -> SequenceData:
+        """Bags of the sequences of each clip's objects."""
+        from vidlstm.tasks.object_action.data import gather_objects
+
+        return gather_objects(clips, settings, network, how, run)
+
+    def values(
+        self, settings: ObjectActionSettings, network: Any, data: SequenceData, seed: int
+    ) -> dict[str, Any]:
+        """Also how objects were found."""
+        from vidlstm.tasks.object_action.data import how_tracked
+
+        return {**super().values(settings, network, data, seed), "objects": how_tracked(settings.data)}
 
     def build(self, card: ObjectActionCard) -> AnyClassifier:
         """A classifier of sequences and the attention that weighs them in a bag."""
@@ -79,37 +92,11 @@ class ObjectActionTask(ClipTask[ObjectActionSettings, ObjectActionCard]):
             write_csv(("path", "track_id"), rows, best.parent / "short_tracks.csv")
         return metrics
 
-    def evaluate(
-        self,
-        trained: Trained[ObjectActionCard],
-        data: Mapping[str, Any],
-        *,
-        side: str,
-        out: Path,
-        backbone: BackboneSettings,
-        sampling: SamplingSettings,
-        run: Run,
-    ) -> Evaluation:
-        """Scores clips that the training did not see, with a table made as that of the training was."""
-        from vidlstm.tasks.action.evaluation import KEPT, choose_clips, like_training
-        from vidlstm.tasks.object_action.data import gather_objects, warn_of_other_tracking
-        from vidlstm.tasks.object_action.network import object_network_of_card
+    def compare(self, settings: Any, card: ObjectActionCard) -> None:
+        """Warns where the table was made in another way than that of the training."""
+        from vidlstm.tasks.object_action.data import warn_of_other_tracking
 
-        card = trained.card
-        settings: Any = like_training(card, data, side, (*KEPT, "max_gap_seconds", "minimum_seconds"))
         warn_of_other_tracking(settings, card.objects.tracking)
-        side, train, chosen = choose_clips(settings, side, card, trained.path)
-        filled = gather_objects(
-            train,
-            chosen,
-            card.labels,
-            data=settings,
-            network=object_network_of_card(card, backbone, device=run.device),
-            batch_size=backbone.batch_size,
-            sampling=dataclasses.replace(sampling, fps=card.fps, image_fps=card.image_fps),
-            run=dataclasses.replace(run, seed=card.seed),
-        )
-        return self.scored(trained, filled, settings, side, out, run.device)
 
     def predictor(
         self,
@@ -120,10 +107,9 @@ class ObjectActionTask(ClipTask[ObjectActionSettings, ObjectActionCard]):
         backbone: Backbone | None = None,
     ) -> Predictor:
         """A network that tracks objects and slides over each."""
-        from vidlstm.tasks.object_action.network import object_network_of_card
         from vidlstm.tasks.object_action.predictor import ObjectActionPredictor
 
-        network = object_network_of_card(trained.card, settings.backbone, device=device, given=backbone)
+        network = self.network_of(trained.card, settings.backbone, device, backbone)
         return ObjectActionPredictor(trained, network, settings, device=device)
 
     def tracking_defaults(self, card: ObjectActionCard) -> dict[str, Any]:

@@ -149,11 +149,10 @@ def calibrate(model: PathForecaster, windows: WindowDataset, checkpoint: Path) -
         torch.save(content, temporary)
 
 
-def plot_report(report: dict[str, Any], found: list[PathForecast], out: Path) -> list[Path]:
+def plot_report(report: dict[str, Any], found: list[PathForecast], out: Path) -> None:
     """Draws ``error_by_step.png`` and ``paths.png``."""
     lines = {"network": report["error_by_step"]}
     lines |= {name: row["error_by_step"] for name, row in report["baselines"].items()}
-    files = [out / "error_by_step.png", out / "paths.png"]
-    plot_error_by_step(lines, files[0], seconds_per_step=report["seconds_per_step"], unit=report["unit"])
-    plot_forecasts([f for f in found if not (f.truth_PC != f.truth_PC).any()], files[1])
-    return files
+    seconds, unit = report["seconds_per_step"], report["unit"]
+    plot_error_by_step(lines, out / "error_by_step.png", seconds_per_step=seconds, unit=unit)
+    plot_forecasts([f for f in found if not (f.truth_PC != f.truth_PC).any()], out / "paths.png")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.cards import TrajectoryCard
 from vidlstm.settings import TrajectorySettings, plain, settings_from
-from vidlstm.tasks.base import Evaluation, Run, Task, Trained
+from vidlstm.tasks.base import Run, Scoring, Task, Trained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
     from vidlstm.datamodules.trajectories import TrajectoryData
     from vidlstm.models.forecaster import PathForecaster
-    from vidlstm.settings import BackboneSettings, PredictSettings, SamplingSettings, TrajectoryDataSettings
+    from vidlstm.settings import PredictSettings, TrajectoryDataSettings
     from vidlstm.structures import TrackForecasts
     from vidlstm.tasks.predictor import Predictor
     from vidlstm.training.trajectory import TrajectoryModule
@@ -119,26 +119,17 @@ class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
             "validation_baselines": score_baselines(data.validation_set),
         }
 
-    def evaluate(
-        self,
-        trained: Trained[TrajectoryCard],
-        data: Mapping[str, Any],
-        *,
-        side: str,
-        out: Path,
-        backbone: BackboneSettings,
-        sampling: SamplingSettings,
-        run: Run,
-    ) -> Evaluation:
+    def evaluate(self, trained: Trained[TrajectoryCard], scoring: Scoring) -> dict[str, Any]:
         """Scores one side of a dataset beside constant velocity and least squares."""
-        del backbone, sampling
+        from vidlstm.devices import resolve_device
         from vidlstm.inference.forecast_tracks import forecast_table
         from vidlstm.tasks.trajectory.data import read_tables, windows_data
         from vidlstm.tasks.trajectory.scores import check_tables, plot_report, score_baselines, score_model
 
-        card, model = trained.card, _on(trained.model, run.device)
-        settings = like_training(card, data)
-        tables = read_tables(settings, FOLDER[side])
+        card = trained.card
+        model: Any = trained.model.to(resolve_device(scoring.run.device))
+        settings = like_training(card, scoring.data)
+        tables = read_tables(settings, FOLDER[scoring.side])
         check_tables(trained.path, card, tables[0])
         windows = windows_data(settings, neighbours=card.neighbours, test=tables).test_set
         assert windows is not None
@@ -146,7 +137,7 @@ class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
             **score_model(model, windows),
             "baselines": score_baselines(windows),
             "checkpoint": str(trained.path),
-            "side": side,
+            "side": scoring.side,
             "unit": card.unit,
             "seconds_per_step": card.seconds_per_step,
             "recordings": [table.recording for table in tables],
@@ -159,7 +150,8 @@ class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
             neighbours=card.neighbours,
             by_height=settings.normalise == "height",
         )
-        return Evaluation(report, plot_report(report, found, out))
+        plot_report(report, found, scoring.out)
+        return report
 
     def predictor(
         self,
@@ -206,9 +198,3 @@ def like_training(card: TrajectoryCard, given: Mapping[str, Any]) -> TrajectoryD
     return settings_from(
         type(card.data), {**dataclasses.asdict(card.data), "minimum_tracks": 1, **given}, section="data"
     )
-
-
-def _on(model: Any, device: str | None) -> Any:
-    from vidlstm.devices import resolve_device
-
-    return model.to(resolve_device(device))
