@@ -16,7 +16,8 @@ from PIL import Image
 from tests.render.examples import HOSTILE, labels, prediction
 from vidlstm.errors import OutputError
 from vidlstm.render.palette import colour_of
-from vidlstm.render.plots import plot_confusion, plot_timeline
+from vidlstm.render.plot.action_timeline import plot_timeline
+from vidlstm.render.plot.confusion import plot_confusion
 from vidlstm.structures import Segment
 
 
@@ -106,7 +107,7 @@ def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
 
 def test_pyplot_is_never_loaded(tmp_path: Path) -> None:
     code = (
-        "import sys, numpy as np; from vidlstm.render.plots import plot_confusion; "
+        "import sys, numpy as np; from vidlstm.render.plot.confusion import plot_confusion; "
         f"plot_confusion(np.eye(2), ('a', 'b'), {str(tmp_path / 'c.png')!r}); "
         "assert 'matplotlib.pyplot' not in sys.modules; assert 'torch' not in sys.modules"
     )

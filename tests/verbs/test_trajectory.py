@@ -1,4 +1,4 @@
-"""Train, evaluate, predict and benchmark on small made tracks; every shipped config is run."""
+"""Train, evaluate and predict on small made tracks; every shipped config is run."""
 
 import json
 import math
@@ -16,9 +16,7 @@ from vidlstm.datamodules.path_windows import cut_windows
 from vidlstm.datamodules.trajectories import WindowDataset
 from vidlstm.datasets.tracks import make_table
 from vidlstm.errors import CheckpointError, DatasetError, SettingsError
-from vidlstm.render.benchmark import ethucy_table
 from vidlstm.settings import TrajectoryDataSettings, TrajectoryModelSettings, TrajectoryOptimiserSettings
-from vidlstm.verbs.benchmark_trajectory import PUBLISHED, summarise
 from vidlstm.verbs.evaluate_trajectory import evaluate_trajectory
 from vidlstm.verbs.predict_trajectory import predict_trajectory
 from vidlstm.verbs.train_trajectory import train_trajectory
@@ -184,30 +182,6 @@ def test_settings_that_cannot_work_are_refused(tmp_path: Path) -> None:
         train_trajectory(data=TrajectoryDataSettings(), out=tmp_path)
     with pytest.raises(SettingsError, match="scene"):
         train_trajectory(data=TrajectoryDataSettings(root=tmp_path), out=tmp_path)
-
-
-def test_the_benchmarks_summary_by_hand() -> None:
-    def run(scene: str, seed: int, value: float) -> dict[str, Any]:
-        keys = ("ade", "fde", "min_ade", "min_fde", "joint_ade", "joint_fde")
-        baseline = {"ade": 1.0, "fde": 2.0}
-        return {
-            "scene": scene,
-            "seed": seed,
-            **dict.fromkeys(keys, value),
-            "baselines": {"constant_velocity": baseline, "least_squares": baseline},
-            "validation": {"ade": value},
-        }
-
-    runs = [run("eth", 0, 1.0), run("hotel", 0, 3.0), run("eth", 1, 2.0), run("hotel", 1, 6.0)]
-    result = summarise(runs, ["eth", "hotel"])
-    assert result["deterministic"]["scenes"]["eth"] == {"ade": 1.5, "fde": 1.5}
-    assert result["deterministic"]["ade"] == 3.0
-    assert result["deterministic"]["ade_std"] == pytest.approx(2**0.5)
-    assert result["best_of_20"]["fde"] == 3.0
-    assert result["constant_velocity"]["fde"] == 2.0
-    table = ethucy_table(result, PUBLISHED)
-    assert "| constant velocity | 1.000/2.000 | 1.000/2.000 | 1.000/2.000 |" in table
-    assert "0.70/1.52" in table
 
 
 def test_the_verbs_from_the_command_line(

@@ -13,7 +13,7 @@ import torch
 from vidlstm.datasets import load_dataset
 from vidlstm.errors import CheckpointError, DatasetError, SettingsError
 from vidlstm.files import write_json
-from vidlstm.render.plots import plot_confusion
+from vidlstm.render.plot.confusion import plot_confusion
 from vidlstm.settings import ActionDataSettings, BackboneSettings, SamplingSettings, plain
 from vidlstm.training.action import load_any_action_model
 from vidlstm.training.baselines import logistic_regression, majority_class, score

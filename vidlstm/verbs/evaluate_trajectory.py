@@ -10,7 +10,7 @@ from vidlstm.datamodules.trajectories import TrajectoryData
 from vidlstm.errors import CheckpointError
 from vidlstm.files import write_json
 from vidlstm.inference.forecast_tracks import forecast_table
-from vidlstm.render.paths import plot_error_by_step, plot_forecasts
+from vidlstm.render.plot.forecast_paths import plot_error_by_step, plot_forecasts
 from vidlstm.training.trajectory import load_trajectory_model
 from vidlstm.verbs.trajectory_data import read_tables
 from vidlstm.verbs.trajectory_scores import score_baselines, score_model

@@ -20,7 +20,7 @@ from vidlstm.inference.attribution import (
 )
 from vidlstm.inference.gates import GateRecording, record_gates
 from vidlstm.inference.segments import merge_windows, step_probabilities, window_rows
-from vidlstm.render.gates import GateCourse, frame_count, plot_gates
+from vidlstm.render.plot.gate_picture import GateCourse, frame_count, plot_gates
 from vidlstm.settings import BackboneSettings, SamplingSettings, WindowSettings
 from vidlstm.training.action import load_action_model
 from vidlstm.verbs.extract import backbone_of_card, fill_store

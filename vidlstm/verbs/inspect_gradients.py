@@ -14,7 +14,7 @@ from vidlstm.inference.lag_gradients import lag_gradients
 from vidlstm.models.cells import CELLS
 from vidlstm.models.fusion import streams_of
 from vidlstm.models.recurrent import RecurrentEncoder
-from vidlstm.render.gradients import plot_lag_gradients
+from vidlstm.render.plot.gradients import plot_lag_gradients
 from vidlstm.settings import BackboneSettings, SamplingSettings
 from vidlstm.training.action import classifier_of_card, load_action_model
 from vidlstm.verbs.extract import backbone_of_card

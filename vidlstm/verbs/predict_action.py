@@ -13,9 +13,10 @@ from vidlstm.backbones.weights import sha256_of
 from vidlstm.errors import SettingsError, VideoError
 from vidlstm.features.extract import make_store
 from vidlstm.inference.predictor import ActionPredictor
-from vidlstm.render.overlay import draw_action_overlay
-from vidlstm.render.plots import plot_timeline
-from vidlstm.render.tables import write_prediction_csv, write_prediction_json
+from vidlstm.render.draw.action_overlay import draw_action_overlay
+from vidlstm.render.names import output_stems
+from vidlstm.render.plot.action_timeline import plot_timeline
+from vidlstm.render.table.action_tables import write_prediction_csv, write_prediction_json
 from vidlstm.settings import BackboneSettings, SamplingSettings, WindowSettings
 from vidlstm.structures import Failure
 from vidlstm.training.action import load_action_model
@@ -100,23 +101,6 @@ def predict_action(
                 prediction, out / stems[path], sampling=sampling, video=video, truth=truth
             )
     return report
-
-
-def output_stems(paths: Sequence[Path]) -> dict[Path, str]:
-    """A name for the outputs of each video; two videos of one stem keep their endings or folders apart.
-
-    Raises:
-        SettingsError: two videos cannot be told apart by folder and name.
-    """
-    stems = {path: path.stem for path in paths}
-    for rename in (lambda p: p.name, lambda p: f"{p.parent.name}_{p.name}"):
-        counts = [stem.casefold() for stem in stems.values()]
-        stems = {p: rename(p) if counts.count(s.casefold()) > 1 else s for p, s in stems.items()}
-    if len({s.casefold() for s in stems.values()}) < len(stems):
-        raise SettingsError(
-            "two videos have one folder name and file name; predict them into different --out"
-        )
-    return stems
 
 
 def build_predictor(

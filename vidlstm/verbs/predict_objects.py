@@ -17,16 +17,17 @@ from vidlstm.errors import CheckpointError
 from vidlstm.inference.object_predictor import ObjectPredictor
 from vidlstm.models.bags import BagClassifier
 from vidlstm.models.fusion import BagFusion
-from vidlstm.render.object_overlay import draw_object_actions
-from vidlstm.render.object_tables import write_object_actions_csv, write_object_actions_json
-from vidlstm.render.object_timeline import plot_object_timelines
+from vidlstm.render.draw.object_overlay import draw_object_actions
+from vidlstm.render.names import output_stems
+from vidlstm.render.plot.object_timeline import plot_object_timelines
+from vidlstm.render.table.object_tables import write_object_actions_csv, write_object_actions_json
 from vidlstm.settings import BackboneSettings, SamplingSettings, TrackingSettings, WindowSettings
 from vidlstm.structures import Failure
 from vidlstm.training.action import load_any_action_model
 from vidlstm.training.checkpoint import read_checkpoint
 from vidlstm.verbs.object_data import objects_of
 from vidlstm.verbs.object_network import object_network_of_card
-from vidlstm.verbs.predict_action import checked, origin, output_files, output_stems
+from vidlstm.verbs.predict_action import checked, origin, output_files
 from vidlstm.verbs.track import TrackingReport, track
 from vidlstm.video.reader import open_video
 

@@ -15,8 +15,8 @@ from vidlstm.errors import CheckpointError, DatasetError
 from vidlstm.files import write_csv, write_json
 from vidlstm.inference.forecast_scores import score_forecasts
 from vidlstm.inference.forecast_tracks import adapt_scale, forecast_table
-from vidlstm.render.forecast_tables import write_forecasts
-from vidlstm.render.paths import plot_forecasts
+from vidlstm.render.plot.forecast_paths import plot_forecasts
+from vidlstm.render.table.forecast_tables import write_forecasts
 from vidlstm.training.trajectory import load_trajectory_model
 
 if TYPE_CHECKING:

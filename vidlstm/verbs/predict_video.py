@@ -11,8 +11,8 @@ import polars
 
 from vidlstm.datasets.homography import project, read_homography
 from vidlstm.errors import VideoError
-from vidlstm.render.forecast_overlay import draw_forecasts
-from vidlstm.verbs.predict_action import output_stems
+from vidlstm.render.draw.forecast_overlay import draw_forecasts
+from vidlstm.render.names import output_stems
 from vidlstm.verbs.predict_trajectory import ForecastReport, forecast_all, write_report
 from vidlstm.verbs.track import TrackingReport, track
 from vidlstm.video.reader import open_video

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import polars
 
 from vidlstm.errors import VideoError
-from vidlstm.render.track_overlay import draw_tracks
+from vidlstm.render.draw.track_overlay import draw_tracks
+from vidlstm.render.names import output_stems
 from vidlstm.structures import Failure
 from vidlstm.verbs.extract import find_videos
-from vidlstm.verbs.predict_action import output_stems
 from vidlstm.verbs.track_parts import TrackingRun
 from vidlstm.video.reader import open_video
 
