@@ -183,6 +183,14 @@ def test_one_video_that_fails_does_not_keep_the_forecasts_of_others(
     assert caught.value.written == (tmp_path / "my clip_forecast.mp4",)
 
 
+@pytest.mark.parametrize("rate", [1e9, 1e-9, None])
+def test_a_rate_that_cannot_be_changes_nothing_but_the_claim(
+    rate: float | None, clip: Path, material: Material, tmp_path: Path
+) -> None:
+    claims = replace(material, fps={str(clip): rate})
+    read_videos(write_outputs("action", example("action", clip), tmp_path / "a", ["mp4"], claims), None)
+
+
 def test_recordings_of_one_name_keep_their_own_pictures(clip: Path, tmp_path: Path) -> None:
     found = example("forecast", clip)
     for name in ("a/x/v.avi", "b/x/v.avi", "a b.mp4", "a_b.mp4"):

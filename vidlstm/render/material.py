@@ -55,7 +55,11 @@ class Material:
         if self.open_video is None:
             raise ValueError("a video to draw on is wanted: Material(open_video=...)")
         with self.open_video(video) as reader:
-            yield reader, self.fps.get(video) or reader.info.claimed_fps or 25.0
+            rate = self.fps.get(video) or reader.info.claimed_fps or 25.0
+            yield (
+                reader,
+                min(max(rate, 0.001), 1000.0),
+            )  # a header may claim anything; frames keep their times
 
     def rows(self, video: str) -> polars.DataFrame:
         """The tracks of a video.

@@ -12,19 +12,16 @@ import numpy as np
 from vidlstm.datasets.homography import read_homography
 from vidlstm.datasets.tracks_parquet import gaps_in_tracks, read_clocks, read_tracks_parquet
 from vidlstm.errors import CheckpointError, DatasetError
-from vidlstm.files import write_csv, write_json
 from vidlstm.inference.forecast_scores import score_forecasts
 from vidlstm.inference.forecast_tracks import adapt_scale, forecast_table
 from vidlstm.render.plot.forecast_paths import plot_forecasts
-from vidlstm.render.table.forecast_tables import write_forecasts
+from vidlstm.render.sinks import Material, write_outputs
+from vidlstm.structures import TrackForecasts
 from vidlstm.training.trajectory import load_trajectory_model
 
 if TYPE_CHECKING:
     from vidlstm.datasets.tracks import TrackTable
     from vidlstm.structures import PathForecast
-
-SHORT_COLUMNS = ("recording", "track_id", "steps", "needed")
-GAP_COLUMNS = ("recording", "track_id", "start_seconds", "end_seconds", "filled")
 
 
 @dataclass
@@ -132,14 +129,9 @@ def write_report(report: ForecastReport, stem: Path, *, modes_in_text: bool) -> 
     Raises:
         OutputError: a file cannot be written.
     """
-    report.files += write_forecasts(report.forecasts, stem, modes_in_text=modes_in_text)
-    scores = stem.with_name(f"{stem.name}_scores.json")
-    write_json(report.scores, scores)
-    short = stem.with_name(f"{stem.name}_short_tracks.csv")
-    write_csv(SHORT_COLUMNS, report.short_tracks, short)
-    gaps = stem.with_name(f"{stem.name}_gaps.csv")
-    write_csv(GAP_COLUMNS, report.gaps, gaps)
-    report.files += [scores, short, gaps]
+    found = TrackForecasts(report.forecasts, report.short_tracks, report.gaps, report.scores)
+    material = Material(modes_in_text=modes_in_text)
+    report.files += write_outputs("forecast", found, stem, ("parquet", "csv", "json"), material)
 
 
 def _short(table: TrackTable, forecast: set[int], observed: int) -> list[tuple[str, int, int, int]]:
