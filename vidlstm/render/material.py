@@ -56,10 +56,8 @@ class Material:
             raise ValueError("a video to draw on is wanted: Material(open_video=...)")
         with self.open_video(video) as reader:
             rate = self.fps.get(video) or reader.info.claimed_fps or 25.0
-            yield (
-                reader,
-                min(max(rate, 0.001), 1000.0),
-            )  # a header may claim anything; frames keep their times
+            # A header may claim anything; what is drawn keeps the times of its frames.
+            yield reader, min(max(rate, 0.001), 1000.0)
 
     def rows(self, video: str) -> polars.DataFrame:
         """The tracks of a video.
