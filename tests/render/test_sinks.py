@@ -168,6 +168,25 @@ def test_an_output_that_fails_does_not_keep_the_others(kind: str, material: Mate
     assert sorted(p for p in wanted if p.suffix != ".mp4") == written
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_name_in_a_prediction_is_never_opened_as_an_address(
+    kind: str, material: Material, tmp_path: Path
+) -> None:
+    said, opened = example(kind, Path("x")), []
+
+    def open_nothing(video: str) -> Any:
+        opened.append(video)
+        raise VideoError(video, reason="missing")
+
+    if isinstance(said, TrackForecasts):
+        said.gaps[:] = [("rtsp://host/x", 1, 0.0, 1.0, True)]
+    else:
+        said = replace(said, video="rtsp://host/x")
+    with pytest.raises(VideoError):
+        write_outputs(kind, said, tmp_path / "a", ["mp4"], replace(material, open_video=open_nothing))
+    assert opened and not any("//" in video for video in opened[-1:])
+
+
 def gone_name(said: Any) -> str:
     return said.forecasts[0].recording if isinstance(said, TrackForecasts) else said.video
 
