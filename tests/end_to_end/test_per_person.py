@@ -19,7 +19,7 @@ from vidlstm.cli.main import main
 from vidlstm.demo.figures import random_figure
 from vidlstm.demo.poses import joints
 from vidlstm.demo.takes import Take, random_take
-from vidlstm.render.object_tables import read_object_actions_json
+from vidlstm.render.table.object_tables import read_object_actions_json
 from vidlstm.video.writer import VideoWriter
 
 ACTIONS = ("jumping_jack", "pick_up", "wave")

@@ -12,7 +12,7 @@ import torch
 from torchvision.models import mobilenet_v2
 
 from vidlstm.cli.main import main
-from vidlstm.render.tables import read_prediction_json
+from vidlstm.render.table.action_tables import read_prediction_json
 from vidlstm.video.writer import VideoWriter
 
 if TYPE_CHECKING:

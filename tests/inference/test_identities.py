@@ -14,8 +14,8 @@ from tests.fakes.tracks import write_crossing
 from vidlstm.datasets.tracks_parquet import read_tracks_parquet
 from vidlstm.inference.forecast_tracks import forecast_table
 from vidlstm.models.forecaster import PathForecaster
-from vidlstm.render.forecast_overlay import ForecastDrawer
-from vidlstm.render.forecast_tables import forecast_frame
+from vidlstm.render.draw.forecast_overlay import ForecastDrawer
+from vidlstm.render.table.forecast_tables import forecast_frame
 from vidlstm.structures import Frame, PathForecast
 
 

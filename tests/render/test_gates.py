@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.render.examples import labels, prediction
-from vidlstm.render.gates import GateCourse, drawn, frame_count, order_of, plot_gates, resampled
 from vidlstm.render.moments import time_span
+from vidlstm.render.plot.gate_picture import GateCourse, drawn, frame_count, order_of, plot_gates, resampled
 from vidlstm.structures import Frame, Segment
 
 TIMES = np.arange(60) / 10

@@ -18,16 +18,16 @@ from tests.render.examples import HOSTILE, labels, object_actions, prediction, s
 from tests.render.test_overlay import near, read
 from tests.render.test_plots import pixels, share_of
 from vidlstm.errors import OutputError, VideoError
-from vidlstm.render.object_overlay import ObjectActionDrawer, draw_object_actions, tag_text
-from vidlstm.render.object_tables import (
+from vidlstm.render.draw.object_overlay import ObjectActionDrawer, draw_object_actions, tag_text
+from vidlstm.render.draw.strokes import plate_of, tag_height
+from vidlstm.render.palette import UNKNOWN, Colour, colour_of
+from vidlstm.render.plot.object_timeline import ROWS, most_attended, plot_object_timelines, remarks
+from vidlstm.render.table.action_tables import SCHEMA, read_prediction_json, write_prediction_json
+from vidlstm.render.table.object_tables import (
     read_object_actions_json,
     write_object_actions_csv,
     write_object_actions_json,
 )
-from vidlstm.render.object_timeline import ROWS, most_attended, plot_object_timelines, remarks
-from vidlstm.render.palette import UNKNOWN, Colour, colour_of
-from vidlstm.render.strokes import plate_of, tag_height
-from vidlstm.render.tables import SCHEMA, read_prediction_json, write_prediction_json
 from vidlstm.structures import Frame, ObjectActions, Segment
 
 FORMULAS = ('=HYPERLINK("http://x")', "+1+1", "@SUM(A1)", "-2", "|cmd")
@@ -354,14 +354,15 @@ def test_other_files_are_refused_with_a_reason(tmp_path: Path) -> None:
             read_object_actions_json(tmp_path / "broken.json")
 
 
-def test_nan_is_not_written_and_the_older_file_stays(tmp_path: Path) -> None:
+def test_a_share_that_is_not_known_is_null_and_reads_back(tmp_path: Path) -> None:
     said = object_actions()
-    write_object_actions_json(said, tmp_path / "p.json")
-    before = (tmp_path / "p.json").read_bytes()
     said.attention[1][0] = np.nan
-    with pytest.raises(ValueError, match="JSON"):
-        write_object_actions_json(said, tmp_path / "p.json")
-    assert (tmp_path / "p.json").read_bytes() == before
+    write_object_actions_json(replace(said, short_tracks={9: float("nan")}), tmp_path / "p.json")
+    record = json.loads((tmp_path / "p.json").read_text(), parse_constant=pytest.fail)
+    assert record["tracks"][1]["windows"][0]["attention"] is record["short_tracks"][0]["seconds"] is None
+    found = read_object_actions_json(tmp_path / "p.json")
+    np.testing.assert_array_equal(found.attention[1], said.attention[1])
+    assert np.isnan(found.short_tracks[9])
 
 
 @pytest.mark.parametrize("names", [("a", "b"), HOSTILE[:-1], FORMULAS], ids=["plain", "hostile", "formulas"])

@@ -9,8 +9,8 @@ import pytest
 
 from tests.render.examples import HOSTILE, frames, labels, prediction
 from vidlstm.errors import VideoError
-from vidlstm.render.layout import lay_out
-from vidlstm.render.overlay import OverlayDrawer, annotated, draw_action_overlay
+from vidlstm.render.draw.action_overlay import OverlayDrawer, annotated, draw_action_overlay
+from vidlstm.render.draw.layout import lay_out
 from vidlstm.render.palette import colour_of
 from vidlstm.structures import Segment
 from vidlstm.video.reader import open_video

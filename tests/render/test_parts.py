@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.render.examples import HOSTILE, prediction
-from vidlstm.render.layout import SMALLEST_HEIGHT, lay_out
-from vidlstm.render.lettering import draw_text, elide, one_line, text_width
+from vidlstm.render.draw.layout import SMALLEST_HEIGHT, lay_out
+from vidlstm.render.draw.lettering import draw_text, elide, text_width
 from vidlstm.render.moments import attention_at, clock, probabilities_at, segment_at, time_span
 from vidlstm.render.palette import class_colours, colour_of
+from vidlstm.render.words import one_line
 from vidlstm.structures import Segment
 
 

@@ -16,7 +16,9 @@ from PIL import Image
 from tests.render.examples import HOSTILE, labels, prediction
 from vidlstm.errors import OutputError
 from vidlstm.render.palette import colour_of
-from vidlstm.render.plots import plot_confusion, plot_timeline
+from vidlstm.render.plot.action_timeline import plot_timeline
+from vidlstm.render.plot.confusion import plot_confusion
+from vidlstm.render.plot.forecast_paths import plot_error_by_step
 from vidlstm.structures import Segment
 
 
@@ -90,12 +92,16 @@ def test_a_matrix_that_does_not_fit_is_refused(
 
 
 def test_the_same_picture_again_whatever_the_users_style(tmp_path: Path) -> None:
-    plot_timeline(prediction(), tmp_path / "a.png")
-    before = dict(matplotlib.rcParams)
-    with matplotlib.rc_context({"font.size": 25, "text.usetex": True, "figure.facecolor": "black"}):
-        plot_timeline(prediction(), tmp_path / "b.png")
+    def draw(folder: Path) -> list[bytes]:
+        plot_timeline(prediction(), folder / "t.png")
+        plot_error_by_step({"a $x$": [1.0, 2.0]}, folder / "e.png", seconds_per_step=0.4, unit="metres")
+        return [(folder / name).read_bytes() for name in ("t.png", "e.png")]
+
+    before, usual = dict(matplotlib.rcParams), draw(tmp_path / "usual")
+    mine = {"font.size": 25, "text.usetex": True, "figure.facecolor": "black", "lines.linewidth": 9}
+    with matplotlib.rc_context(mine):
+        assert draw(tmp_path / "mine") == usual
     assert dict(matplotlib.rcParams) == before
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
@@ -106,7 +112,7 @@ def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
 
 def test_pyplot_is_never_loaded(tmp_path: Path) -> None:
     code = (
-        "import sys, numpy as np; from vidlstm.render.plots import plot_confusion; "
+        "import sys, numpy as np; from vidlstm.render.plot.confusion import plot_confusion; "
         f"plot_confusion(np.eye(2), ('a', 'b'), {str(tmp_path / 'c.png')!r}); "
         "assert 'matplotlib.pyplot' not in sys.modules; assert 'torch' not in sys.modules"
     )

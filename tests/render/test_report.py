@@ -10,7 +10,7 @@ import pytest
 
 from tests.render.examples import HOSTILE
 from vidlstm.files import write_json
-from vidlstm.render.report import as_text, results_table
+from vidlstm.render.table.results_table import as_text, results_table
 
 
 def test_a_report_reads_back_as_plain_values(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from tests.render.examples import HOSTILE, prediction, same
 from vidlstm.errors import OutputError
 from vidlstm.files import atomic, write_csv, write_text
-from vidlstm.render.tables import (
+from vidlstm.render.table.action_tables import (
     SCHEMA,
     read_prediction_json,
     read_segments_csv,
@@ -81,14 +82,24 @@ def test_json_has_a_line_for_each_window(tmp_path: Path) -> None:
     assert len((tmp_path / "p.json").read_text().splitlines()) < 30 + 20
 
 
-def test_nan_is_not_written_and_the_older_file_stays(tmp_path: Path) -> None:
+def test_a_probability_that_is_not_known_is_null_and_reads_back(tmp_path: Path) -> None:
+    """JSON has no word for NaN; ``vidlstm.files`` has one rule for it."""
     said = prediction()
-    write_prediction_json(said, tmp_path / "p.json")
-    before = (tmp_path / "p.json").read_bytes()
     said.window_probabilities[0, 0] = np.nan
-    with pytest.raises(ValueError, match="JSON"):
-        write_prediction_json(said, tmp_path / "p.json")
-    assert (tmp_path / "p.json").read_bytes() == before
+    said = replace(said, segments=(replace(said.segments[0], probability=float("nan")), *said.segments[1:]))
+    write_prediction_json(said, tmp_path / "p.json")
+    record = json.loads((tmp_path / "p.json").read_text(), parse_constant=pytest.fail)
+    assert record["windows"][0]["probabilities"][0] is record["segments"][0]["probability"] is None
+    found = read_prediction_json(tmp_path / "p.json")
+    np.testing.assert_array_equal(found.window_probabilities, said.window_probabilities)
+    assert np.isnan(found.segments[0].probability) and found.segments[1:] == said.segments[1:]
+
+
+def with_segment(times: str) -> str:
+    start, end = times.split(", ")
+    segment = f'{{"start_seconds": {start}, "end_seconds": {end}, "label": "a", "probability": 1}}'
+    rest = '"video": "v", "truncated": "", "labels": ["a"], "windows": [], "produced_by": {}'
+    return f'{{"schema": "{SCHEMA}", {rest}, "segments": [{segment}]}}'
 
 
 @pytest.mark.parametrize(
@@ -99,6 +110,8 @@ def test_nan_is_not_written_and_the_older_file_stays(tmp_path: Path) -> None:
         ('{"schema": "vidlstm.action_prediction/9"}', "action_prediction/9"),
         (f'{{"schema": "{SCHEMA}", "labels": []}}', "does not follow"),
         (f'{{"schema": "{SCHEMA}", "labels": ["a"], "windows": [3]}}', "does not follow"),
+        (with_segment('"soon", 2'), "does not follow"),
+        (with_segment("null, 2"), "does not follow"),
     ],
 )
 def test_other_files_are_refused_with_a_reason(text: str, says: str, tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.fakes.tracks import write_tracks
 from vidlstm.errors import VideoError
-from vidlstm.render.forecast_overlay import MODES, ONE, STRAIGHT, ForecastDrawer, draw_forecasts
-from vidlstm.render.strokes import colour_of_track
-from vidlstm.render.track_overlay import TrackDrawer, draw_tracks
+from vidlstm.render.draw.forecast_overlay import MODES, ONE, STRAIGHT, ForecastDrawer, draw_forecasts
+from vidlstm.render.draw.strokes import colour_of_track
+from vidlstm.render.draw.track_overlay import TrackDrawer, draw_tracks
 from vidlstm.structures import Frame, PathForecast
 from vidlstm.video.reader import open_video
 

@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.videos import write_video
 from vidlstm.cli.main import main
 from vidlstm.models.fusion import LateFusion
-from vidlstm.render.tables import read_prediction_json
+from vidlstm.render.table.action_tables import read_prediction_json
 from vidlstm.training.action import load_action_model
 
 TRAIN = [

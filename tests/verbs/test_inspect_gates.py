@@ -11,7 +11,7 @@ from tests.fakes.videos import write_video
 from vidlstm.cli.main import main
 from vidlstm.inference.segments import window_rows
 from vidlstm.models.cells import CELLS
-from vidlstm.render.tables import read_prediction_json
+from vidlstm.render.table.action_tables import read_prediction_json
 
 QUIET = ["--trainer.max_epochs", "1", "--trainer.accelerator", "cpu"]
 QUIET += ["--trainer.enable_progress_bar", "false"]

@@ -9,6 +9,8 @@ import numpy as np
 import polars
 import pytest
 import yaml
+from vidlstm.render.benchmark import ethucy_table
+from vidlstm.verbs.benchmark_trajectory import PUBLISHED, summarise
 from vidlstm.verbs.evaluate_trajectory import evaluate_trajectory
 from vidlstm.verbs.predict_trajectory import predict_trajectory
 from vidlstm.verbs.train_trajectory import train_trajectory
@@ -20,9 +22,7 @@ from vidlstm.datamodules.path_windows import cut_windows
 from vidlstm.datamodules.trajectories import WindowDataset
 from vidlstm.datasets.tracks import make_table
 from vidlstm.errors import CheckpointError, DatasetError, SettingsError
-from vidlstm.render.benchmark import ethucy_table
 from vidlstm.settings import TrajectoryDataSettings, TrajectoryModelSettings, TrajectoryOptimiserSettings
-from vidlstm.verbs.benchmark_trajectory import PUBLISHED, summarise
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "trajectory").glob("*.yaml"))
 QUIET = {"max_epochs": 2, "accelerator": "cpu", "enable_progress_bar": False, "logger": False}

@@ -28,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
 
     from rich.console import Console
 
-    from vidlstm.render.report import results_table
+    from vidlstm.render.table.results_table import results_table
     from vidlstm.verbs.demo import demo
 
     started = time.monotonic()

@@ -46,7 +46,7 @@ class Material:
 
     @contextmanager
     def footage(self, video: str) -> Iterator[tuple[VideoReader, float]]:
-        """A video's reader, and the rate for a file that is drawn of it.
+        """The reader of a video file, and the rate for a file that is drawn of it.
 
         Raises:
             VideoError: it cannot be opened.
@@ -54,8 +54,11 @@ class Material:
         """
         if self.open_video is None:
             raise ValueError("a video to draw on is wanted: Material(open_video=...)")
-        with self.open_video(video) as reader:
-            yield reader, self.fps.get(video) or reader.info.claimed_fps or 25.0
+        # A file's name, never an address: names come out of tables that others made.
+        with self.open_video(str(Path(video))) as reader:
+            rate = self.fps.get(video) or reader.info.claimed_fps or 25.0
+            # A header may claim anything; what is drawn keeps the times of its frames.
+            yield reader, min(max(rate, 0.001), 1000.0)
 
     def rows(self, video: str) -> polars.DataFrame:
         """The tracks of a video.

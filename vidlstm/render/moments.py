@@ -1,4 +1,4 @@
-"""What a prediction says at one moment."""
+"""What a prediction says, at one moment and over time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from vidlstm.structures import ActionPrediction, Segment
+
+NINETY = float(np.sqrt(-2 * np.log(0.1)))
+"""Radius, in standard deviations, of the circle that holds 90 % of a Gaussian in the plane."""
+
+Strip = tuple[str, Sequence[Segment]]
+"""A name, and the segments of its row in a timeline."""
+
+
+def strips_of(
+    segments: Sequence[Segment], truth: Sequence[Segment] | None, *, name: str = "predicted"
+) -> list[Strip]:
+    """The rows of a timeline: what was predicted, and what is true where that is known."""
+    return [(name, segments)] + ([("truth", tuple(truth))] if truth is not None else [])
 
 
 def window_middles(prediction: ActionPrediction) -> np.ndarray:

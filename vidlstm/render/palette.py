@@ -42,6 +42,11 @@ def is_bright(colour: Colour) -> bool:
     return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] > 140
 
 
+def ink_on(colour: Colour) -> Colour:
+    """Of letters on a ground of this colour in a frame."""
+    return (16, 16, 18) if is_bright(colour) else (250, 250, 250)
+
+
 def _shaded(colour: Colour, times: int) -> Colour:
     towards = 255 if times % 2 else 0
     share = 0.0 if times == 0 else (0.35, 0.5, 0.2, 0.65)[(times - 1) // 2 % 4]

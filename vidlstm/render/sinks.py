@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from vidlstm.errors import SettingsError, nearest
-from vidlstm.render.kinds import action, forecast, object_action
+from vidlstm.render import action_outputs as action
+from vidlstm.render import forecast_outputs as forecast
+from vidlstm.render import object_outputs as object_action
 from vidlstm.render.material import Material, Sink, one_file, write_all
 from vidlstm.render.names import check_inputs, with_ending
 from vidlstm.structures import TrackForecasts

@@ -21,7 +21,7 @@ from vidlstm.inference.attribution import (
 )
 from vidlstm.inference.gates import GateRecording, record_gates
 from vidlstm.inference.segments import merge_windows, step_probabilities, window_rows
-from vidlstm.render.gates import GateCourse, frame_count, plot_gates
+from vidlstm.render.plot.gate_picture import GateCourse, frame_count, plot_gates
 from vidlstm.tasks import open_checkpoint
 from vidlstm.tasks.action.predictor import ActionPredictor
 from vidlstm.tasks.action.task import ActionTask

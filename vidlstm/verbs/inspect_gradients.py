@@ -14,7 +14,7 @@ from vidlstm.inference.lag_gradients import lag_gradients
 from vidlstm.models.cells import CELLS
 from vidlstm.models.fusion import streams_of
 from vidlstm.models.recurrent import RecurrentEncoder
-from vidlstm.render.gradients import plot_lag_gradients
+from vidlstm.render.plot.gradients import plot_lag_gradients
 from vidlstm.tasks import TASKS, open_checkpoint
 from vidlstm.verbs.inspect_gates import action_predictor, video_features
 from vidlstm.verbs.predict import make_folder

@@ -9,8 +9,8 @@ import polars
 
 from vidlstm.datasets.videos import find_videos
 from vidlstm.errors import VideoError
+from vidlstm.render.draw.track_overlay import draw_tracks
 from vidlstm.render.names import output_stems
-from vidlstm.render.track_overlay import draw_tracks
 from vidlstm.settings import TrackingSettings, settings_from
 from vidlstm.tracking.run import TrackingReport, TrackingRun, track_videos
 from vidlstm.video.reader import open_video

@@ -18,7 +18,7 @@ from tests.verbs.objects.runs import CROPS, POSES, by_track, evaluate, train
 from vidlstm.cli.main import main
 from vidlstm.features.extract import ExtractionReport
 from vidlstm.features.tracked_objects import POSE_DIM
-from vidlstm.render.object_tables import read_object_actions_json
+from vidlstm.render.table.object_tables import read_object_actions_json
 from vidlstm.settings import ActionDataSettings, BackboneSettings, SamplingSettings
 from vidlstm.training.action import load_any_action_model
 from vidlstm.verbs import object_data

@@ -12,7 +12,7 @@ import torch
 from vidlstm.datasets import load_dataset
 from vidlstm.errors import CheckpointError, DatasetError
 from vidlstm.files import atomic
-from vidlstm.render.plots import plot_confusion
+from vidlstm.render.plot.confusion import plot_confusion
 from vidlstm.settings import settings_from
 from vidlstm.tasks.action.data import read_split
 from vidlstm.training.baselines import logistic_regression, majority_class, score

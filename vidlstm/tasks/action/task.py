@@ -171,7 +171,7 @@ class ClipTask(Task[S, C]):
                 f"({metrics['validation_clips']} clips; always the commonest class: "
                 f"{metrics['majority_class_accuracy']:.3f})"
             ]
-        from vidlstm.render.report import results_table
+        from vidlstm.render.table.results_table import results_table
 
         rows = {"model": {name: metrics[name] for name in SCORES}, **metrics["baselines"]}
         return [results_table(rows), f"{metrics['clips']} {metrics['side']} clips"]

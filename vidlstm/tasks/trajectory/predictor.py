@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars
 
 from vidlstm.datasets.homography import project, read_homography
 from vidlstm.datasets.videos import find_videos
@@ -97,7 +98,9 @@ class TrajectoryPredictor(Predictor):
             return
         if len(inputs) > 1:
             raise SettingsError("give one tracks table; it may hold several videos")
-        material = Material(open_video=self._open, to_picture=self._to_picture())
+        material = Material(
+            open_video=self._open, tracks=polars.read_parquet(inputs[0]), to_picture=self._to_picture()
+        )
         yield Outcome(
             self._forecast(inputs[0], self.settings.every), work.out / inputs[0].stem, material, OF_TABLES
         )

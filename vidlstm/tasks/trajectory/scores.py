@@ -10,7 +10,7 @@ from vidlstm.errors import CheckpointError
 from vidlstm.files import atomic
 from vidlstm.inference.forecast import forecast_windows, kinematic_paths, truth_of
 from vidlstm.models.kinematic import KINEMATIC, build_kinematic
-from vidlstm.render.paths import plot_error_by_step, plot_forecasts
+from vidlstm.render.plot.forecast_paths import plot_error_by_step, plot_forecasts
 from vidlstm.training.trajectory_calibration import (
     coverage,
     fit_spread_scale,

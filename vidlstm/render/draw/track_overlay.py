@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars
 
-from vidlstm.render.drawn_video import write_drawn
-from vidlstm.render.strokes import colour_of_track, draw_box, draw_line, draw_tag, stroke_width
+from vidlstm.render.draw.drawn_video import write_drawn
+from vidlstm.render.draw.strokes import colour_of_track, draw_box, draw_line, draw_tag, stroke_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,7 +48,7 @@ class TrackDrawer:
         return image
 
     def draw_on(self, image: np.ndarray, frame: Frame) -> None:
-        """The same onto a picture of this frame, in place."""
+        """Draws boxes, numbers and trails onto a picture of this frame, in place."""
         width = stroke_width(image.shape[0])
         rows = self._rows.get(frame.index, ())
         for track_id, _, box in rows if self._trails else ():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vidlstm.render.lettering import draw_text, text_width
-from vidlstm.render.palette import Colour, class_colours, is_bright
+from vidlstm.render.draw.lettering import draw_text, text_width
+from vidlstm.render.palette import Colour, class_colours, ink_on
 
 _COLOURS = class_colours(36)
 _FINE = 3
@@ -96,8 +96,8 @@ def draw_plate(image: np.ndarray, text: str, plate: Plate, colour: Colour) -> No
     left, top, right, bottom = plate
     size = tag_size(image.shape[0])
     image[top:bottom, left:right] = colour
-    ink: Colour = (16, 16, 18) if is_bright(colour) else (250, 250, 250)
-    draw_text(image, text, left + size // 4, (top + bottom) // 2, size=size, colour=ink)
+    middle = (top + bottom) // 2
+    draw_text(image, text, left + size // 4, middle, size=size, colour=ink_on(colour))
 
 
 def _fixed(points_Q2: np.ndarray) -> np.ndarray:

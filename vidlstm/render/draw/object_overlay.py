@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vidlstm.render.drawn_video import first_of, write_drawn
-from vidlstm.render.lettering import elide, text_width
-from vidlstm.render.moments import attention_at, probabilities_at, segment_at
-from vidlstm.render.overlay import OverlayDrawer
-from vidlstm.render.palette import UNKNOWN, Colour, colour_of
-from vidlstm.render.strokes import (
+from vidlstm.render.draw.action_overlay import OverlayDrawer
+from vidlstm.render.draw.drawn_video import first_of, write_drawn
+from vidlstm.render.draw.lettering import elide, text_width
+from vidlstm.render.draw.strokes import (
     draw_box,
     draw_plate,
     fill,
@@ -21,7 +19,9 @@ from vidlstm.render.strokes import (
     tag_height,
     tag_size,
 )
-from vidlstm.render.track_overlay import TrackDrawer
+from vidlstm.render.draw.track_overlay import TrackDrawer
+from vidlstm.render.moments import attention_at, probabilities_at, segment_at
+from vidlstm.render.palette import UNKNOWN, Colour, colour_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

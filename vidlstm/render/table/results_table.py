@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from vidlstm.render.lettering import one_line
+from vidlstm.render.words import one_line
 
 
 def results_table(rows: Mapping[str, Mapping[str, float | None]], *, title: str | None = None) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,14 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from vidlstm.render.palette import Colour
-
-ELLIPSIS = "…"
-
-
-def one_line(text: str) -> str:
-    """The text without line ends and other control characters, which labels and file names may hold."""
-    clean = "".join(" " if unicodedata.category(c).startswith(("C", "Z")) else c for c in text)
-    return " ".join(clean.split())
+from vidlstm.render.words import ELLIPSIS, one_line
 
 
 @lru_cache(maxsize=64)

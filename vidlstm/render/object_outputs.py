@@ -11,7 +11,7 @@ from vidlstm.structures import ObjectActions
 @one_file("json")
 def as_json(actions: ObjectActions, path: Path, material: Material) -> None:
     """All of it; see ``docs/predictions.md``."""
-    from vidlstm.render.object_tables import write_object_actions_json
+    from vidlstm.render.table.object_tables import write_object_actions_json
 
     write_object_actions_json(actions, path)
 
@@ -19,7 +19,7 @@ def as_json(actions: ObjectActions, path: Path, material: Material) -> None:
 @one_file("csv")
 def as_csv(actions: ObjectActions, path: Path, material: Material) -> None:
     """The segments of the scene and of each object."""
-    from vidlstm.render.object_tables import write_object_actions_csv
+    from vidlstm.render.table.object_tables import write_object_actions_csv
 
     write_object_actions_csv(actions, path)
 
@@ -27,7 +27,7 @@ def as_csv(actions: ObjectActions, path: Path, material: Material) -> None:
 @one_file("png")
 def as_png(actions: ObjectActions, path: Path, material: Material) -> None:
     """Timelines of the scene and of each object."""
-    from vidlstm.render.object_timeline import plot_object_timelines
+    from vidlstm.render.plot.object_timeline import plot_object_timelines
 
     plot_object_timelines(actions, path, material.truth)
 
@@ -35,7 +35,7 @@ def as_png(actions: ObjectActions, path: Path, material: Material) -> None:
 @one_file("mp4")
 def as_mp4(actions: ObjectActions, path: Path, material: Material) -> None:
     """The video, with what each object does at its box."""
-    from vidlstm.render.object_overlay import draw_object_actions
+    from vidlstm.render.draw.object_overlay import draw_object_actions
 
     rows = material.rows(actions.video)
     with material.footage(actions.video) as (frames, fps):

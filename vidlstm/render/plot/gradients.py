@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidlstm.render.palette import class_colours
-from vidlstm.render.plots import picture_file, rgb, short
+from vidlstm.render.plot.canvas import picture_file, rgb
+from vidlstm.render.words import short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from vidlstm.errors import OutputError
-from vidlstm.files import write_csv, write_text
+from vidlstm.files import plain_json, write_csv, write_text
 from vidlstm.structures import ActionPrediction, Segment
 
 SCHEMA = "vidlstm.action_prediction/1"
@@ -27,19 +27,17 @@ def write_prediction_json(prediction: ActionPrediction, path: str | Path) -> Non
 
     Raises:
         OutputError: the file cannot be written.
-        ValueError: a number is NaN or infinite, which JSON has no word for.
     """
     write_record(prediction_to_dict(prediction), path)
 
 
 def write_record(record: dict[str, Any], path: str | Path) -> None:
-    """Writes plain JSON values, one line a segment and a window.
+    """Writes JSON values, one line a segment and a window; see :func:`plain_json`.
 
     Raises:
         OutputError: the file cannot be written.
-        ValueError: a number is NaN or infinite, which JSON has no word for.
     """
-    write_text(_lines(record) + "\n", path)
+    write_text(_lines(plain_json(record)) + "\n", path)
 
 
 def _lines(value: Any, depth: int = 0) -> str:
@@ -91,7 +89,7 @@ def prediction_to_dict(prediction: ActionPrediction) -> dict[str, Any]:
 
 
 def read_prediction_json(path: str | Path) -> ActionPrediction:
-    """Reads what ``write_prediction_json`` wrote.
+    """Reads what ``write_prediction_json`` wrote. A probability that is null is NaN.
 
     Raises:
         OutputError: the file is missing, is no JSON, or has another schema.
@@ -137,10 +135,20 @@ def prediction_of(record: dict[str, Any]) -> ActionPrediction:
         window_probabilities=np.array([w["probabilities"] for w in windows], np.float64).reshape(
             -1, len(labels)
         ),
-        segments=tuple(Segment(**segment) for segment in record["segments"]),
+        segments=tuple(map(_segment_of, record["segments"])),
         produced_by=record["produced_by"],
         truncated=record["truncated"],
     )
+
+
+def _segment_of(record: dict[str, Any]) -> Segment:
+    times = float(record["start_seconds"]), float(record["end_seconds"])
+    return Segment(*times, record["label"], number_of(record["probability"]))
+
+
+def number_of(value: float | None) -> float:
+    """The number; NaN for null."""
+    return float("nan") if value is None else float(value)
 
 
 def write_prediction_csv(prediction: ActionPrediction, path: str | Path) -> None:

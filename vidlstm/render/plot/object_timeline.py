@@ -9,9 +9,11 @@ import numpy as np
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from vidlstm.render.moments import attention_at, time_span, window_middles
+from vidlstm.render.moments import attention_at, strips_of, time_span, window_middles
 from vidlstm.render.palette import UNKNOWN, Colour, colour_of
-from vidlstm.render.plots import draw_curves, draw_strips, legend_name, picture_file, rgb, short, write_label
+from vidlstm.render.plot.action_timeline import draw_curves, draw_strips, write_label
+from vidlstm.render.plot.canvas import legend_name, picture_file, rgb
+from vidlstm.render.words import short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +47,7 @@ def plot_object_timelines(
         OutputError: the file cannot be written.
     """
     shown = most_attended(actions, ROWS)
-    scene = [("scene", actions.scene.segments)] + ([("truth", tuple(truth))] if truth is not None else [])
+    scene = strips_of(actions.scene.segments, truth, name="scene")
     span = time_span(actions.scene, [*(truth or ()), *(s for t in shown for s in actions.tracks[t].segments)])
     heights = [2.4, 0.5 * len(scene), max(0.6, _ROW_HEIGHT * len(shown))]
     with picture_file(path, 11.0, sum(heights) + 1.5, 110) as figure:

@@ -37,7 +37,13 @@ def json_files(stem: Path, recordings: Sequence[str]) -> list[Path]:
 def png_files(stem: Path, recordings: Sequence[str]) -> list[Path]:
     """One a recording, ``<stem>_<recording>.png``."""
     names = output_stems([Path(recording) for recording in recordings])
-    return [with_ending(stem, f"_{safe(names[Path(recording)])}.png") for recording in recordings]
+    files: list[Path] = []
+    for recording in recordings:
+        name = safe(names[Path(recording)])
+        while with_ending(stem, f"_{name}.png") in files:  # "a b" and "a_b" are alike now
+            name += "_"
+        files.append(with_ending(stem, f"_{name}.png"))
+    return files
 
 
 def mp4_files(stem: Path, recordings: Sequence[str]) -> list[Path]:
@@ -49,14 +55,14 @@ def mp4_files(stem: Path, recordings: Sequence[str]) -> list[Path]:
 @one_file("parquet")
 def as_parquet(found: TrackForecasts, path: Path, material: Material) -> None:
     """Every step of every path; see ``docs/trajectory.md``."""
-    from vidlstm.render.forecast_tables import forecast_frame, write_forecasts_parquet
+    from vidlstm.render.table.forecast_tables import forecast_frame, write_forecasts_parquet
 
     write_forecasts_parquet(forecast_frame(found.forecasts), path)
 
 
 def as_csv(found: TrackForecasts, stem: Path, material: Material) -> list[Path]:
     """The same as text, and what was not forecast."""
-    from vidlstm.render.forecast_tables import forecast_frame, one_path, write_forecasts_csv
+    from vidlstm.render.table.forecast_tables import forecast_frame, one_path, write_forecasts_csv
 
     table = forecast_frame(found.forecasts)
     rows, short, gaps = csv_files(stem, ())
@@ -68,7 +74,7 @@ def as_csv(found: TrackForecasts, stem: Path, material: Material) -> list[Path]:
 
 def as_json(found: TrackForecasts, stem: Path, material: Material) -> list[Path]:
     """The same as text, and the scores."""
-    from vidlstm.render.forecast_tables import forecast_frame, one_path, write_forecasts_json
+    from vidlstm.render.table.forecast_tables import forecast_frame, one_path, write_forecasts_json
 
     table = forecast_frame(found.forecasts)
     rows, scores = json_files(stem, ())
@@ -81,13 +87,13 @@ def as_png(found: TrackForecasts, stem: Path, material: Material) -> list[Path]:
     """A picture of some forecasts of each recording that has any."""
     recordings = recordings_of(found, material)
     pairs = zip(recordings, png_files(stem, recordings), strict=True)
-    by_recording = {recording: _of(found, recording) for recording in recordings}
-    return write_all(partial(_picture, by_recording[r], path) for r, path in pairs if by_recording[r])
+    forecasts = _by_recording(found)
+    return write_all(partial(_picture, forecasts[r], path) for r, path in pairs if r in forecasts)
 
 
 def _picture(forecasts: list[PathForecast], path: Path) -> list[Path]:
     """Those whose whole future is known, where there are any."""
-    from vidlstm.render.paths import plot_forecasts
+    from vidlstm.render.plot.forecast_paths import plot_forecasts
 
     known = [f for f in forecasts if np.isfinite(f.truth_PC).all()]
     plot_forecasts(known or forecasts, path)
@@ -98,19 +104,21 @@ def as_mp4(found: TrackForecasts, stem: Path, material: Material) -> list[Path]:
     """Each recording with its tracks and forecasts drawn on it."""
     recordings = recordings_of(found, material)
     pairs = zip(recordings, mp4_files(stem, recordings), strict=True)
-    return write_all(partial(_video, found, recording, path, material) for recording, path in pairs)
+    forecasts = _by_recording(found)
+    return write_all(partial(_video, forecasts.get(r, []), r, path, material) for r, path in pairs)
 
 
-def _video(found: TrackForecasts, recording: str, path: Path, material: Material) -> list[Path]:
-    from vidlstm.render.forecast_overlay import draw_forecasts
+def _video(forecasts: list[PathForecast], recording: str, path: Path, material: Material) -> list[Path]:
+    from vidlstm.render.draw.forecast_overlay import draw_forecasts
 
     rows, place = material.rows(recording), material.to_picture or (lambda p: p)
     with material.footage(recording) as (frames, fps):
-        draw_forecasts(
-            frames, rows, _of(found, recording), path, fps=fps, place=place, progress=material.progress
-        )
+        draw_forecasts(frames, rows, forecasts, path, fps=fps, place=place, progress=material.progress)
     return [path]
 
 
-def _of(found: TrackForecasts, recording: str) -> list[PathForecast]:
-    return [forecast for forecast in found.forecasts if forecast.recording == recording]
+def _by_recording(found: TrackForecasts) -> dict[str, list[PathForecast]]:
+    forecasts: dict[str, list[PathForecast]] = {}
+    for forecast in found.forecasts:
+        forecasts.setdefault(forecast.recording, []).append(forecast)
+    return forecasts

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from vidlstm.render.drawn_video import write_drawn
-from vidlstm.render.lettering import draw_text, text_width
+from vidlstm.render.draw.drawn_video import write_drawn
+from vidlstm.render.draw.lettering import draw_text, text_width
+from vidlstm.render.draw.strokes import draw_dashes, draw_line, fill, stroke_width, tag_size
+from vidlstm.render.draw.track_overlay import TrackDrawer
+from vidlstm.render.moments import NINETY
 from vidlstm.render.palette import Colour
-from vidlstm.render.strokes import draw_dashes, draw_line, fill, stroke_width, tag_size
-from vidlstm.render.track_overlay import TrackDrawer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,8 +36,6 @@ LEGEND = (
     ("futures, 90 % regions", MODES),
     ("constant velocity", STRAIGHT),
 )
-NINETY = float(np.sqrt(-2 * np.log(0.1)))
-"""Radius, in standard deviations, of the circle that holds 90 % of a Gaussian in the plane."""
 LIKELY = 3
 """Regions are drawn for so many of the likeliest futures."""
 LEVELS = ((-1.0, 0.2, 0.35), (0.2, 0.5, 0.6), (0.5, 1.0, 1.0))

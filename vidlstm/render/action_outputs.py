@@ -11,7 +11,7 @@ from vidlstm.structures import ActionPrediction
 @one_file("json")
 def as_json(prediction: ActionPrediction, path: Path, material: Material) -> None:
     """All of it; see ``docs/predictions.md``."""
-    from vidlstm.render.tables import write_prediction_json
+    from vidlstm.render.table.action_tables import write_prediction_json
 
     write_prediction_json(prediction, path)
 
@@ -19,7 +19,7 @@ def as_json(prediction: ActionPrediction, path: Path, material: Material) -> Non
 @one_file("csv")
 def as_csv(prediction: ActionPrediction, path: Path, material: Material) -> None:
     """Its segments."""
-    from vidlstm.render.tables import write_prediction_csv
+    from vidlstm.render.table.action_tables import write_prediction_csv
 
     write_prediction_csv(prediction, path)
 
@@ -27,7 +27,7 @@ def as_csv(prediction: ActionPrediction, path: Path, material: Material) -> None
 @one_file("png")
 def as_png(prediction: ActionPrediction, path: Path, material: Material) -> None:
     """A timeline."""
-    from vidlstm.render.plots import plot_timeline
+    from vidlstm.render.plot.action_timeline import plot_timeline
 
     plot_timeline(prediction, path, material.truth)
 
@@ -35,7 +35,7 @@ def as_png(prediction: ActionPrediction, path: Path, material: Material) -> None
 @one_file("mp4")
 def as_mp4(prediction: ActionPrediction, path: Path, material: Material) -> None:
     """The video, with label, bars and timeline in a panel under it."""
-    from vidlstm.render.overlay import draw_action_overlay
+    from vidlstm.render.draw.action_overlay import draw_action_overlay
 
     with material.footage(prediction.video) as (frames, fps):
         draw_action_overlay(

@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidlstm.render.drawn_video import first_of, write_drawn
-from vidlstm.render.layout import lay_out
-from vidlstm.render.lettering import draw_text, text_width
-from vidlstm.render.moments import clock, probabilities_at, segment_at, time_span
-from vidlstm.render.palette import UNKNOWN, Colour, colour_of, is_bright
+from vidlstm.render.draw.drawn_video import first_of, write_drawn
+from vidlstm.render.draw.layout import lay_out
+from vidlstm.render.draw.lettering import draw_text, text_width
+from vidlstm.render.moments import clock, probabilities_at, segment_at, strips_of, time_span
+from vidlstm.render.palette import UNKNOWN, Colour, colour_of, ink_on
 from vidlstm.structures import ActionPrediction, Frame, Segment
 
 _PANEL: Colour = (24, 25, 29)
@@ -93,7 +93,7 @@ class OverlayDrawer:
         return canvas
 
     def draw_frame(self, frame: Frame) -> np.ndarray:
-        """The same, of a frame at its own time."""
+        """A frame with its panel, at its own time; see :meth:`draw`."""
         return self.draw(frame.image, frame.timestamp_seconds)
 
     def fit(self, image: np.ndarray) -> np.ndarray:
@@ -108,9 +108,7 @@ class OverlayDrawer:
         to = self.layout
         canvas = np.full((to.height, to.width, 3), _PANEL, np.uint8)
         canvas[: to.video_height] = 0
-        strips = [("predicted", self._prediction.segments)] + (
-            [("truth", tuple(truth))] if truth is not None else []
-        )
+        strips = strips_of(self._prediction.segments, truth)
         for row, (name, segments) in enumerate(strips):
             self._draw_strip(canvas, to.strips_top + row * to.strip_step, name, segments)
         self._draw_ticks(canvas, to.strips_top + len(strips) * to.strip_step)
@@ -132,10 +130,11 @@ class OverlayDrawer:
             left, right = self._x(segment.start_seconds), self._x(segment.end_seconds)
             colour = self._colours.get(segment.label, UNKNOWN)
             canvas[rows, left : max(left + 1, right - 1)] = colour
-            ink: Colour = (16, 16, 18) if is_bright(colour) else (250, 250, 250)
             room = right - left - 5
             if room > 2 * size:
-                draw_text(canvas, segment.label, left + 3, middle, size=size, colour=ink, width=room)
+                draw_text(
+                    canvas, segment.label, left + 3, middle, size=size, colour=ink_on(colour), width=room
+                )
 
     def _draw_ticks(self, canvas: np.ndarray, top: int) -> None:
         to, (start, end) = self.layout, self._span

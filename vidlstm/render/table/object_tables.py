@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidlstm.files import write_csv
-from vidlstm.render.tables import (
+from vidlstm.render.table.action_tables import (
     SEGMENT_COLUMNS,
+    number_of,
     prediction_of,
     prediction_to_dict,
     read_record,
@@ -31,7 +32,6 @@ def write_object_actions_json(actions: ObjectActions, path: str | Path) -> None:
 
     Raises:
         OutputError: the file cannot be written.
-        ValueError: a number is NaN or infinite, which JSON has no word for.
     """
     short = [{"track_id": int(t), "seconds": float(s)} for t, s in sorted(actions.short_tracks.items())]
     tracks = [_track_to_dict(t, actions.tracks[t], actions.attention[t]) for t in sorted(actions.tracks)]
@@ -63,7 +63,7 @@ def _actions_of(record: dict[str, Any]) -> ObjectActions:
         scene=scene,
         tracks={track["track_id"]: prediction_of(record | track) for track in record["tracks"]},
         attention={track_id: np.array(share, np.float64) for track_id, share in shares.items()},
-        short_tracks={track["track_id"]: track["seconds"] for track in record["short_tracks"]},
+        short_tracks={track["track_id"]: number_of(track["seconds"]) for track in record["short_tracks"]},
     )
 
 

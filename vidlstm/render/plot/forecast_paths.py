@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from vidlstm.files import atomic
+from vidlstm.render.moments import NINETY
+from vidlstm.render.plot.canvas import FRAMED, picture_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from vidlstm.structures import PathForecast
 
 SEEN, TRUE, ONE, MODES = "#222222", "#1b7837", "#d6604d", "#4393c3"
-NINETY = float(np.sqrt(-2 * np.log(0.1)))
-"""Radius, in standard deviations, of the circle that holds 90 % of a Gaussian in the plane."""
 LIKELY = 8
 """Ellipses are drawn for so many of the likeliest modes."""
 
@@ -44,15 +40,14 @@ def plot_forecasts(forecasts: Sequence[PathForecast], path: Path, *, limit: int 
     ]
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)
-    figure = Figure(figsize=(4.2 * columns, 3.9 * rows + 0.3), dpi=100, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis, forecast in zip(axes, chosen, strict=False):
-        draw_forecast(axis, forecast)
-    for axis in axes[len(chosen) :]:
-        axis.set_axis_off()
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    _save(figure, path)
+    with picture_file(path, 4.2 * columns, 3.9 * rows + 0.3, 100, style=FRAMED) as figure:
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axis, forecast in zip(axes, chosen, strict=False):
+            draw_forecast(axis, forecast)
+        for axis in axes[len(chosen) :]:
+            axis.set_axis_off()
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
 
 
 def draw_forecast(axis: Axes, forecast: PathForecast) -> None:
@@ -100,24 +95,14 @@ def plot_error_by_step(
     Raises:
         OutputError: the picture cannot be written.
     """
-    figure = Figure(figsize=(6.4, 4.2), dpi=100, layout="constrained")
-    axis = figure.subplots()
-    for name, values in errors.items():
-        seconds = seconds_per_step * np.arange(1, len(values) + 1)
-        axis.plot(seconds, values, marker=".", label=name.replace("_", " "))
-    axis.set_xlabel("seconds ahead")
-    axis.set_ylabel(f"mean distance from the truth, {unit}")
-    axis.set_xlim(left=0)
-    axis.set_ylim(bottom=0)
-    axis.grid(alpha=0.3)
-    axis.legend(frameon=False)
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    with (
-        matplotlib.rc_context({"font.family": "DejaVu Sans", "text.parse_math": False}),
-        atomic(path) as temporary,
-    ):
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+    with picture_file(path, 6.4, 4.2, 100, style=FRAMED) as figure:
+        axis = figure.subplots()
+        for name, values in errors.items():
+            seconds = seconds_per_step * np.arange(1, len(values) + 1)
+            axis.plot(seconds, values, marker=".", label=name.replace("_", " "))
+        axis.set_xlabel("seconds ahead")
+        axis.set_ylabel(f"mean distance from the truth, {unit}")
+        axis.set_xlim(left=0)
+        axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False)

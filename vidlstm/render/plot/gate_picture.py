@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 
-from vidlstm.render.moments import time_span
+from vidlstm.render.moments import Strip, strips_of, time_span
 from vidlstm.render.palette import UNKNOWN, colour_of
-from vidlstm.render.plots import draw_curves, draw_strips, picture_file, rgb, short
+from vidlstm.render.plot.action_timeline import draw_curves, draw_strips
+from vidlstm.render.plot.canvas import picture_file, rgb
+from vidlstm.render.words import short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,9 +83,7 @@ def plot_gates(
         OutputError: the file cannot be written.
     """
     maps = [(way, letter) for way, values in course.ways.items() for letter in drawn(values)]
-    span, rows = time_span(prediction, truth), [("predicted", prediction.segments)]
-    if truth is not None:
-        rows = [("truth", tuple(truth)), *rows]
+    span, rows = time_span(prediction, truth), strips_of(prediction.segments, truth)[::-1]
     heights = [_FRAME_HEIGHT, 0.26 * len(rows), 1.5]
     heights += [0.8] * (course.attribution_T is not None) + [1.15] * len(maps)
     with picture_file(path, _WIDTH, sum(heights) + 1.0, 100) as figure:
@@ -201,7 +201,7 @@ def _heat_map(
     axis.tick_params(labelbottom=False)
 
 
-def _borders(axes: Sequence[Axes], rows: Sequence[tuple[str, Sequence[Segment]]]) -> None:
+def _borders(axes: Sequence[Axes], rows: Sequence[Strip]) -> None:
     """The first row's borders as solid lines, the second's as dashed ones, below the strips."""
     for (_, segments), style in zip(rows, ("-", (0, (3, 2))), strict=False):
         for segment in segments[1:]:

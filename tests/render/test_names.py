@@ -1,0 +1,46 @@
+"""Names of outputs: one each, whatever the videos are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vidlstm.errors import OutputError, SettingsError
+from vidlstm.render.names import check_inputs, output_stems, safe, with_ending
+
+
+@pytest.mark.parametrize(
+    ("paths", "stems"),
+    [
+        (["a/x.mp4", "b/y.mp4"], ["x", "y"]),
+        (["a/x.mp4", "a/x.avi", "a/y.avi"], ["x.mp4", "x.avi", "y"]),
+        (["a/x.mp4", "b/X.MP4"], ["a_x.mp4", "b_X.MP4"]),
+        (["/p/a/x.mp4", "/q/a/x.mp4"], ["p_a_x.mp4", "q_a_x.mp4"]),
+    ],
+)
+def test_videos_of_one_stem_are_told_apart(paths: list[str], stems: list[str]) -> None:
+    assert list(output_stems([Path(p) for p in paths]).values()) == stems
+
+
+def test_videos_that_cannot_be_told_apart_are_refused() -> None:
+    with pytest.raises(SettingsError, match="--out"):
+        output_stems(
+            [Path("a/b_x.mp4"), Path("a_b/x.mp4"), Path("c/b_x.mp4"), Path("c/x.mp4"), Path("A/B_x.mp4")]
+        )
+
+
+def test_names_of_files() -> None:
+    assert with_ending(Path("out/a.v2"), "_gaps.csv") == Path("out/a.v2_gaps.csv")
+    assert safe("my clip/../é.mp4") == "my_clip_.._é.mp4"
+    assert safe("") == "video"
+
+
+def test_only_files_that_are_there_can_be_inputs(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.json"
+    check_inputs([mine, Path("nul\x00")], [mine, "nul\x00", "rtsp://camera", tmp_path])
+    mine.write_text("")
+    (tmp_path / "link").symlink_to(mine)
+    for name in (mine, str(mine), tmp_path / "link"):
+        with pytest.raises(OutputError, match=r"mine\.json: is an input"):
+            check_inputs([mine], [name])

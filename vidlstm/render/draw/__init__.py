@@ -1,0 +1,1 @@
+"""Drawn on the frames of a video."""

@@ -1,0 +1,1 @@
+"""Figures of matplotlib, without pyplot, so there is no global figure."""

@@ -1,0 +1,63 @@
+"""One way to make a picture file, whatever the user's own style; how labels and colours stand."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from matplotlib import style as styles
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from vidlstm.files import atomic
+from vidlstm.render.palette import Colour
+from vidlstm.render.words import short
+
+FRAMED: dict[str, Any] = {"font.family": "DejaVu Sans", "text.parse_math": False}
+"""Matplotlib's own style; labels are no formulas, for they may hold dollar signs."""
+OPEN = FRAMED | {"axes.spines.top": False, "axes.spines.right": False}
+"""The same without a frame above and at the right."""
+
+
+@contextmanager
+def picture_file(
+    path: str | Path,
+    width: float,
+    height: float,
+    dpi: int,
+    *,
+    tight: bool = False,
+    style: Mapping[str, Any] = OPEN,
+) -> Iterator[Figure]:
+    """A figure of so many inches that is saved to ``path`` at the end.
+
+    Its style does not depend on the user's matplotlibrc. Tight cuts the picture to what is drawn.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with styles.context(dict(style), after_reset=True), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # drawn as a box, which will do
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+        figure = Figure(figsize=(width, height), dpi=dpi, layout=None if tight else "constrained")
+        FigureCanvasAgg(figure)
+        yield figure
+        with atomic(path) as temporary:
+            figure.savefig(
+                temporary, format="png", metadata={"Software": None}, bbox_inches="tight" if tight else None
+            )
+
+
+def rgb(colour: Colour) -> tuple[float, float, float]:
+    """The colour as matplotlib takes it."""
+    return colour[0] / 255, colour[1] / 255, colour[2] / 255
+
+
+def legend_name(label: str) -> str:
+    """The label as it stands in a legend."""
+    # matplotlib leaves names out of a legend that begin with an underscore; a zero-width space keeps them in.
+    name = short(label) or "(empty)"
+    return f"\u200b{name}" if name.startswith("_") else name

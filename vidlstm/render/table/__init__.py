@@ -1,0 +1,1 @@
+"""Predictions as JSON, CSV and Parquet, and back; scores as a table in the terminal."""
