@@ -98,12 +98,10 @@ class TrajectoryPredictor(Predictor):
             return
         if len(inputs) > 1:
             raise SettingsError("give one tracks table; it may hold several videos")
-        material = Material(
-            open_video=self._open, tracks=polars.read_parquet(inputs[0]), to_picture=self._to_picture()
-        )
-        yield Outcome(
-            self._forecast(inputs[0], self.settings.every), work.out / inputs[0].stem, material, OF_TABLES
-        )
+        found = self._forecast(inputs[0], self.settings.every)
+        tracks = polars.read_parquet(inputs[0])
+        material = Material(open_video=self._open, tracks=tracks, to_picture=self._to_picture())
+        yield Outcome(found, work.out / inputs[0].stem, material, OF_TABLES)
 
     def _of_videos(self, inputs: Sequence[Path], work: Work) -> Outcome:
         tracks = work.out / "tracks.parquet"
