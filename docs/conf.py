@@ -1,4 +1,4 @@
-"""How ``make docs`` turns these pages, and the docstrings, into a site. Nothing is fetched, here or by a reader."""
+"""How ``make docs`` turns these pages and the docstrings into a site that fetches nothing from elsewhere."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 MODULES = [p.relative_to(ROOT) for p in sorted((ROOT / "vidlstm").rglob("*.py")) if ">>> " in p.read_text()]
 FRONT = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "configs" / "README.md"]
 PAGES = [*FRONT, *sorted((ROOT / "docs").glob("*.md"))]
-PROGRAMS = [(p, code) for p in PAGES for code in re.findall(r"^```python\n(.*?)^```", p.read_text(), re.M | re.S)]
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PROGRAMS = [(page, code) for page in PAGES for code in PYTHON.findall(page.read_text())]
 
 
 def name_of(page: Path) -> str:

@@ -55,8 +55,8 @@ class SequenceClassifier(nn.Module):
         dropout: between layers and before the classifier.
         input_dropout: on the normalised features; a feature is dropped for the whole clip at once.
         frame_difference: append x_t - x_{t-1} to each step, zero at the first.
-        absolute_difference: append ``|x_t - x_{t-1}|``, feature by feature. Forth and back cancel in a mean of
-            differences and add up here.
+        absolute_difference: append ``|x_t - x_{t-1}|``, feature by feature. Forth and back cancel in a mean
+            of differences and add up here.
         pooling: a name in ``POOLINGS``.
         forget_bias, orthogonal: how the encoder starts; see :class:`RecurrentEncoder`.
     """
