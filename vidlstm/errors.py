@@ -102,7 +102,11 @@ class OutputError(VidlstmError):
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the closest of ``allowed``; the whole list where none is close."""
+    """``"; did you mean 'x'?"`` for the closest of ``allowed``; the whole list where none is close.
+
+    >>> nearest("lsmt", ["gru", "lstm"])
+    "; did you mean 'lstm'?"
+    """
     names = sorted(set(allowed))
     close = get_close_matches(word, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; allowed: {', '.join(names)}"

@@ -139,6 +139,9 @@ class Detections:
 class FeatureSequence:
     """The features of one video at a steady rate.
 
+    >>> FeatureSequence(np.zeros((30, 1280), np.float16), np.arange(30) / 10)
+    FeatureSequence(features (30, 1280) float16)
+
     Attributes:
         features: ``(T, F)`` float16.
         timestamps_seconds: ``(T,)`` float64, rising, in the container's own clock.

@@ -27,7 +27,7 @@ class Backbone:
         size: the frames it takes.
         views: what it is shown of a frame, without repetition; see ``structures.VIEWS``.
         channels: three for each view.
-        feature_dim: F, the sum of
+        feature_dim: F, the sum of ``part_dims``.
         part_dims: the widths of each network's features.
         spec: all that changes the features.
 

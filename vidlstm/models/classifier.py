@@ -43,16 +43,20 @@ class FeatureNorm(nn.Module):
 class SequenceClassifier(nn.Module):
     """A recurrent classifier over feature sequences.
 
+    >>> classifier = SequenceClassifier(feature_dim=1280, num_classes=7)
+    >>> classifier(torch.zeros(2, 30, 1280), torch.tensor([30, 18])).shape
+    torch.Size([2, 7])
+
     Args:
         feature_dim: F, the width of the stored features.
-        num_classes: K.
+        num_classes: K, how many there are to tell apart.
         cell, hidden_size, num_layers, bidirectional: of the encoder.
         projection: width of a linear layer (with layer norm and ReLU) before the encoder; 0 for none.
         dropout: between layers and before the classifier.
         input_dropout: on the normalised features; a feature is dropped for the whole clip at once.
         frame_difference: append x_t - x_{t-1} to each step, zero at the first.
-        absolute_difference: append |x_t - x_{t-1}|, feature by feature. Forth and back cancel in a mean of
-            differences and add up here.
+        absolute_difference: append ``|x_t - x_{t-1}|``, feature by feature. Forth and back cancel in a mean
+            of differences and add up here.
         pooling: a name in ``POOLINGS``.
         forget_bias, orthogonal: how the encoder starts; see :class:`RecurrentEncoder`.
 

@@ -38,6 +38,10 @@ class SteadySampler:
         second   .00   .04   .08   .12   .16   .20   .24   .28   .32   .36   .40
         slot     0     0     0     1     1     2     2     2     3     3     4
         taken    x                 x           x                 x           x
+
+    >>> taken = SteadySampler(fps=10)
+    >>> [frame for frame in range(11) if taken(0.04 * frame)]
+    [0, 3, 5, 8, 10]
     """
 
     def __init__(self, fps: float) -> None:
