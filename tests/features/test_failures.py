@@ -15,8 +15,6 @@ from tests.video.clips import make_clip, make_sound
 from vidlstm.errors import StoreError
 from vidlstm.features import decode_process
 
-REPOSITORY = Path(__file__).parents[2]
-
 
 @pytest.fixture
 def good(tmp_path: Path) -> list[Path]:
@@ -70,7 +68,6 @@ def test_a_truncated_video_keeps_its_good_frames_and_stays_marked(tmp_path: Path
 @pytest.fixture
 def unruly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decode_process, "COMMAND", ["-m", "tests.features.unruly_worker"])
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
 
 
 @pytest.mark.usefixtures("unruly")

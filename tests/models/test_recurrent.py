@@ -54,7 +54,7 @@ def test_padding_changes_nothing(cell, bidirectional, garbage) -> None:
 @EVERY_CELL
 @EITHER_WAY
 @given(lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_batch_composition_changes_nothing(cell, bidirectional, lengths) -> None:
     """A sequence alone and cut to its length gives what it gives among others."""
     model = encoder(cell, bidirectional=bidirectional).eval()
