@@ -31,15 +31,15 @@ def recurrence(steps: int, *, layers: int = 1, width: int) -> int:
     return steps * layers * (width + SQUASHED)
 
 
-def rounding(operations: int, dtype: torch.dtype = torch.float32, *, largest: float = 1.0) -> float:
+def rounding(operations: int, dtype: torch.dtype = torch.float32, *, scale: float = 1.0) -> float:
     """The error that may be left of so many operations in a row.
 
     Args:
         operations: additions, multiplications and function values from an input to a result.
         dtype: what they are computed in.
-        largest: the largest number that occurs on the way, or the numbers' own unit.
+        scale: the largest number that occurs on the way, or how much an error grows on it.
     """
-    return operations * torch.finfo(dtype).eps * largest
+    return operations * torch.finfo(dtype).eps * scale
 
 
 def assert_near(found: Any, expected: Any, *, operations: int, largest: float = 1.0) -> None:
