@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,24 @@ def seen_by_a_worker(modules: list[str]) -> dict[str, str | None]:
     finally:
         worker.close()
         decode_process.COMMAND = command
+
+
+def test_waiting_is_counted_until_the_process_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that moves a second at every look."""
+    monkeypatch.setattr(decode_process, "COMMAND", ["-c", "import sys; sys.stdin.read()"])
+    monkeypatch.setattr(decode_process.time, "monotonic", itertools.count().__next__)
+    worker = DecodeProcess()
+    worker.start({})
+    assert worker.waited_seconds() == 0
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(worker.receive, (0, 0, 0))
+        while worker.waited_seconds() < 5:
+            assert not answer.done()
+        worker.kill("no frame for 5 s")
+    assert isinstance(answer.exception(), EOFError)
+    assert worker.obituary() == ("timeout", "no frame for 5 s")
+    assert worker.waited_seconds() == 0
+    worker.close()
 
 
 def module_in(folder: Path, name: str) -> str:

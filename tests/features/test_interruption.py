@@ -56,7 +56,7 @@ def test_workers_end_when_their_parent_is_killed(clips: list[Path], tmp_path: Pa
             break
     process.join()
     assert len(family) == 2
-    _, alive = psutil.wait_procs(list(family), timeout=30)
+    _, alive = psutil.wait_procs(list(family), timeout=600)
     assert not alive
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -31,6 +31,7 @@ def some(sizes: list[int], seed: int = 0) -> tuple[list[Tensor], Tensor]:
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.randoms())
+@settings(max_examples=25)
 def test_the_order_within_a_bag_does_not_matter(sizes: list[int], random: Any) -> None:
     model, (sequences, bag_B) = bags(frame_difference=True), some(sizes)
     order = list(range(len(sequences)))
@@ -44,6 +45,7 @@ def test_the_order_within_a_bag_does_not_matter(sizes: list[int], random: Any) -
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=5))
+@settings(max_examples=25)
 def test_neither_padding_nor_other_bags_change_a_bag(sizes: list[int]) -> None:
     model, (sequences, bag_B) = bags(), some(sizes)
     with torch.no_grad():

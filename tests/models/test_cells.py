@@ -94,8 +94,8 @@ def test_gradient_agrees_with_finite_differences(cell, bidirectional) -> None:
     """Of every output with respect to inputs, carried state and every parameter, with unequal lengths."""
     model = encoder(cell, bidirectional=bidirectional, layers=1).train()
     names = [name for name, _ in model.named_parameters()]
-    x, lengths = sequences()
-    state = some_state(cell, 2 if bidirectional else 1)
+    x, lengths = sequences()[0][:2, :3], torch.tensor([3, 1])
+    state = tuple(part[:, :2] for part in some_state(cell, 2 if bidirectional else 1))
 
     def run(x, *rest):
         carried, weights = rest[: len(state)], rest[len(state) :]
