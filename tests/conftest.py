@@ -18,8 +18,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
-# A deadline is a clock, and so is "too slow". The examples follow from the test alone: what passes here passes
-# anywhere, and what fails fails again. New ones are looked for with --hypothesis-profile search.
+# A deadline is a clock, and so is "too slow". The examples follow from the test alone: what passes here
+# passes anywhere, and what fails fails again. --hypothesis-profile search looks for new ones.
 settings.register_profile(
     "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )

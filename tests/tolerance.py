@@ -1,9 +1,9 @@
 """How far two right answers may lie apart, from the number format and the arithmetic alone.
 
-Another processor adds a product up in another order, fuses multiply and add, and computes ``exp`` and ``tanh``
-by another polynomial. Each operation may then differ by a unit in the last place, and in the worst case the
-differences of n operations in a row add up: |error| <= n * eps * |largest number| (Higham, Accuracy and
-Stability of Numerical Algorithms, 2nd edition, section 3.1). A bound of that kind holds on any machine; the
+Another processor adds a product up in another order, fuses multiply and add, and computes ``exp`` and
+``tanh`` by another polynomial. Each operation may then differ by a unit in the last place, and in the worst
+case the differences of n operations in a row add up: |error| <= n * eps * |largest number| (Higham, Accuracy
+and Stability of Numerical Algorithms, 2nd edition, section 3.1). Such a bound holds on any machine; the
 largest error that was seen on one does not.
 """
 
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 SQUASHED = 16
-"""Operations to a unit of a recurrent cell beside its products: up to five of ``exp`` or ``tanh``, which vector
-units compute to some units in the last place, and as many products and sums."""
+"""Operations in a unit of a recurrent cell beside its products with weights: up to five of ``exp`` or
+``tanh``, which kernels compute to two units in the last place, and the products and sums of the gates."""
 
 
 def recurrence(steps: int, *, layers: int = 1, width: int) -> int:

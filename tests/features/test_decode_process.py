@@ -24,7 +24,7 @@ Outlet(sys.stdout.buffer).send(END, {name: spec and spec.origin for name, spec i
 """
 """In the place of the worker: says where it would import some modules from."""
 
-ASKS = f"""
+ASKS = """
 import sys
 sys.path += sys.argv[2:]
 import tests.features.test_decode_process as here

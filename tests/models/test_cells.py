@@ -46,7 +46,7 @@ def test_every_cell_has_a_reference() -> None:
 def error_growth(reference, parameters, x, state) -> float:
     """How many units in the last place a result moves when every number that is read moves by one.
 
-    A layer norm divides by the spread of a few numbers, and their errors with it, the more the less they differ.
+    A layer norm divides by the spread of a few numbers, and their errors with it.
     """
     unit, generator = torch.finfo(torch.float32).eps, np.random.default_rng(0)
 
@@ -80,7 +80,7 @@ def test_agrees_with_the_paper(cell, bidirectional, carried, dtype) -> None:
         run_reference, cell, lengths=LENGTHS, layers=2, bidirectional=bidirectional, hidden_size=3
     )
     read = parameters, x.double().numpy(), [part.double().numpy() for part in state] if state else None
-    # Every number is rounded as often as a unit has operations in a step; how that grows, the reference tells.
+    # Every number is rounded as often as a unit has operations in a step; the reference tells how that grows.
     close = rounding(recurrence(1, width=WIDEST), dtype, scale=error_growth(reference, *read))
     with torch.no_grad():
         found = model(x, lengths, state)

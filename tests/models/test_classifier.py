@@ -18,7 +18,7 @@ from vidlstm.models.pooling import POOLINGS
 
 WIDTH = 5
 OPERATIONS = recurrence(11, layers=2, width=2 * 6 + 6 + 2) + 100
-"""From a feature to a score of :func:`classifier`, over up to 11 steps; a hundred of them outside the network."""
+"""From a feature to a score of :func:`classifier` over 11 steps, a hundred of them outside the encoder."""
 
 
 def classifier(seed: int = 0, **settings: Any) -> SequenceClassifier:

@@ -13,9 +13,8 @@ from vidlstm.models.forecaster import DECODINGS, Forecast, PathForecaster
 from vidlstm.models.kinematic import ConstantVelocity
 from vidlstm.models.social import SOCIAL, DirectionalPooling, GridPooling, grid_cells
 
-
 OPERATIONS = recurrence(8 + 4, width=8 + 8 + 2) + 50
-"""From a position to a forecast of :func:`small`: eight steps seen, four said, and into the frame and back."""
+"""From a position to a forecast of :func:`small`: eight steps seen, four said, into the frame and back."""
 FAR = 10.0
 """What coordinates of :func:`paths` may come to."""
 

@@ -86,7 +86,8 @@ def test_a_classifier_scores_the_same_and_learns_with_dropout(pooling: str) -> N
         scores.square().sum().backward()
         found.append((scores.detach(), [p.grad.clone() for p in model.parameters()]))
     operations = recurrence(11, width=4 + 6 + 2)
-    assert_near(found[0], found[1], operations=2 * operations + 4 * 11)  # forth, back, and the sum over the steps
+    # Forth, back, and the sum over all steps of all sequences.
+    assert_near(found[0], found[1], operations=2 * operations + 4 * 11)
     model.eval()
     assert_near(model(x, lengths, 3), model(x, lengths), operations=operations)
 
