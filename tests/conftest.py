@@ -16,7 +16,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.g
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
-from hypothesis import HealthCheck, settings  # noqa: E402
+from hypothesis import HealthCheck, register_random, settings  # noqa: E402
 
 # A deadline is a clock, and so is "too slow". The examples follow from the test alone: what passes here
 # passes anywhere, and what fails fails again. --hypothesis-profile search looks for new ones.
@@ -25,6 +25,18 @@ settings.register_profile(
 )
 settings.register_profile("search", settings.get_profile("suite"), derandomize=False, max_examples=1000)
 settings.load_profile("suite")
+
+
+class TorchRandom:
+    """Lets every example start from the same numbers of torch: one that fails, fails again."""
+
+    seed = staticmethod(torch.manual_seed)
+    getstate = staticmethod(torch.get_rng_state)
+    setstate = staticmethod(torch.set_rng_state)
+
+
+TORCH_RANDOM = TorchRandom()
+register_random(TORCH_RANDOM)  # it keeps no reference of its own
 
 
 @pytest.fixture(autouse=True)

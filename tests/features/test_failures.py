@@ -81,9 +81,8 @@ def test_a_decoder_that_hangs_or_dies_costs_its_video_alone(
 
     def waited(process: DecodeProcess) -> float:
         """Too long for the one that says it hangs; the others may be as slow as this machine is."""
-        assert process._process is not None
-        told = hangs.with_suffix(".pid")
-        return 9.0 if told.exists() and told.read_text() == str(process._process.pid) else 0.0
+        told, running = hangs.with_suffix(".pid"), process._process
+        return 9.0 if running and told.exists() and told.read_text() == str(running.pid) else 0.0
 
     monkeypatch.setattr(DecodeProcess, "waited_seconds", waited)
     report = tiny.extract([good[0], hangs, good[1], dies, good[2]], tmp_path / "store", timeout_seconds=8)
