@@ -1,5 +1,47 @@
-"""One thread per test process: xdist gives every core a process; more would wait for each other."""
+"""What holds for every test: one thread a process, no clock, the same numbers drawn on every machine."""
+
+from __future__ import annotations
 
 import os
+import random
+from pathlib import Path
 
+# xdist gives every core a process; more threads would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The processes that tests start find this checkout from any folder, and what lies outside site-packages.
+ROOT = Path(__file__).parents[1]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from hypothesis import HealthCheck, register_random, settings  # noqa: E402
+
+# A deadline is a clock, and so is "too slow". The examples follow from the test alone: what passes here
+# passes anywhere, and what fails fails again. --hypothesis-profile search looks for new ones.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", settings.get_profile("suite"), derandomize=False, max_examples=1000)
+settings.load_profile("suite")
+
+
+class TorchRandom:
+    """Lets every example start from the same numbers of torch: one that fails, fails again."""
+
+    seed = staticmethod(torch.manual_seed)
+    getstate = staticmethod(torch.get_rng_state)
+    setstate = staticmethod(torch.set_rng_state)
+
+
+TORCH_RANDOM = TorchRandom()
+register_random(TORCH_RANDOM)  # it keeps no reference of its own
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """What a test draws does not depend on the tests that ran before it in its process."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)

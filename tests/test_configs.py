@@ -21,13 +21,22 @@ def test_the_table_names_every_config() -> None:
     assert [c.name for c in CONFIGS if c.name not in table] == []
 
 
-@pytest.mark.parametrize("config", ACTION, ids=lambda c: c.stem)
-def test_every_action_config_trains(config: Path, tmp_path: Path) -> None:
-    clips = [tmp_path / "clips" / ("a", "b")[i % 2] / f"{i}.mp4" for i in range(8)]
-    for i, clip in enumerate(clips):
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Eight clips of two classes; what is extracted of them is kept beside them for the next config."""
+    root = tmp_path_factory.mktemp("configs") / "clips"
+    drawn = [root / ("a", "b")[i % 2] / f"{i}.mp4" for i in range(8)]
+    for i, clip in enumerate(drawn):
         write_video(clip, seed=i)
-    argv = ["train", "--config", str(config), "--data.root", str(tmp_path / "clips")]
-    argv += ["--out", str(tmp_path / "run"), "--store", str(tmp_path / "store"), "--trainer.max_epochs", "1"]
+    return drawn
+
+
+@pytest.mark.parametrize("config", ACTION, ids=lambda c: c.stem)
+def test_every_action_config_trains(config: Path, clips: list[Path], tmp_path: Path) -> None:
+    root = clips[0].parents[1]
+    argv = ["train", "--config", str(config), "--data.root", str(root)]
+    argv += ["--out", str(tmp_path / "run"), "--store", str(root.with_name("store"))]
+    argv += ["--trainer.max_epochs", "1"]
     # The smallest network stands in: what is tested is the config, and large ones take a minute.
     name = yaml.safe_load(config.read_text())["backbone"]["name"].replace("mobilenet_v2", "squeezenet1_1")
     if "track:" in name:

@@ -35,7 +35,7 @@ def windows_by_loop(table: TrackTable, steps: int, minimum: int) -> set[tuple[in
     return {(i, f) for i, f in found if sum(g == f for _, g in found) >= minimum}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     cells=st.sets(st.tuples(st.integers(0, 9), st.integers(1, 4)), min_size=1, max_size=30),
     steps=st.integers(1, 4),

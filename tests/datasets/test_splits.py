@@ -8,17 +8,12 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from vidlstm.datasets import ClipDataset, ClipRecord, Split, split_records
 from vidlstm.datasets.splits import bundles
 from vidlstm.errors import DatasetError
-
-UNTIMED = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
-"""Hypothesis without its clocks: a busy machine must not fail a test."""
 
 
 def clip(name: str, label: str, **fields: object) -> ClipRecord:
@@ -61,7 +56,7 @@ def try_to_cut(data: ClipDataset, fraction: float, seed: int) -> Split:
             raise
 
 
-@UNTIMED
+@settings(max_examples=60)
 @given(data=datasets(), fraction=st.floats(0.05, 0.6), seed=st.integers(0, 9), shuffle=st.randoms())
 def test_a_split_keeps_sources_together_and_uses_every_clip_once(
     data: ClipDataset, fraction: float, seed: int, shuffle: random.Random
@@ -81,7 +76,7 @@ def test_a_split_keeps_sources_together_and_uses_every_clip_once(
     assert (again.train, again.validation) == (split.train, split.validation)
 
 
-@UNTIMED
+@settings(max_examples=60)
 @given(
     counts=st.lists(st.integers(4, 60), min_size=1, max_size=4),
     fraction=st.floats(0.1, 0.6),

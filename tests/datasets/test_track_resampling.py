@@ -76,7 +76,7 @@ def test_no_forecast_starts_from_what_is_known_only_later() -> None:
     assert left_out == {3, 4, 5, 6}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_positions_lie_between_the_tracks_own_rows(data: st.DataObject) -> None:
     rows = data.draw(

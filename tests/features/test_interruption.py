@@ -26,13 +26,11 @@ def undisturbed(clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
     return tiny.files_of(root)
 
 
-@pytest.mark.parametrize("whole_group", [True, False], ids=["group", "parent"])
-def test_ten_kills_change_nothing(
-    whole_group: bool, clips: list[Path], undisturbed: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_ten_kills_change_nothing(clips: list[Path], undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    """Of the whole group and of the parent alone, in turns."""
     killed, counts = 0, []
     for seed in range(10):
-        process = tiny.start(tiny.extract_until_killed, clips, tmp_path, seed, whole_group)
+        process = tiny.start(tiny.extract_until_killed, clips, tmp_path, seed, seed % 2 == 1)
         process.join()
         killed += process.exitcode == -signal.SIGKILL
         files = tiny.files_of(tmp_path)
@@ -56,7 +54,7 @@ def test_workers_end_when_their_parent_is_killed(clips: list[Path], tmp_path: Pa
             break
     process.join()
     assert len(family) == 2
-    _, alive = psutil.wait_procs(list(family), timeout=30)
+    _, alive = psutil.wait_procs(list(family), timeout=600)
     assert not alive
 
 

@@ -36,7 +36,7 @@ def fill(store: FeatureStore, features: np.ndarray, *, truncated: str = "", piec
         writer.commit(truncated=truncated)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     features=arrays(
         np.float32, st.tuples(st.integers(0, 30), st.just(WIDTH)), elements=st.floats(-9, 9, width=16)

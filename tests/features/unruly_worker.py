@@ -16,6 +16,7 @@ decode = decode_worker.decode
 def unruly(job: dict[str, Any], outlet: decode_worker.Outlet) -> None:
     name = Path(job["path"]).stem
     if name == "hangs":
+        Path(job["path"]).with_suffix(".pid").write_text(str(os.getpid()))
         time.sleep(1000)
     if name == "dies":
         os.kill(os.getpid(), signal.SIGKILL)

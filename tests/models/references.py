@@ -138,7 +138,7 @@ def layer_weights(parameters: dict[str, np.ndarray], layer: int, backward: bool,
     return {short.get(name, name.removeprefix("own.")): value for name, value in mine.items()}
 
 
-def run_reference(cell, parameters, x, lengths, *, layers, bidirectional, state=None, hidden_size):
+def run_reference(cell, parameters, x, state=None, *, lengths, layers, bidirectional, hidden_size):
     """A whole encoder, sequence by sequence: y ``(B, T, D * ways)`` and the last state."""
     ways = 2 if bidirectional else 1
     batch, steps = x.shape[:2]

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.models.test_classifier import WIDTH, classifier, padded
+from tests.models.test_classifier import OPERATIONS, WIDTH, classifier, padded
+from tests.tolerance import assert_near, rounding
 from vidlstm.models.bags import BagClassifier, softmax_within
 
 
@@ -30,6 +31,7 @@ def some(sizes: list[int], seed: int = 0) -> tuple[list[Tensor], Tensor]:
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.randoms())
+@settings(max_examples=25)
 def test_the_order_within_a_bag_does_not_matter(sizes: list[int], random: Any) -> None:
     model, (sequences, bag_B) = bags(frame_difference=True), some(sizes)
     order = list(range(len(sequences)))
@@ -38,12 +40,12 @@ def test_the_order_within_a_bag_does_not_matter(sizes: list[int], random: Any) -
     with torch.no_grad():
         before = model.scores(*padded(sequences), bag_B)
         after = model.scores(*padded([sequences[i] for i in order]), bag_B)
-    torch.testing.assert_close(after.bags_GK, before.bags_GK)
-    torch.testing.assert_close(after.attention_B, before.attention_B[order])
-    torch.testing.assert_close(after.sequences_BK, before.sequences_BK[order])
+    wanted = before.bags_GK, before.sequences_BK[order], before.attention_B[order]
+    assert_near(tuple(after), wanted, operations=2 * OPERATIONS)
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=5))
+@settings(max_examples=25)
 def test_neither_padding_nor_other_bags_change_a_bag(sizes: list[int]) -> None:
     model, (sequences, bag_B) = bags(), some(sizes)
     with torch.no_grad():
@@ -54,7 +56,7 @@ def test_neither_padding_nor_other_bags_change_a_bag(sizes: list[int]) -> None:
             )
             for g in range(len(sizes))
         ]
-    torch.testing.assert_close(together, torch.cat(alone))
+    assert_near(together, torch.cat(alone), operations=2 * OPERATIONS)
 
 
 def test_a_bag_of_one_is_its_sequence() -> None:
@@ -62,7 +64,7 @@ def test_a_bag_of_one_is_its_sequence() -> None:
     x, lengths = padded(sequences)
     with torch.no_grad():
         said = model.scores(x, lengths, bag_B)
-        torch.testing.assert_close(said.bags_GK, model.sequences(x, lengths))
+        assert_near(said.bags_GK, model.sequences(x, lengths), operations=OPERATIONS)
         torch.testing.assert_close(said.sequences_BK, said.bags_GK)
     assert said.attention_B.tolist() == [1.0] * 4
 
@@ -74,7 +76,7 @@ def test_a_bag_is_the_mean_of_its_sequences_weighed_by_attention() -> None:
     assert attention_B[:3].std() > 0.01, "they differ"
     for g in range(3):
         mine = bag_B == g
-        assert float(attention_B[mine].sum()) == pytest.approx(1.0)
+        assert float(attention_B[mine].sum()) == pytest.approx(1.0, abs=rounding(20))
         assert (attention_B[mine] > 0).all()
         torch.testing.assert_close(bags_GK[g], (attention_B[mine, None] * sequences_BK[mine]).sum(0))
 
@@ -108,7 +110,7 @@ def test_the_softmax_of_huge_scores_is_finite(huge: float) -> None:
 def test_half_precision_weighs_in_full(dtype: torch.dtype) -> None:
     """What ``--trainer.precision bf16-mixed`` does on a GPU: some layers give half the digits, some all."""
     found = softmax_within(torch.randn(300).to(dtype), torch.zeros(300, dtype=torch.long))
-    assert found.dtype == torch.float32 and float(found.sum()) == pytest.approx(1.0, abs=1e-5)
+    assert found.dtype == torch.float32 and float(found.sum()) == pytest.approx(1.0, abs=rounding(300))
     model, (sequences, bag_B) = bags(), some([3, 2])
     model.sequences.head.to(dtype)
     model.sequences.head.register_forward_pre_hook(lambda _, inputs: (inputs[0].to(dtype),))
@@ -118,7 +120,8 @@ def test_half_precision_weighs_in_full(dtype: torch.dtype) -> None:
 def test_the_gradient_through_time_can_be_cut() -> None:
     model, (sequences, bag_B) = bags(bidirectional=False), some([3, 2])
     with torch.no_grad():
-        torch.testing.assert_close(model(*padded(sequences), bag_B, 2), model(*padded(sequences), bag_B))
+        cut = model(*padded(sequences), bag_B, 2)
+        assert_near(cut, model(*padded(sequences), bag_B), operations=2 * OPERATIONS)
 
 
 def test_finds_out_which_one_of_a_bag_it_is_about() -> None:

@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tests.fakes.features import rise_or_fall
+from tests.tolerance import assert_near, recurrence
 from vidlstm.models.classifier import FeatureNorm, SequenceClassifier
 from vidlstm.models.pooling import POOLINGS
 
-CELLS = ("rnn_tanh", "lstm", "gru")
 WIDTH = 5
+OPERATIONS = recurrence(11, layers=2, width=2 * 6 + 6 + 2) + 100
+"""From a feature to a score of :func:`classifier` over 11 steps, a hundred of them outside the encoder."""
 
 
 def classifier(seed: int = 0, **settings: Any) -> SequenceClassifier:
@@ -57,17 +59,18 @@ def test_padding_changes_nothing(settings: dict[str, Any], garbage: float) -> No
     with torch.no_grad():
         expected = model(*padded(sequences))
         more = model(*padded(sequences, steps=11, fill=garbage))
-    torch.testing.assert_close(more, expected)
+    assert_near(more, expected, operations=OPERATIONS)
 
 
 @given(lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5), pooling=st.sampled_from(POOLINGS))
+@settings(max_examples=40)
 def test_batch_composition_changes_nothing(lengths: list[int], pooling: str) -> None:
     model = classifier(pooling=pooling, frame_difference=True)
     sequences = [torch.randn(n, WIDTH) for n in lengths]
     with torch.no_grad():
         together = model(*padded(sequences))
         alone = torch.cat([model(*padded([s])) for s in sequences])
-    torch.testing.assert_close(together, alone)
+    assert_near(together, alone, operations=OPERATIONS)
 
 
 def test_garbage_in_padded_steps_gives_no_garbage_gradient() -> None:
@@ -114,6 +117,12 @@ def test_features_are_normalised_with_the_training_statistics() -> None:
     torch.testing.assert_close(out.std(0), torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0]), atol=1e-4, rtol=0)
 
 
+# Cells and poolings know nothing of each other, so not every cell has to meet every pooling.
+each_cell_and_each_pooling = pytest.mark.parametrize(
+    ("cell", "pooling"), [("rnn_tanh", "attention"), ("gru", "attention"), *(("lstm", p) for p in POOLINGS)]
+)
+
+
 def fit(
     model: nn.Module, x: Tensor, lengths: Tensor, targets: Tensor, *, steps: int, rate: float = 0.02
 ) -> None:
@@ -127,8 +136,7 @@ def fit(
     model.eval()
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("pooling", POOLINGS)
+@each_cell_and_each_pooling
 def test_overfits_eight_sequences(cell: str, pooling: str) -> None:
     model = classifier(
         cell=cell, pooling=pooling, dropout=0.0, input_dropout=0.0, num_layers=1, hidden_size=12
@@ -141,8 +149,7 @@ def test_overfits_eight_sequences(cell: str, pooling: str) -> None:
         assert torch.equal(model(x, lengths).argmax(1), targets)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("pooling", POOLINGS)
+@each_cell_and_each_pooling
 def test_learns_what_only_order_tells(cell: str, pooling: str) -> None:
     """Each class holds the other's sequences reversed: what forgets order is equal in both."""
     model = classifier(

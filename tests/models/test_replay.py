@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.tolerance import assert_near, recurrence
 from vidlstm.models.cells import CELLS, valid_steps
 from vidlstm.models.recurrent import RecurrentEncoder
 from vidlstm.models.replay import replay
 
 EVERY_CELL = pytest.mark.parametrize("cell", CELLS)
 LENGTHS = torch.tensor([4, 7, 1])
+OPERATIONS = recurrence(7, layers=2, width=2 * 6 + 6 + 2)
 
 
 def recorded(cell, bidirectional, lengths=LENGTHS, state=None):
@@ -30,13 +32,13 @@ def test_replay_gives_what_the_kernel_gave(cell, bidirectional, lengths) -> None
     (y, last), traces, _ = recorded(cell, bidirectional, lengths, state)
     ways = 2 if bidirectional else 1
     assert len(traces) == 2 * ways
-    torch.testing.assert_close(torch.cat([t["h"] for t in traces[-ways:]], dim=-1), y, atol=1e-5, rtol=0)
+    assert_near(torch.cat([t["h"] for t in traces[-ways:]], dim=-1), y, operations=OPERATIONS)
     ends = [7, 7, 7] if lengths is None else lengths.tolist()
     for index, trace in enumerate(traces):
         backward = bidirectional and index % 2
         for part, name in zip(last, CELLS[cell].state_names, strict=True):
             at_end = torch.stack([trace[name][b, 0 if backward else ends[b] - 1] for b in range(3)])
-            torch.testing.assert_close(at_end, part[index], atol=1e-5, rtol=0)
+            assert_near(at_end, part[index], operations=OPERATIONS)
 
 
 @EVERY_CELL

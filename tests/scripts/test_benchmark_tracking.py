@@ -15,8 +15,9 @@ ROOT = Path(__file__).parents[2]
 
 def test_it_measures_all_four(tmp_path: Path) -> None:
     weights = save_yolo(tmp_path / "tiny.pt", tiny_yolo("detect"))
-    clip = make_clip(tmp_path / "a.mp4", frames=8)
-    argv = [clip, "--weights", weights, "--rounds", 1, "--frames", 8, "--json", tmp_path / "b.json"]
+    clip = make_clip(tmp_path / "a.mp4", frames=3)
+    argv = [clip, "--weights", weights, "--rounds", 1, "--frames", 3, "--batch_size", 2]
+    argv += ["--json", tmp_path / "b.json"]
     command = [sys.executable, str(ROOT / "scripts" / "benchmark_tracking.py"), *map(str, argv)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr

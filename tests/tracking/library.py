@@ -14,6 +14,8 @@ from vidlstm.backbones.yolo_model import load_yolo
 from vidlstm.structures import Detections
 
 WEIGHTS = SHARED.parents[1] / "weights"
+ON_CPU = {"device": torch.device("cpu"), "verbose": False}
+"""Where ours runs too; the library would take a GPU where there is one."""
 
 
 def library_model(weights: Path) -> Any:
@@ -27,7 +29,7 @@ def library_model(weights: Path) -> Any:
 
 def predicted(model: Any, images: list[np.ndarray], **settings: Any) -> list[Any]:
     """The results of ``predict`` on RGB frames, one call a frame."""
-    return [model.predict(np.ascontiguousarray(i[..., ::-1]), verbose=False, **settings)[0] for i in images]
+    return [model.predict(np.ascontiguousarray(i[..., ::-1]), **ON_CPU, **settings)[0] for i in images]
 
 
 def overlap(a_N4: np.ndarray, b_M4: np.ndarray) -> np.ndarray:

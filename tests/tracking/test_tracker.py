@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.tracking.library import WEIGHTS, library_model
+from tests.tracking.library import ON_CPU, WEIGHTS, library_model
 from tests.video.clips import SHARED, needs_shared, picture
 from vidlstm.backbones.yolo_model import load_yolo
 from vidlstm.structures import Detections
@@ -94,7 +94,7 @@ def test_tracks_are_those_of_the_library(name: str) -> None:
     for frame, detections in detect_frames([(f, detector.prepare(f.image)) for f in frames], detector):
         ours = tracker.update(detections, frame.image)
         image = np.ascontiguousarray(frame.image[..., ::-1])
-        theirs = model.track(image, persist=True, conf=0.1, tracker=f"{name}.yaml", verbose=False)[0].boxes
+        theirs = model.track(image, persist=True, conf=0.1, tracker=f"{name}.yaml", **ON_CPU)[0].boxes
         ids = theirs.id.numpy().astype(int) if theirs.id is not None else np.zeros(0, int)
         assert sorted(ours.track_id_N) == sorted(ids)
         for track_id, box in zip(ids, theirs.xyxy.numpy(), strict=True):

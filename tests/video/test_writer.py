@@ -146,6 +146,9 @@ def test_a_picture_lost_by_the_encoder_is_an_error(tmp_path: Path, monkeypatch: 
     assert list(tmp_path.iterdir()) == []
 
 
+HANGS_SECONDS = 600
+"""Far beyond what it takes: a program that hangs must fail the test, not stop it."""
+
 FULL_DISK = """
 import resource, sys
 import numpy as np
@@ -167,6 +170,6 @@ except VideoError as error:
 @pytest.mark.parametrize("frames", [1, 60])
 def test_a_full_disk_leaves_nothing(frames: int, tmp_path: Path) -> None:
     run = [sys.executable, "-c", FULL_DISK, str(tmp_path / "x.mp4"), str(frames)]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(run, capture_output=True, text=True, timeout=HANGS_SECONDS)
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("unwritable", "", 0)
     assert list(tmp_path.iterdir()) == []

@@ -116,6 +116,8 @@ def _read(pipe: IO[bytes], size: int) -> bytes:
 
 
 def _environment() -> dict[str, str]:
-    # The parent may have found vidlstm in its working directory; the child does not look there.
-    places = [os.environ.get("PYTHONPATH", ""), str(Path(vidlstm.__file__).parents[1])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
+    # The child finds the packages that the parent found, also on a path extended by hand. An empty place is
+    # the working directory, where the child does not look; the parent may have found vidlstm there.
+    places = [place for place in sys.path if isinstance(place, str) and place]
+    own = str(Path(vidlstm.__file__).parents[1])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(places if own in places else [own, *places])}
