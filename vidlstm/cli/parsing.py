@@ -82,7 +82,7 @@ def parse(parser: ArgumentParser, argv: Sequence[str]) -> Namespace:
     try:
         parsed: Namespace = parser.instantiate(parser.parse_args(list(argv)))
     except (argparse.ArgumentError, TypeError, ValueError) as error:
-        raise SettingsError(_explain(str(error), parser)) from error
+        raise _explained(str(error), parser) from error
     return parsed
 
 
@@ -96,11 +96,11 @@ def parse_given(parser: ArgumentParser, argv: Sequence[str]) -> dict[str, Any]:
         parser.parse_args(list(argv))  # is anything missing?
         given: Namespace = parser.parse_args(list(argv), defaults=False)
     except (argparse.ArgumentError, TypeError, ValueError) as error:
-        raise SettingsError(_explain(str(error), parser)) from error
+        raise _explained(str(error), parser) from error
     return {name: value for name, value in given.as_dict().items() if name != "config"}
 
 
-def _explain(message: str, parser: ArgumentParser) -> str:
+def _explained(message: str, parser: ArgumentParser) -> SettingsError:
     group = re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message)
     if group:
         message = f"Key '{group[1]}.{group[2]}' is not expected"
@@ -109,9 +109,9 @@ def _explain(message: str, parser: ArgumentParser) -> str:
         r"[Kk]ey '([\w.]+)' is not expected|[Oo]ption '([\w.]+)' is not accepted", message
     )
     if unknown is None:
-        return _plainer(message)
+        return SettingsError(_plainer(message))
     word = next(group for group in unknown.groups() if group)
-    return f"no setting is called {word}{nearest(word, known_keys(parser))}"
+    return SettingsError(f"no setting is called {word}{nearest(word, known_keys(parser))}", setting=word)
 
 
 def _plainer(message: str) -> str:

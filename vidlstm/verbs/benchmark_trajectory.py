@@ -93,13 +93,21 @@ def _line(run: dict[str, Any]) -> str:
 def _one_run(job: tuple[Any, ...]) -> dict[str, Any]:
     import torch
 
-    from vidlstm.verbs.train_trajectory import train_trajectory
+    from vidlstm.verbs.train import train
 
     torch.set_num_threads(1)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     data, model, optimiser, out, epochs, seed = job
-    quiet = {"max_epochs": epochs, "accelerator": "cpu", "enable_progress_bar": False, "logger": False}
-    return train_trajectory(data=data, model=model, optimiser=optimiser, out=out, trainer=quiet, seed=seed)
+    return train(
+        "trajectory",
+        data=data,
+        model=model,
+        optimiser=optimiser,
+        out=out,
+        max_epochs=epochs,
+        trainer={"accelerator": "cpu", "enable_progress_bar": False, "logger": False},
+        seed=seed,
+    )
 
 
 def summarise(runs: list[dict[str, Any]], scenes: list[str]) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
 from vidlstm.files import write_json
 from vidlstm.settings import SHORTHAND, BackboneSettings, SamplingSettings, settings_from
-from vidlstm.tasks import open_checkpoint
+from vidlstm.tasks import open_checkpoint, tasks_with
 from vidlstm.tasks.base import Run
 from vidlstm.verbs.predict import make_folder
 
@@ -54,16 +55,19 @@ def evaluate(
     Raises:
         VidlstmError: see its subclasses.
     """
+    device = str(resolve_device(device))
     task, trained = open_checkpoint(checkpoint)
     side = task.sides[0] if side == "auto" else side
     if side not in task.sides:
         raise SettingsError(
             f"`side {side}` is not for {task.name}{nearest(side, task.sides)}", setting="side"
         )
+    given = _by_name(data)
+    refuse_of_other_tasks(task.name, given)
     make_folder(Path(out))
     evaluation = task.evaluate(
         trained,
-        _by_name(data),
+        given,
         side=side,
         out=Path(out),
         backbone=settings_from(BackboneSettings, backbone, section="backbone"),
@@ -73,6 +77,15 @@ def evaluate(
     report = {"task": task.name, **evaluation.report}
     write_json(report, Path(out) / "report.json")
     return report
+
+
+def refuse_of_other_tasks(task: str, data: Mapping[str, Any]) -> None:
+    """Raises a SettingsError where a setting of the data is one of another task alone."""
+    for name in (f"data.{name}" for name, value in data.items() if value is not None):
+        if (others := tasks_with(name)) and task not in others:
+            raise SettingsError(
+                f"leave out `{name}`: it has no effect on a checkpoint of {task}", setting=name
+            )
 
 
 def _by_name(data: Any) -> dict[str, Any]:

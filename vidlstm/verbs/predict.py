@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidlstm.datasets.videos import find_videos
 from vidlstm.errors import OutputError, VideoError
 from vidlstm.inference.predictor import Predictor, Work
-from vidlstm.render.sinks import check_outputs, write_outputs
+from vidlstm.render.names import check_inputs
+from vidlstm.render.sinks import check_outputs, outputs_of, suffixes, write_outputs
 from vidlstm.structures import Failure
 from vidlstm.verbs.load import load
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from vidlstm.inference.predictor import Outcome
     from vidlstm.structures import Progress, Segment
+
+TABLE = ".parquet"
 
 
 @dataclass
@@ -64,6 +68,12 @@ def predict(
     if outputs is not None:
         check_outputs(predictor.kind, outputs)
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    refuse_overwriting(
+        predictor.kind,
+        paths,
+        Path(out),
+        outputs or [s for s in suffixes(predictor.kind) if video or s != "mp4"],
+    )
     work = Work(Path(out), None if store is None else Path(store), truth, progress)
     make_folder(work.out)
     report = PredictReport(predictor.card.task, failures=work.failures, files=work.files)
@@ -85,6 +95,19 @@ def _write(
         report.files += error.written
         about = Path(getattr(outcome.prediction, "video", outcome.stem))
         report.failures.append(Failure(about, "unwritable", str(error)))
+
+
+def refuse_overwriting(kind: str, inputs: Sequence[Path], out: Path, outputs: Sequence[str]) -> None:
+    """Refuses, before any work, what would take the place of a video that is read.
+
+    Raises:
+        OutputError: an output would.
+        VidlstmError: see :func:`find_videos`.
+    """
+    if inputs and inputs[0].suffix == TABLE:
+        return  # its own name is checked as it is written
+    for path in find_videos(inputs):
+        check_inputs(outputs_of(kind, out / path.stem, outputs, [str(path)]), [path])
 
 
 def make_folder(folder: Path) -> None:
