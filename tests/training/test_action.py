@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from lightning import Trainer, seed_everything
+from vidlstm.training.checkpoint import CARD
 
 from tests.fakes.features import clips_of, fake_store, rise_or_fall
 from vidlstm.datamodules.actions import ActionData
@@ -16,7 +17,6 @@ from vidlstm.errors import CheckpointError
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.models.fusion import LateFusion
 from vidlstm.training.action import ActionModule, classifier_of_card, load_action_model
-from vidlstm.training.checkpoint import CARD
 
 WIDTH = 6
 MODEL = {"hidden_size": 16, "num_layers": 1, "projection": 0, "dropout": 0.0, "input_dropout": 0.0}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from lightning import seed_everything
+from vidlstm.training.checkpoint import CARD
 
 from tests.fakes.objects import rise_or_fall, still
 from tests.training.test_action import MODEL, WIDTH, trainer
@@ -18,7 +19,6 @@ from vidlstm.errors import CheckpointError
 from vidlstm.models.bags import BagClassifier
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.training.action import ActionModule, load_action_model, load_any_action_model
-from vidlstm.training.checkpoint import CARD
 
 LABELS = ("fall", "rise")
 OBJECTS = {"tracking": {"fps": 10.0}, "max_gap_seconds": 0.5, "minimum_seconds": 0.3}

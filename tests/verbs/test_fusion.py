@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def places(folder: Path, out: str) -> list[str]:
-    return ["--out", str(folder / out), "--store", str(folder / "store")]
+    return ["--out", str(folder / out), "--store", str(folder / "store"), "--device", "cpu"]
 
 
 def test_the_checkpoint_knows_its_parts(folder: Path) -> None:

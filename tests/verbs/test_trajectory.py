@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from vidlstm.render.benchmark import ethucy_table
 from vidlstm.settings import TrajectoryDataSettings, TrajectoryModelSettings, TrajectoryOptimiserSettings
 from vidlstm.structures import TrackForecasts
 from vidlstm.tasks.trajectory.scores import score_baselines
+from vidlstm.verbs import benchmark_trajectory
 from vidlstm.verbs.benchmark_trajectory import PUBLISHED, benchmark_ethucy, summarise
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "trajectory").glob("*.yaml"))
@@ -288,7 +290,13 @@ def test_the_verbs_from_the_command_line(
     assert "data.scene" in capsys.readouterr().err
 
 
-def test_the_benchmark_trains_and_scores_every_scene(root: Path, tmp_path: Path) -> None:
+def test_the_benchmark_trains_and_scores_every_scene(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def here(workers: int, mp_context: Any) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(workers)  # starting a process takes longer than all the rest
+
+    monkeypatch.setattr(benchmark_trajectory, "ProcessPoolExecutor", here)
     data = TrajectoryDataSettings(batch_size=32, draws_per_epoch=64)
     model, told = TrajectoryModelSettings(modes=2, **TINY), list[str]()
     how: dict[str, Any] = {"data": data, "model": model, "progress": told.append}

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 HOW = {"backbone": {"name", "size", "dtype", "fit"}, "sampling": {"fps", "image_fps"}}
 """Of these sections what a checkpoint decides; verbs that take one leave it out."""
 
+KINDS = {"float": "a number", "int": "a whole number", "bool": "true or false", "NoneType": "null"}
+"""The types of values, in words."""
+
 
 def new_parser(verb: str, description: str) -> ArgumentParser:
     """A parser for one verb, with ``--config`` and ``--print_config``."""
@@ -115,13 +118,16 @@ def _explained(message: str, parser: ArgumentParser) -> SettingsError:
 
 
 def _plainer(message: str) -> str:
-    """A range that was left, in a sentence; pydantic's own takes five lines."""
+    """A value of the wrong type, or out of its range, in a sentence; the parser's own takes five lines."""
     key = re.search(r'key "([\w.]+)"', message)
-    should = re.search(r"Input should be ([^\[\n]+) \[", message)
-    value = re.search(r"input_value=('[^']*'|[^,]+),", message)
-    if key is None or should is None or value is None:
-        return message
-    return f"`{key[1]}` must be {should[1]}, not {value[1]}"
+    range_left = re.search(r"Input should be ([^\[\n]+) \[", message)
+    value = re.search(r"input_value=('[^']*'|[^,]+),", message) if range_left else None
+    value = value or re.search(r"(?:Got|Given) value: (.*)", message)
+    kinds = re.findall(r"Expected an? (?:<class '(\w+)'>|(?:typing\.)?(Literal\[[^\]]*\]))", message)
+    if key is None or value is None or not (range_left or kinds):
+        return " ".join(message.split())
+    names = dict.fromkeys(KINDS.get(name, name or f"one of {literal[8:-1]}") for name, literal in kinds)
+    return f"`{key[1]}` must be {range_left[1] if range_left else ' or '.join(names)}, not {value[1]}"
 
 
 def known_keys(parser: ArgumentParser) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
 from vidlstm.files import write_json
-from vidlstm.settings import SHORTHAND, BackboneSettings, SamplingSettings, settings_from
+from vidlstm.settings import SHORTHAND, BackboneSettings, SamplingSettings, dotted, settings_from
 from vidlstm.tasks import open_checkpoint, tasks_with
 from vidlstm.tasks.base import Run
 from vidlstm.verbs.predict import make_folder
@@ -62,8 +62,9 @@ def evaluate(
         raise SettingsError(
             f"`side {side}` is not for {task.name}{nearest(side, task.sides)}", setting="side"
         )
-    given = _by_name(data)
-    refuse_of_other_tasks(task.name, given)
+    given = _by_name(data, "data")
+    for section, values in (("data", given), ("backbone", backbone), ("sampling", sampling)):
+        refuse_without_effect(task.name, section, _by_name(values, section))
     make_folder(Path(out))
     evaluation = task.evaluate(
         trained,
@@ -79,17 +80,17 @@ def evaluate(
     return report
 
 
-def refuse_of_other_tasks(task: str, data: Mapping[str, Any]) -> None:
-    """Raises a SettingsError where a setting of the data is one of another task alone."""
-    for name in (f"data.{name}" for name, value in data.items() if value is not None):
+def refuse_without_effect(task: str, section: str, given: Mapping[str, Any]) -> None:
+    """Raises a SettingsError where a setting is one of another task alone."""
+    for name in (dotted(section, name) for name, value in given.items() if value is not None):
         if (others := tasks_with(name)) and task not in others:
             raise SettingsError(
                 f"leave out `{name}`: it has no effect on a checkpoint of {task}", setting=name
             )
 
 
-def _by_name(data: Any) -> dict[str, Any]:
+def _by_name(settings: Any, section: str) -> dict[str, Any]:
     """Settings by name; of a settings object all of them."""
-    if isinstance(data, str | Path):
-        return {SHORTHAND["data"]: data}
-    return asdict(data) if is_dataclass(data) and not isinstance(data, type) else dict(data or {})
+    if isinstance(settings, str | Path):
+        return {SHORTHAND[section]: settings}
+    return asdict(settings) if is_dataclass(settings) else dict(settings or {})  # type: ignore[arg-type]
