@@ -66,6 +66,8 @@ def test_the_report_of_python_says_all_of_it(clips: Path, classifier: Path, tmp_
     assert report.task == "action"
     assert [(f.path, f.reason) for f in report.failures] == [(bad, "unreadable")]
     assert report.files == [tmp_path / "out" / "0.csv"]
+    with pytest.raises(ValueError, match=r"give load\(\) window"):
+        vidlstm.predict(model, two(clips), out=tmp_path / "out", window={"seconds": 1})
     (found,) = report.predictions
     again = model.predict(two(clips)[0])
     assert found.segments == again.segments
@@ -80,6 +82,8 @@ def test_nothing_is_written_over_what_is_read(clips: Path, classifier: Path) -> 
         vidlstm.predict(classifier, clips / "data" / "a", out=clips / "data" / "a")
     assert two(clips)[0].read_bytes() == before
     assert sorted(p.name for p in two(clips)[0].parent.iterdir()) == [f"{i}.mp4" for i in (0, 2, 4, 6)]
+    vidlstm.predict(classifier, two(clips)[0], out=two(clips)[0].parent, outputs=["csv"])  # beside it is fine
+    (two(clips)[0].parent / "0.csv").unlink()
 
 
 def test_words_that_are_no_options_are_refused(clips: Path, classifier: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def tasks_with(setting: str) -> list[str]:
     section, _, name = setting.partition(".")
 
     def has(task: Task[Any, Any]) -> bool:
-        of = {f.name: f.default_factory for f in fields(task.settings)}.get(section)
+        of: Any = {f.name: f.default_factory for f in fields(task.settings)}.get(section)
         return of is not None and name in ("", *(f.name for f in fields(of)))
 
     return [name_of for name_of, task in TASKS.items() if has(task)]

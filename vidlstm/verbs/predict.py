@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vidlstm.datasets.videos import find_videos
 from vidlstm.errors import OutputError, VideoError
 from vidlstm.inference.predictor import Predictor, Work
-from vidlstm.render.names import check_inputs
+from vidlstm.render.names import check_inputs, output_stems
 from vidlstm.render.sinks import check_outputs, outputs_of, suffixes, write_outputs
 from vidlstm.structures import Failure
 from vidlstm.verbs.load import load
@@ -63,17 +63,16 @@ def predict(
 
     Raises:
         VidlstmError: see its subclasses.
+        ValueError: options for a predictor that is loaded already.
     """
+    if isinstance(checkpoint, Predictor) and options:
+        raise ValueError(f"a loaded predictor has its settings already; give load() {', '.join(options)}")
     predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
     if outputs is not None:
         check_outputs(predictor.kind, outputs)
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-    refuse_overwriting(
-        predictor.kind,
-        paths,
-        Path(out),
-        outputs or [s for s in suffixes(predictor.kind) if video or s != "mp4"],
-    )
+    usual = [s for s in suffixes(predictor.kind) if video or s != "mp4"]
+    refuse_overwriting(predictor.kind, paths, Path(out), usual if outputs is None else outputs)
     work = Work(Path(out), None if store is None else Path(store), truth, progress)
     make_folder(work.out)
     report = PredictReport(predictor.card.task, failures=work.failures, files=work.files)
@@ -102,12 +101,13 @@ def refuse_overwriting(kind: str, inputs: Sequence[Path], out: Path, outputs: Se
 
     Raises:
         OutputError: an output would.
-        VidlstmError: see :func:`find_videos`.
+        VidlstmError: see :func:`find_videos` and :func:`output_stems`.
     """
     if inputs and inputs[0].suffix == TABLE:
         return  # its own name is checked as it is written
-    for path in find_videos(inputs):
-        check_inputs(outputs_of(kind, out / path.stem, outputs, [str(path)]), [path])
+    videos = find_videos(inputs)
+    for path, stem in output_stems(videos).items():
+        check_inputs(outputs_of(kind, out / stem, outputs, [str(path)]), videos)
 
 
 def make_folder(folder: Path) -> None:
