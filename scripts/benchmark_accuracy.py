@@ -18,15 +18,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-from vidlstm.verbs.labelled_clips import gather_clips, network_from
-from vidlstm.verbs.train_action import train_action
 
-from vidlstm.cli.parsing import parse, trainer_arguments
+from vidlstm.cli.parsing import parse, section_fields
 from vidlstm.cli.progress import ExtractionBar, quieten_lightning
-from vidlstm.cli.train import action_parser
+from vidlstm.cli.train import chosen_task, train_parser
 from vidlstm.datasets import load_dataset
 from vidlstm.render.table.results_table import results_table
+from vidlstm.structures import Progress
+from vidlstm.tasks import task_named
+from vidlstm.tasks.action.data import gather_clips
+from vidlstm.tasks.backbones import backbone_from
+from vidlstm.tasks.base import Run
+from vidlstm.tasks.object_action.data import gather_objects
+from vidlstm.tasks.object_action.network import object_network
 from vidlstm.training.baselines import late_regression, majority_class
+from vidlstm.verbs.train import train
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -52,20 +58,20 @@ def baselines(settings: Namespace, dataset: ClipDataset) -> dict[str, list[float
     The last of them has a regression for each of joined networks, and adds their log-probabilities. Features
     that are missing are extracted.
     """
-    network = network_from(settings.data, settings.backbone)
+    common = {
+        "data": settings.data,
+        "sampling": settings.sampling,
+        "batch_size": settings.backbone.batch_size,
+    }
     with ExtractionBar() as bar:
-        data = gather_clips(
-            [],
-            dataset.records,
-            dataset.labels,
-            data=settings.data,
-            network=network,
-            store=settings.store,
-            backbone=settings.backbone,
-            sampling=settings.sampling,
-            seed=0,
-            progress=bar,
-        )
+        common["run"] = Run(settings.store, progress=Progress(extraction=bar))
+        network: Any
+        if settings.task == "object_action":
+            network = object_network(settings.backbone, crop_margin=settings.data.crop_margin)
+            data: Any = gather_objects([], dataset.records, dataset.labels, network=network, **common)
+        else:
+            network = backbone_from(settings.backbone)
+            data = gather_clips([], dataset.records, dataset.labels, backbone=network, **common)
     clips = data.validation_set
     x_S3F = np.stack([statistics(clips[[i]]) for i in range(len(clips))])
     parts = {
@@ -89,7 +95,8 @@ def baselines(settings: Namespace, dataset: ClipDataset) -> dict[str, list[float
 
 def settings_of(config: Path, weights: str | None, arguments: argparse.Namespace, out: Path) -> Namespace:
     """A config, on the clips that were asked for."""
-    settings = parse(action_parser(), ["--config", str(config), "--out", str(out), *arguments.flags])
+    argv = ["--config", str(config), "--out", str(out), *arguments.flags]
+    settings = parse(train_parser(task_named(chosen_task(argv))), argv)
     settings.data.format, settings.data.root = "csv", arguments.root
     settings.data.annotations = arguments.annotations or arguments.root / "clips.csv"
     settings.backbone.weights = weights or settings.backbone.weights
@@ -104,19 +111,17 @@ def run(config: Path, weights: str | None, arguments: argparse.Namespace, out: P
     rows = baselines(settings, dataset)
     folds = len(rows["majority"])
     scores = np.zeros((arguments.seeds, folds))
-    trainer = {**trainer_arguments(settings), "enable_progress_bar": False}
+    trainer = {**vars(settings.trainer), "enable_progress_bar": False}
+    sections = section_fields(task_named(settings.task).settings)
     cases = [(seed, fold) for seed in range(arguments.seeds) for fold in range(folds)]
     for seed, settings.data.fold in track(cases, f"training {config.stem}", console=Console(stderr=True)):
-        metrics = train_action(
-            data=settings.data,
+        metrics = train(
+            settings.task,
             out=out / f"{config.stem}-{seed}-{settings.data.fold}",
             store=settings.store,
-            backbone=settings.backbone,
-            sampling=settings.sampling,
-            model=settings.model,
-            optimiser=settings.optimiser,
             trainer=trainer,
             seed=seed,
+            **{name: settings[name] for name in sections},
         )
         scores[seed, settings.data.fold] = metrics["last_epoch"]["val_accuracy"]
     return {

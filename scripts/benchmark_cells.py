@@ -38,8 +38,8 @@ from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.models.recurrent import RecurrentEncoder
 from vidlstm.settings import ActionDataSettings, ActionModelSettings, BackboneSettings
 from vidlstm.training.baselines import logistic_regression
-from vidlstm.verbs.evaluate_action import evaluate_action
-from vidlstm.verbs.train_action import train_action
+from vidlstm.verbs.evaluate import evaluate
+from vidlstm.verbs.train import train as train_verb
 
 INPUTS, UNITS, LAYERS, BATCH, STEPS = 512, 256, 2, 64, 32
 
@@ -151,7 +151,8 @@ def clip_accuracies(cell: str, options: argparse.Namespace) -> list[float]:
         for fold in folds or [None]:
             data = ActionDataSettings(format="csv", root=options.root, annotations=csv, fold=fold)
             with tempfile.TemporaryDirectory() as folder:
-                metrics = train_action(
+                metrics = train_verb(
+                    "action",
                     data=data,
                     out=Path(folder),
                     store=options.store,
@@ -166,7 +167,7 @@ def clip_accuracies(cell: str, options: argparse.Namespace) -> list[float]:
                 )
                 score = metrics["last_epoch"]["val_accuracy"]
                 if fold is None:
-                    report = evaluate_action(
+                    report = evaluate(
                         Path(folder) / "best.ckpt",
                         data=data,
                         out=Path(folder),

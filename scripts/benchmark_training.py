@@ -31,16 +31,18 @@ import yaml
 from lightning import Callback, LightningModule, Trainer
 
 from vidlstm.backbones.cpu import keep_freed_memory
+from vidlstm.cards import ActionCard
 from vidlstm.cli.progress import quieten_lightning
 from vidlstm.datamodules.actions import ActionData
 from vidlstm.datasets import ClipRecord
 from vidlstm.features.spec import FeatureSpec
 from vidlstm.features.store import FeatureStore
 from vidlstm.models.fusion import Classifier, streams_of
-from vidlstm.settings import ActionDataSettings, ActionModelSettings, OptimiserSettings, plain
+from vidlstm.settings import ActionDataSettings, OptimiserSettings
 from vidlstm.structures import SequenceBatch
-from vidlstm.training.action import classifier_of_card
-from vidlstm.verbs.train_action import KEPT_MEGABYTES, build_task, build_trainer
+from vidlstm.tasks import TASKS
+from vidlstm.training.trainer import build_trainer
+from vidlstm.verbs.train import KEPT_MEGABYTES, task_settings
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "action"
 LABELS = ("one", "two")
@@ -137,24 +139,27 @@ def clock() -> Seconds:
 
 def measure(config: dict[str, Any], data: ActionData, epochs: int, out: Path, **trainer: Any) -> Clock:
     """Trains with one config; the first epoch warms up and is not counted."""
-    model = ActionModelSettings(**config.get("model", {}))
-    optimiser = OptimiserSettings(**config.get("optimiser", {}))
+    task = TASKS["action"]
+    settings = task_settings(task.name, {name: config.get(name) for name in ("model", "optimiser")})
     middling = sorted(data.train_dataloader(), key=lambda batch: (len(batch), int(batch.lengths_B.sum())))
     full = [batch for batch in middling if len(batch) == len(middling[-1])]
     parts = config["backbone"]["name"].count("+") + 1
-    widths = [WIDTH // parts] * parts
-    card = {"labels": LABELS, "feature_dim": WIDTH, "part_dims": widths, "model": plain(model)}
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    bare = Bare(
-        classifier_of_card(card).to(device),
-        full[len(full) // 2].to(device),
-        optimiser,
+    card = ActionCard(
+        labels=LABELS,
+        feature_dim=WIDTH,
+        part_dims=(WIDTH // parts,) * parts,
+        backbone={"backbone": "noise"},
+        fps=FPS,
+        window_seconds=data.median_seconds(),
+        model=settings.model,
     )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model: Any = task.build(card)
+    bare = Bare(model.to(device), full[len(full) // 2].to(device), settings.optimiser)
     watch = Clock(bare)
     arguments = {**config.get("trainer", {}), "max_epochs": epochs + 1, "callbacks": [watch], **trainer}
-    lightning = build_trainer(out, arguments, monitor="val_loss", mode="min", patience=optimiser.patience)
-    task = build_task(data, optimiser, lightning, card, seed=0)
-    lightning.fit(task, datamodule=data)
+    lightning = build_trainer(out, arguments, monitor=task.monitor, patience=settings.optimiser.patience)
+    lightning.fit(task.module(settings, card, data, lightning), datamodule=data)
     return watch
 
 

@@ -13,7 +13,8 @@ from tests.fakes.videos import write_video
 from vidlstm.cli.main import main
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
-ACTION = [c for c in CONFIGS if yaml.safe_load(c.read_text())["task"] == "action"]
+TASKS = {c: yaml.safe_load(c.read_text())["task"] for c in CONFIGS}
+ACTION = [c for c, task in TASKS.items() if task in ("action", "object_action")]
 
 
 def test_the_table_names_every_config() -> None:
@@ -39,6 +40,7 @@ def test_every_action_config_trains(config: Path, clips: list[Path], tmp_path: P
     argv += ["--trainer.max_epochs", "1"]
     # The smallest network stands in: what is tested is the config, and large ones take a minute.
     name = yaml.safe_load(config.read_text())["backbone"]["name"].replace("mobilenet_v2", "squeezenet1_1")
+    assert ("track:" in name) == (TASKS[config] == "object_action")
     if "track:" in name:
         tracks = write_poses(tmp_path / "t.parquet", clips, lambda clip, person: clip.parent.name == "a")
         argv += ["--data.tracks", str(tracks), "--backbone.name", name]

@@ -198,7 +198,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     weights = {str(k).removeprefix(MODEL): v for k, v in state.items() if str(k).startswith(MODEL)}
     epoch = content.get("epoch")
     plain = _migrated(dict(card), path)
-    return Checkpoint(path, str(plain.get("task")), plain, weights, epoch if isinstance(epoch, int) else -1)
+    return Checkpoint(path, plain["task"], plain, weights, epoch if isinstance(epoch, int) else -1)
 
 
 def _why(error: Exception) -> str:
@@ -211,13 +211,15 @@ def _why(error: Exception) -> str:
 def _migrated(card: dict[str, Any], path: Path) -> dict[str, Any]:
     """The card in the present version."""
     version = card.get("version")
+    if not isinstance(card.get("task"), str) or not isinstance(version, int):
+        raise CheckpointError(f"{path} is damaged: its card names no task, or no version")
     if version == VERSION:
         return card
     if version == 1:
         return _from_version_1(card)
     raise CheckpointError(
-        f"{path} has a card of version {version!r}, this vidlstm reads 1 to {VERSION}; "
-        + ("a newer vidlstm wrote it" if isinstance(version, int) and version > VERSION else "it is damaged")
+        f"{path} has a card of version {version}, this vidlstm reads 1 to {VERSION}; "
+        + ("a newer vidlstm wrote it" if version > VERSION else "it is damaged")
     )
 
 

@@ -75,10 +75,11 @@ def test_what_each_object_does_is_learned_and_told_at_home(tmp_path: Path) -> No
     out = tmp_path / "out"
     data = ["--data.root", tmp_path / "clips", "--data.tracks", tracks, "--store", out / "store"]
     name = ["--backbone.name", "track:pose+squeezenet1_1", "--backbone.weights", "random"]
+    train = ["train", "--task", "object_action", "--trainer.max_epochs", "1"]
     pose = ["--weights", yolo_file("yolo:pose"), "--image_size", "96"]
     done = run(
         out,
-        *["train", *data, *name, "--trainer.max_epochs", "1", "--out", out / "run", AND],
+        *[*train, *data, *name, "--out", out / "run", AND],
         *["evaluate", out / "run" / "best.ckpt", *data, "--out", out / "evaluation", AND],
         *["predict", out / "run" / "best.ckpt", clips[0], *pose, "--out", out / "told"],
     )

@@ -72,35 +72,14 @@ def test_each_figure_is_told_its_own_action_and_not_its_neighbours(tmp_path: Pat
     table, run, out = (str(tmp_path / name) for name in ("tracks.parquet", "run", "out"))
     argv = ["track", *files(trained, "mp4"), "--boxes", *files(trained, "txt"), "--out", table]
     assert main(argv) == 0
-    argv = [
-        "train",
-        "--data.format",
-        "csv",
-        "--data.annotations",
-        str(tmp_path / "clips.csv"),
-        "--data.fold",
-        "0",
-    ]
-    argv += [
-        "--data.tracks",
-        table,
-        "--backbone.name",
-        "efficientnet_lite0",
-        "--store",
-        str(tmp_path / "store"),
-    ]
+    argv = ["train", "--task", "object_action", "--data.format", "csv", "--data.fold", "0"]
+    argv += ["--data.annotations", str(tmp_path / "clips.csv"), "--data.tracks", table]
+    argv += ["--backbone.name", "efficientnet_lite0", "--store", str(tmp_path / "store")]
     argv += ["--model.num_layers", "1", "--model.hidden_size", "32", "--model.projection", "32", "--out", run]
     argv += ["--data.batch_size", "8", "--trainer.max_epochs", "25", "--trainer.enable_progress_bar", "false"]
     assert main(argv) == 0
-    argv = [
-        "predict",
-        f"{run}/best.ckpt",
-        *files(unseen, "mp4"),
-        "--boxes",
-        *files(unseen, "txt"),
-        "--out",
-        out,
-    ]
+    argv = ["predict", f"{run}/best.ckpt", *files(unseen, "mp4"), "--boxes", *files(unseen, "txt")]
+    argv += ["--out", out]
     assert main([*argv, "--video", "false"]) == 0
 
     own, neighbours = [], []

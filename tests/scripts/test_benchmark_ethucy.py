@@ -1,12 +1,17 @@
-"""The table of the ETH/UCY benchmark, from results made by hand."""
+"""The ETH/UCY benchmark: its table from results made by hand, and one scene trained and scored."""
 
 from __future__ import annotations
 
 import importlib.util
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.fakes.tracks import make_ethucy
+from vidlstm.settings import TrajectoryDataSettings, TrajectoryModelSettings
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark_ethucy.py"
 
@@ -41,3 +46,22 @@ def test_the_benchmarks_summary_by_hand(script) -> None:
     table = script.ethucy_table(result, script.PUBLISHED)
     assert "| constant velocity | 1.000/2.000 | 1.000/2.000 | 1.000/2.000 |" in table
     assert "0.70/1.52" in table
+
+
+def test_the_benchmark_trains_and_scores_every_scene(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def here(workers: int, mp_context: Any) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(workers)  # starting a process takes longer than all the rest
+
+    monkeypatch.setattr(script, "ProcessPoolExecutor", here)
+    data = TrajectoryDataSettings(batch_size=32, draws_per_epoch=64)
+    model, told = TrajectoryModelSettings(modes=2, hidden_size=8, decoder_size=16), list[str]()
+    how: dict[str, Any] = {"data": data, "model": model, "progress": told.append}
+    found = script.benchmark_ethucy(
+        make_ethucy(tmp_path / "data"), tmp_path, seeds=1, scenes=["zara1"], epochs=1, workers=1, **how
+    )
+    assert (tmp_path / "zara1_0" / "best.ckpt").is_file()
+    assert found["deterministic"]["ade"] == found["runs"][0]["ade"] > 0
+    assert found["constant_velocity"]["scenes"]["zara1"]["fde"] > 0
+    assert told[0].startswith("zara1  seed 0  ade ")

@@ -13,7 +13,7 @@ from tests.fakes.videos import write_video
 from vidlstm.cli.main import main
 from vidlstm.models.fusion import LateFusion
 from vidlstm.render.table.action_tables import read_prediction_json
-from vidlstm.training.action import load_action_model
+from vidlstm.tasks import open_checkpoint
 
 TRAIN = [
     *("--backbone.name", "squeezenet1_1+squeezenet1_1:motion", "--backbone.weights", "random+random"),
@@ -33,14 +33,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def places(folder: Path, out: str) -> list[str]:
-    return ["--out", str(folder / out), "--store", str(folder / "store")]
+    return ["--out", str(folder / out), "--store", str(folder / "store"), "--device", "cpu"]
 
 
 def test_the_checkpoint_knows_its_parts(folder: Path) -> None:
-    model, card = load_action_model(folder / "run" / "best.ckpt")
+    _, opened = open_checkpoint(folder / "run" / "best.ckpt", "action")
+    model, card = opened.model, opened.card
     assert isinstance(model, LateFusion)
-    assert card["part_dims"] == model.widths == [512, 512]
-    assert card["model"]["fusion"] == "late"
+    assert card.widths == model.widths == [512, 512]
+    assert card.model.fusion == "late"
     for stream in model.streams:
         assert stream.norm.mean.any()
 

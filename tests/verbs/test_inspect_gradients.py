@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.fakes.videos import write_video
 from vidlstm.cli.main import main
 from vidlstm.models.cells import CELLS
 from vidlstm.models.classifier import SequenceClassifier
@@ -47,16 +46,11 @@ def test_a_forget_bias_keeps_the_gradient(tmp_path: Path) -> None:
     assert norm_of(tmp_path / "open", "rnn_tanh", 59) == norm_of(tmp_path / "usual", "rnn_tanh", 59)
 
 
-def test_a_checkpoint_is_drawn_after_and_before_its_training(tmp_path: Path) -> None:
-    for i in range(8):
-        write_video(tmp_path / "data" / ("a", "b")[i % 2] / f"{i}.mp4", seed=i)
-    train = ["train", "--data.root", str(tmp_path / "data"), "--store", str(tmp_path / "store")]
-    train += ["--backbone.name", "squeezenet1_1", "--backbone.weights", "random", "--model.hidden_size", "8"]
-    train += ["--trainer.max_epochs", "1", "--trainer.accelerator", "cpu", "--out", str(tmp_path / "run")]
-    assert main([*train, "--trainer.enable_progress_bar", "false"]) == 0
-    argv = ["inspect", "gradients", str(tmp_path / "run" / "best.ckpt"), "--hidden_size", "8"]
-    argv += ["--store", str(tmp_path / "store")]
-    video = ["--video", str(tmp_path / "data" / "a" / "0.mp4")]
+def test_a_checkpoint_is_drawn_after_and_before_its_training(
+    clips: Path, classifier: Path, tmp_path: Path
+) -> None:
+    argv = ["inspect", "gradients", str(classifier), "--hidden_size", "8", "--store", str(clips / "store")]
+    video = ["--video", str(clips / "data" / "a" / "0.mp4")]
     assert main([*argv, "--steps", "20", "--out", str(tmp_path / "noise")]) == 0
     assert main([*argv, "--steps", "20", "--out", str(tmp_path / "video"), *video]) == 0
     for folder in ("noise", "video"):

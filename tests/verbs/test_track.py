@@ -14,8 +14,9 @@ from vidlstm.cli.main import main
 from vidlstm.datasets.tracks_parquet import COLUMNS, read_tracks_parquet
 from vidlstm.errors import SettingsError, WeightsError
 from vidlstm.settings import TrackingSettings
-from vidlstm.verbs import track_parts
-from vidlstm.verbs.track import TrackingReport, track
+from vidlstm.tracking import run as tracking_run
+from vidlstm.tracking.run import TrackingReport
+from vidlstm.verbs.track import track
 from vidlstm.video.reader import open_video
 
 
@@ -65,7 +66,7 @@ def test_a_killed_run_goes_on_with_what_is_missing(
     whole = track(videos, out=tmp_path / "whole.parquet", settings=settings)
     assert whole.tracked == 3
     assert polars.read_parquet(out).equals(polars.read_parquet(tmp_path / "whole.parquet"))
-    monkeypatch.setattr(track_parts, "track_video", None)  # nothing is left to track
+    monkeypatch.setattr(tracking_run, "track_video", None)  # nothing is left to track
     assert track(videos, out=out, settings=settings).found == 3
     assert not list(tmp_path.glob(".*"))
 
@@ -105,7 +106,7 @@ def test_what_cannot_work_is_refused(tmp_path: Path, three: tuple[list[Path], Tr
     videos, settings = three
     with pytest.raises(SettingsError, match=r"\.parquet"):
         track(videos, out=tmp_path / "t.csv", settings=settings)
-    with pytest.raises(SettingsError, match="--weights FILE"):
+    with pytest.raises(SettingsError, match="`weights FILE`"):
         track(videos, out=tmp_path / "t.parquet", settings=TrackingSettings())
     with pytest.raises(SettingsError, match="3 files for 2 videos"):
         track(videos[:2], out=tmp_path / "t.parquet", settings=settings)

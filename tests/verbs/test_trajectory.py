@@ -1,42 +1,50 @@
-"""Train, evaluate, predict and benchmark on small made tracks; every shipped config is run."""
+"""Train, evaluate and predict on small made tracks; every shipped config is run."""
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars
 import pytest
+import torch
 import yaml
-from vidlstm.render.benchmark import ethucy_table
-from vidlstm.verbs.benchmark_trajectory import PUBLISHED, summarise
-from vidlstm.verbs.evaluate_trajectory import evaluate_trajectory
-from vidlstm.verbs.predict_trajectory import predict_trajectory
-from vidlstm.verbs.train_trajectory import train_trajectory
-from vidlstm.verbs.trajectory_scores import score_baselines
 
+import vidlstm
 from tests.fakes.tracks import make_ethucy, write_tracks
+from tests.verbs.test_train import StopAt, last
 from vidlstm.cli.main import main
 from vidlstm.datamodules.path_windows import cut_windows
 from vidlstm.datamodules.trajectories import WindowDataset
 from vidlstm.datasets.tracks import make_table
 from vidlstm.errors import CheckpointError, DatasetError, SettingsError
 from vidlstm.settings import TrajectoryDataSettings, TrajectoryModelSettings, TrajectoryOptimiserSettings
+from vidlstm.structures import TrackForecasts
+from vidlstm.tasks.trajectory.scores import score_baselines
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "trajectory").glob("*.yaml"))
 QUIET = {"max_epochs": 2, "accelerator": "cpu", "enable_progress_bar": False, "logger": False}
 TINY: dict[str, Any] = {"hidden_size": 8, "decoder_size": 16}
 
 
-def train(root: Path, out: Path, **model: Any) -> dict[str, Any]:
-    return train_trajectory(
+def train(root: Path, out: Path, *, epochs: int = 2, **more: Any) -> dict[str, Any]:
+    return vidlstm.train(
+        "trajectory",
         data=TrajectoryDataSettings(root=root, scene="zara1", batch_size=32, draws_per_epoch=128),
-        model=TrajectoryModelSettings(**{"modes": 3, **TINY, **model}),
+        model=TrajectoryModelSettings(**{"modes": 3, **TINY, **more.pop("model", {})}),
         optimiser=TrajectoryOptimiserSettings(average_decay=0.9),
         out=out,
-        trainer=QUIET,
+        trainer={**QUIET, "max_epochs": epochs, **more.pop("trainer", {})},
+        **more,
     )
+
+
+def predict(checkpoint: Path, tracks: Path, **more: Any) -> TrackForecasts:
+    (found,) = vidlstm.predict(checkpoint, tracks, **more).predictions
+    assert isinstance(found, TrackForecasts)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +79,53 @@ def test_the_same_seed_gives_the_same_numbers(root: Path, trained: Path, tmp_pat
     assert again["ade"] == json.loads((trained / "metrics.json").read_text())["ade"]
 
 
+@pytest.mark.parametrize("stop", [1, 2])
+def test_a_resumed_training_ends_where_an_undisturbed_one_does(stop: int, root: Path, tmp_path: Path) -> None:
+    # Draws, their changes, the schedule, the annealing and the moving average of the weights: all go on.
+    undisturbed = train(root, tmp_path / "a", epochs=3, seed=3)
+    with pytest.raises(RuntimeError, match="stopped"):
+        train(root, tmp_path / "b", epochs=3, seed=3, trainer={"callbacks": [StopAt(stop)]})
+    assert last(tmp_path / "b")["epoch"] == stop - 1
+    assert train(root, tmp_path / "b", epochs=3, seed=3, resume=True) == undisturbed
+    ours, theirs = last(tmp_path / "b"), last(tmp_path / "a")
+    assert ours["global_step"] == theirs["global_step"] == 3 * 4
+    for name, weight in theirs["state_dict"].items():
+        assert torch.equal(ours["state_dict"][name], weight), name
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"seed": 5}, "seed"),
+        ({"model": {"modes": 2}}, "model"),
+        ({"model": {"social": "grid"}}, "social"),
+    ],
+)
+def test_a_training_with_other_settings_is_not_resumed(
+    more: dict[str, Any], named: str, root: Path, trained: Path, tmp_path: Path
+) -> None:
+    shutil.copy(trained / "last.ckpt", tmp_path)
+    with pytest.raises(CheckpointError, match=rf"(?s)other settings.*{named}"):
+        train(root, tmp_path, resume=True, **more)
+
+
+def test_other_paths_or_another_task_are_not_gone_on_with(
+    root: Path, trained: Path, classifier: Path, tmp_path: Path
+) -> None:
+    shutil.copy(trained / "last.ckpt", tmp_path)
+    data = TrajectoryDataSettings(root=root, scene="eth", batch_size=32, draws_per_epoch=128)
+    model = TrajectoryModelSettings(modes=3, **TINY)
+    with pytest.raises(CheckpointError, match=r"(?s)other settings.*scene"):
+        vidlstm.train("trajectory", data=data, model=model, out=tmp_path, trainer=QUIET, resume=True)
+    shutil.copy(classifier.parent / "last.ckpt", tmp_path)
+    with pytest.raises(CheckpointError, match=r"(?s)other settings.*task"):
+        train(root, tmp_path, resume=True)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: no such checkpoint"):
+        train(root, tmp_path / "none", resume=True)
+
+
 def test_evaluate_repeats_what_training_measured(root: Path, trained: Path, tmp_path: Path) -> None:
-    report = evaluate_trajectory(trained / "best.ckpt", data=TrajectoryDataSettings(root=root), out=tmp_path)
+    report = vidlstm.evaluate(trained / "best.ckpt", out=tmp_path)
     measured = json.loads((trained / "metrics.json").read_text())
     for key in ("ade", "min_fde", "kde_nll", "coverage_90"):
         assert report[key] == pytest.approx(measured[key]), key
@@ -86,7 +139,7 @@ def test_evaluate_repeats_what_training_measured(root: Path, trained: Path, tmp_
 def test_predict_writes_the_same_rows_three_times_and_a_picture(trained: Path, tmp_path: Path) -> None:
     tracks = write_tracks(tmp_path / "tracks.parquet", videos=2, frames=90)
     with pytest.warns(UserWarning, match="trained on metres"):
-        report = predict_trajectory(trained / "best.ckpt", tracks, out=tmp_path / "out")
+        report = predict(trained / "best.ckpt", tracks, out=tmp_path / "out")
     assert report.short_tracks == []
     frame = polars.read_parquet(tmp_path / "out" / "tracks.parquet")
     assert frame["recording"].unique().sort().to_list() == ["v0.mp4", "v1.mp4"]
@@ -107,7 +160,7 @@ def test_predict_writes_the_same_rows_three_times_and_a_picture(trained: Path, t
 def test_predicted_truth_is_where_the_track_goes(trained: Path, tmp_path: Path) -> None:
     tracks = write_tracks(tmp_path / "tracks.parquet", frames=90)
     with pytest.warns(UserWarning):
-        report = predict_trajectory(trained / "best.ckpt", tracks, out=tmp_path)
+        report = predict(trained / "best.ckpt", tracks, out=tmp_path)
     for f in report.forecasts:
         ahead = f.frame + 4 * np.arange(1, 13)
         expected = np.where(ahead < 90, 3.0 * ahead + 10, np.nan)
@@ -121,12 +174,12 @@ def test_predicted_truth_is_where_the_track_goes(trained: Path, tmp_path: Path) 
 def test_predict_says_why_not(trained: Path, tmp_path: Path) -> None:
     short = write_tracks(tmp_path / "short.parquet", frames=20)
     with pytest.warns(UserWarning), pytest.raises(DatasetError, match="no track lasts 8 steps"):
-        predict_trajectory(trained / "best.ckpt", short, out=tmp_path)
+        predict(trained / "best.ckpt", short, out=tmp_path)
     slow = write_tracks(tmp_path / "slow.parquet", frames=20, fps=1.0)
     with pytest.raises(DatasetError, match=r"too few for steps of 0\.4 s"):
-        predict_trajectory(trained / "best.ckpt", slow, out=tmp_path)
+        predict(trained / "best.ckpt", slow, out=tmp_path)
     with pytest.raises(CheckpointError, match="no such checkpoint"):
-        predict_trajectory(tmp_path / "none.ckpt", short, out=tmp_path)
+        predict(tmp_path / "none.ckpt", short, out=tmp_path)
 
 
 def test_boxes_from_tracks_tables(trained: Path, tmp_path: Path) -> None:
@@ -137,16 +190,16 @@ def test_boxes_from_tracks_tables(trained: Path, tmp_path: Path) -> None:
         format="tracks", root=tmp_path, frame_step=2, draws_per_epoch=64, batch_size=32
     )
     model = TrajectoryModelSettings(modes=2, **TINY)
-    metrics = train_trajectory(data=data, model=model, out=tmp_path / "run", trainer=QUIET)
+    metrics = vidlstm.train("trajectory", data=data, model=model, out=tmp_path / "run", trainer=QUIET)
     assert metrics["side"] == "validation"
     assert metrics["unit"] == "pixels"
     assert 0 < metrics["iou"] <= 1
     assert metrics["baselines"]["constant_velocity"]["iou"] > 0.9
     tracks = write_tracks(tmp_path / "b.parquet", frames=60)
-    report = predict_trajectory(tmp_path / "run" / "best.ckpt", tracks, out=tmp_path / "out")
+    report = predict(tmp_path / "run" / "best.ckpt", tracks, out=tmp_path / "out")
     assert report.forecasts[0].path_PC.shape == (12, 4)
     with pytest.raises(CheckpointError, match="2 values in metres"):
-        evaluate_trajectory(trained / "best.ckpt", data=data, out=tmp_path, side="train")
+        vidlstm.evaluate(trained / "best.ckpt", data=data, out=tmp_path, side="train")
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
@@ -158,7 +211,8 @@ def test_every_config_trains(path: Path, root: Path, tmp_path: Path) -> None:
             (tmp_path / side).mkdir()
             write_tracks(tmp_path / side / "a.parquet", frames=120)
         config["data"]["root"] = tmp_path
-    metrics = train_trajectory(
+    metrics = vidlstm.train(
+        "trajectory",
         data=TrajectoryDataSettings(**config["data"]),
         model=TrajectoryModelSettings(**{**config["model"], **TINY}),
         out=tmp_path / "run",
@@ -181,33 +235,9 @@ def test_people_side_by_side_do_not_collide_and_crossing_ones_do() -> None:
 
 def test_settings_that_cannot_work_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"data\.root"):
-        train_trajectory(data=TrajectoryDataSettings(), out=tmp_path)
+        vidlstm.train("trajectory", out=tmp_path)
     with pytest.raises(SettingsError, match="scene"):
-        train_trajectory(data=TrajectoryDataSettings(root=tmp_path), out=tmp_path)
-
-
-def test_the_benchmarks_summary_by_hand() -> None:
-    def run(scene: str, seed: int, value: float) -> dict[str, Any]:
-        keys = ("ade", "fde", "min_ade", "min_fde", "joint_ade", "joint_fde")
-        baseline = {"ade": 1.0, "fde": 2.0}
-        return {
-            "scene": scene,
-            "seed": seed,
-            **dict.fromkeys(keys, value),
-            "baselines": {"constant_velocity": baseline, "least_squares": baseline},
-            "validation": {"ade": value},
-        }
-
-    runs = [run("eth", 0, 1.0), run("hotel", 0, 3.0), run("eth", 1, 2.0), run("hotel", 1, 6.0)]
-    result = summarise(runs, ["eth", "hotel"])
-    assert result["deterministic"]["scenes"]["eth"] == {"ade": 1.5, "fde": 1.5}
-    assert result["deterministic"]["ade"] == 3.0
-    assert result["deterministic"]["ade_std"] == pytest.approx(2**0.5)
-    assert result["best_of_20"]["fde"] == 3.0
-    assert result["constant_velocity"]["fde"] == 2.0
-    table = ethucy_table(result, PUBLISHED)
-    assert "| constant velocity | 1.000/2.000 | 1.000/2.000 | 1.000/2.000 |" in table
-    assert "0.70/1.52" in table
+        vidlstm.train("trajectory", data=tmp_path, out=tmp_path)
 
 
 def test_the_verbs_from_the_command_line(

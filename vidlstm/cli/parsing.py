@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 HOW = {"backbone": {"name", "size", "dtype", "fit"}, "sampling": {"fps", "image_fps"}}
 """Of these sections what a checkpoint decides; verbs that take one leave it out."""
 
+KINDS = {"float": "a number", "int": "a whole number", "bool": "true or false", "NoneType": "null"}
+"""The types of values, in words."""
+
 
 def new_parser(verb: str, description: str) -> ArgumentParser:
     """A parser for one verb, with ``--config`` and ``--print_config``."""
@@ -82,7 +85,7 @@ def parse(parser: ArgumentParser, argv: Sequence[str]) -> Namespace:
     try:
         parsed: Namespace = parser.instantiate(parser.parse_args(list(argv)))
     except (argparse.ArgumentError, TypeError, ValueError) as error:
-        raise SettingsError(_explain(str(error), parser)) from error
+        raise _explained(str(error), parser) from error
     return parsed
 
 
@@ -96,11 +99,11 @@ def parse_given(parser: ArgumentParser, argv: Sequence[str]) -> dict[str, Any]:
         parser.parse_args(list(argv))  # is anything missing?
         given: Namespace = parser.parse_args(list(argv), defaults=False)
     except (argparse.ArgumentError, TypeError, ValueError) as error:
-        raise SettingsError(_explain(str(error), parser)) from error
+        raise _explained(str(error), parser) from error
     return {name: value for name, value in given.as_dict().items() if name != "config"}
 
 
-def _explain(message: str, parser: ArgumentParser) -> str:
+def _explained(message: str, parser: ArgumentParser) -> SettingsError:
     group = re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message)
     if group:
         message = f"Key '{group[1]}.{group[2]}' is not expected"
@@ -109,19 +112,22 @@ def _explain(message: str, parser: ArgumentParser) -> str:
         r"[Kk]ey '([\w.]+)' is not expected|[Oo]ption '([\w.]+)' is not accepted", message
     )
     if unknown is None:
-        return _plainer(message)
+        return SettingsError(_plainer(message))
     word = next(group for group in unknown.groups() if group)
-    return f"no setting is called {word}{nearest(word, known_keys(parser))}"
+    return SettingsError(f"no setting is called {word}{nearest(word, known_keys(parser))}", setting=word)
 
 
 def _plainer(message: str) -> str:
-    """A range that was left, in a sentence; pydantic's own takes five lines."""
+    """A value of the wrong type, or out of its range, in a sentence; the parser's own takes five lines."""
     key = re.search(r'key "([\w.]+)"', message)
-    should = re.search(r"Input should be ([^\[\n]+) \[", message)
-    value = re.search(r"input_value=('[^']*'|[^,]+),", message)
-    if key is None or should is None or value is None:
-        return message
-    return f"`{key[1]}` must be {should[1]}, not {value[1]}"
+    range_left = re.search(r"Input should be ([^\[\n]+) \[", message)
+    value = re.search(r"input_value=('[^']*'|[^,]+),", message) if range_left else None
+    value = value or re.search(r"(?:Got|Given) value: (.*)", message)
+    kinds = re.findall(r"Expected an? (?:<class '(\w+)'>|(?:typing\.)?(Literal\[[^\]]*\]))", message)
+    if key is None or value is None or not (range_left or kinds):
+        return " ".join(message.split())
+    names = dict.fromkeys(KINDS.get(name, name or f"one of {literal[8:-1]}") for name, literal in kinds)
+    return f"`{key[1]}` must be {range_left[1] if range_left else ' or '.join(names)}, not {value[1]}"
 
 
 def known_keys(parser: ArgumentParser) -> list[str]:

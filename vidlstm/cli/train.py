@@ -10,7 +10,7 @@ from vidlstm.cli.parsing import add_device, add_store, new_parser, parse, sectio
 from vidlstm.cli.progress import ExtractionBar, quieten_lightning, show_lines, speaks
 from vidlstm.settings import TRAINER_DEFAULTS, Seed
 from vidlstm.structures import Progress
-from vidlstm.tasks import TASKS, task_named
+from vidlstm.tasks import TASKS, naming_the_task, task_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,8 @@ def _task_in(config: str) -> str | None:
 def run(argv: Sequence[str]) -> int:
     """Trains, and says how well."""
     task = task_named(chosen_task(argv))
-    settings = parse(train_parser(task), argv)
+    with naming_the_task(task.name):
+        settings = parse(train_parser(task), argv)
     quieten_lightning()
 
     from vidlstm.verbs.train import train

@@ -263,8 +263,15 @@ class TrajectoryData(LightningDataModule):
 
 
 def _loader(windows: WindowDataset, order: Sampler[list[int]]) -> DataLoader[SequenceBatch]:
-    # An item is a batch already, and everything is in memory: no collation, no worker processes.
-    return DataLoader(windows, batch_size=None, sampler=order, pin_memory=torch.cuda.is_available())
+    # An item is a batch already, and everything is in memory: no collation, no worker processes. Its own
+    # generator leaves the global one to the augmentation, or a resumed run would draw otherwise.
+    return DataLoader(
+        windows,
+        batch_size=None,
+        sampler=order,
+        generator=torch.Generator(),
+        pin_memory=torch.cuda.is_available(),
+    )
 
 
 def check_alike(tables: Sequence[TrackTable]) -> None:

@@ -192,8 +192,12 @@ class Task(ABC, Generic[S, C]):
         Raises:
             CheckpointError: the card is damaged or for another task, or does not describe the weights.
         """
+        import torch
+
         card: Any = typed_card(self.card, checkpoint)
         try:
+            with torch.device("meta"):  # shapes alone: a card may ask for more memory than there is
+                self.build(card).load_state_dict(checkpoint.weights, assign=True)
             model = self.build(card)
             model.load_state_dict(checkpoint.weights)
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:

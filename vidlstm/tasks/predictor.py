@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import vidlstm
 from vidlstm.backbones.weights import sha256_of
+from vidlstm.datasets.videos import find_videos
+from vidlstm.render.names import output_stems
 from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -105,6 +107,14 @@ class Predictor(ABC):
             inputs: files, and folders to search for them.
             work: what is shared; takes the failures.
         """
+
+    def reads(self, inputs: Sequence[Path]) -> list[Path]:
+        """The files that are read for inputs; none of them may be written over."""
+        return find_videos(inputs)
+
+    def stems(self, inputs: Sequence[Path], out: Path) -> dict[Path, Path]:
+        """Folder and name, without an ending, of the outputs of each file that is read."""
+        return {path: out / stem for path, stem in output_stems(self.reads(inputs)).items()}
 
     def open_video(self) -> Any:
         """What opens a video of a prediction as it was read."""

@@ -13,6 +13,7 @@ import polars
 from vidlstm.demo.actions import ORDER_PAIR
 from vidlstm.demo.clips import draw_dataset
 from vidlstm.demo.story import draw_story
+from vidlstm.devices import resolve_device
 from vidlstm.files import write_json
 from vidlstm.inference.segments import mean_iou
 from vidlstm.settings import ActionDataSettings, ActionModelSettings, BackboneSettings, OptimiserSettings
@@ -73,8 +74,8 @@ def demo(
     Raises:
         WeightsError: the offline extra is not installed.
     """
-    started = time.monotonic()
-    out = Path(out)
+    started, out = time.monotonic(), Path(out)
+    resolve_device(device)  # is it there? before anything is drawn
     backbone = backbone or BackboneSettings(name="efficientnet_lite0")
     annotations = out / "data" / "clips.csv"
     data = ActionDataSettings(format="csv", root=out / "data", annotations=annotations, batch_size=16)

@@ -6,10 +6,11 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
 from vidlstm.files import write_json
-from vidlstm.settings import SHORTHAND, BackboneSettings, SamplingSettings, settings_from
-from vidlstm.tasks import open_checkpoint
+from vidlstm.settings import SHORTHAND, BackboneSettings, SamplingSettings, dotted, settings_from
+from vidlstm.tasks import open_checkpoint, tasks_with
 from vidlstm.tasks.base import Run, Scoring
 from vidlstm.verbs.predict import make_folder
 
@@ -54,15 +55,19 @@ def evaluate(
     Raises:
         VidlstmError: see its subclasses.
     """
+    device = str(resolve_device(device))
     task, trained = open_checkpoint(checkpoint)
     side = task.sides[0] if side == "auto" else side
     if side not in task.sides:
         raise SettingsError(
             f"`side {side}` is not for {task.name}{nearest(side, task.sides)}", setting="side"
         )
+    given = _by_name(data, "data")
+    for section, values in (("data", given), ("backbone", backbone), ("sampling", sampling)):
+        refuse_without_effect(task.name, section, _by_name(values, section))
     make_folder(Path(out))
     scoring = Scoring(
-        _by_name(data),
+        given,
         side,
         Path(out),
         settings_from(BackboneSettings, backbone, section="backbone"),
@@ -74,8 +79,17 @@ def evaluate(
     return report
 
 
-def _by_name(data: Any) -> dict[str, Any]:
+def refuse_without_effect(task: str, section: str, given: Mapping[str, Any]) -> None:
+    """Raises a SettingsError where a setting is one of another task alone."""
+    for name in (dotted(section, name) for name, value in given.items() if value is not None):
+        if (others := tasks_with(name)) and task not in others:
+            raise SettingsError(
+                f"leave out `{name}`: it has no effect on a checkpoint of {task}", setting=name
+            )
+
+
+def _by_name(settings: Any, section: str) -> dict[str, Any]:
     """Settings by name; of a settings object all of them."""
-    if isinstance(data, str | Path):
-        return {SHORTHAND["data"]: data}
-    return asdict(data) if is_dataclass(data) and not isinstance(data, type) else dict(data or {})
+    if isinstance(settings, str | Path):
+        return {SHORTHAND[section]: settings}
+    return asdict(settings) if is_dataclass(settings) else dict(settings or {})  # type: ignore[arg-type]

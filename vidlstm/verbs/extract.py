@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.backbones.base import Backbone
 from vidlstm.datasets.videos import find_videos
+from vidlstm.devices import resolve_device
 from vidlstm.features.extract import ExtractionReport, fill_store, make_store
 from vidlstm.features.in_process import features_of_video
 from vidlstm.settings import BackboneSettings, Positive, SamplingSettings, settings_from, value_from
@@ -44,6 +45,7 @@ def extract(
         VideoError: the video cannot be read.
         WeightsError: the backbone's weights are nowhere.
     """
+    device = str(resolve_device(device))
     if isinstance(backbone, Backbone):
         network, batch_size = backbone, BackboneSettings().batch_size
     else:
@@ -81,6 +83,7 @@ def extract_to_store(
         DatasetError: a folder holds no video.
         WeightsError: the backbone's weights are nowhere.
     """
+    device = str(resolve_device(device))
     settings = settings_from(BackboneSettings, backbone, section="backbone")
     sampling = settings_from(SamplingSettings, sampling, section="sampling")
     videos = find_videos([Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidlstm.datasets.segments import read_segments
+from vidlstm.devices import resolve_device
 from vidlstm.errors import VideoError
 from vidlstm.features.extract import fill_store, make_store, store_folder
 from vidlstm.files import atomic
@@ -86,6 +87,7 @@ def inspect_gates(
         SettingsError: attribution is asked for and captum is not installed.
         VidlstmError: see its subclasses.
     """
+    device = str(resolve_device(device))
     segments = None if truth is None else read_segments(Path(truth))
     if attribution:
         integrated_gradients()  # before any work is done: is captum there?

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError
 from vidlstm.files import write_csv
 from vidlstm.inference.lag_gradients import lag_gradients
@@ -72,6 +73,7 @@ def inspect_gradients(
         SettingsError: fewer than two steps, or a video without a checkpoint.
         VidlstmError: see its subclasses.
     """
+    device = str(resolve_device(device))
     if steps < 2 or hidden_size < 1:
         raise SettingsError(f"at least 2 steps and 1 unit are needed, not {steps} and {hidden_size}")
     if video is not None and checkpoint is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.backbones.base import Backbone
+from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError
 from vidlstm.settings import PredictSettings, settings_from
 from vidlstm.tasks import open_checkpoint
@@ -39,6 +40,7 @@ def load(
         SettingsError: an option is unknown, or has no effect on this task.
         VidlstmError: see its other subclasses.
     """
+    device = str(resolve_device(device))
     task, trained = open_checkpoint(checkpoint)
     given = {name: value for name, value in options.items() if value is not None}
     network = backbone if isinstance(backbone, Backbone) else None

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.errors import OutputError, VideoError
-from vidlstm.render.sinks import check_outputs, write_outputs
+from vidlstm.render.names import check_inputs
+from vidlstm.render.sinks import check_outputs, outputs_of, suffixes, write_outputs
 from vidlstm.structures import Failure
 from vidlstm.tasks.predictor import Predictor, Work
 from vidlstm.verbs.load import load
@@ -58,19 +59,26 @@ def predict(
         The report. A video that fails, or whose outputs cannot be written, does not stop the others.
 
     Raises:
-        VidlstmError: see its subclasses.
+        OutputError: an output would take the place of a file that is read; nothing was done.
+        VidlstmError: see its other subclasses.
+        ValueError: options for a predictor that is loaded already.
     """
+    if isinstance(checkpoint, Predictor) and options:
+        raise ValueError(f"a loaded predictor has its settings already; give load() {', '.join(options)}")
     predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
     if outputs is not None:
         check_outputs(predictor.kind, outputs)
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    read, usual = predictor.reads(paths), [s for s in suffixes(predictor.kind) if video or s != "mp4"]
+    for one, stem in predictor.stems(paths, Path(out)).items():
+        check_inputs(outputs_of(predictor.kind, stem, outputs or usual, [str(one)]), read)
     work = Work(Path(out), None if store is None else Path(store), truth, progress)
     make_folder(work.out)
     report = PredictReport(predictor.card.task, failures=work.failures, files=work.files)
     for outcome in predictor.outcomes(paths, work):
         report.predictions.append(outcome.prediction)
         wanted = outputs if outputs is not None else [s for s in outcome.outputs if video or s != "mp4"]
-        _write(predictor.kind, outcome, wanted, paths, report)
+        _write(predictor.kind, outcome, wanted, read, report)
     return report
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars
 
 from vidlstm.datasets.videos import find_videos
+from vidlstm.devices import resolve_device
 from vidlstm.errors import VideoError
 from vidlstm.render.draw.track_overlay import draw_tracks
 from vidlstm.render.names import output_stems
@@ -44,6 +45,7 @@ def track(
         VidlstmError: see its subclasses. A video that fails is listed in the report, and does not stop the
             others.
     """
+    device = str(resolve_device(device))
     named = [videos] if isinstance(videos, str | Path) else videos
     paths = find_videos([Path(v) for v in named])
     settings = settings_from(TrackingSettings, settings, section="")

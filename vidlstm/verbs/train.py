@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from lightning import seed_everything
 
 from vidlstm.backbones.cpu import keep_freed_memory
+from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
 from vidlstm.files import write_json
 from vidlstm.settings import Number, Seed, settings_from, value_from
-from vidlstm.tasks import task_named
+from vidlstm.tasks import naming_the_task, task_named
 from vidlstm.tasks.base import Run
 from vidlstm.training.trainer import build_trainer, extracts, resumable
 
@@ -67,6 +68,7 @@ def train(
     settings = task_settings(task, sections)
     seed = value_from(Seed, seed, name="seed")
     chosen.check(settings)
+    place = str(resolve_device(device))
     seed_everything(seed, workers=True, verbose=False)
     keep_freed_memory(KEPT_MEGABYTES)
     epochs = {} if max_epochs is None else {"max_epochs": value_from(Number, max_epochs, name="max_epochs")}
@@ -78,7 +80,7 @@ def train(
         device=device,
         callbacks=chosen.callbacks(settings),
     )
-    run = Run(Path(store), seed, device, extracts(lightning), progress)
+    run = Run(Path(store), seed, place, extracts(lightning), progress)
     data, card = chosen.prepare(settings, run)
     module = chosen.module(settings, card, data, lightning)
     earlier = resumable(out / "last.ckpt", card, chosen.resume_keys) if resume else None
@@ -97,6 +99,7 @@ def task_settings(task: str, sections: Mapping[str, Any]) -> Any:
     """
     kind = task_named(task).settings
     known: dict[str, Any] = {f.name: f.default_factory for f in fields(kind)}
-    for name in sections.keys() - known.keys():
-        raise SettingsError(f"{task} has no settings called {name}{nearest(name, known)}", setting=name)
-    return kind(**{name: settings_from(of, sections.get(name), section=name) for name, of in known.items()})
+    with naming_the_task(task):
+        for name in sections.keys() - known.keys():
+            raise SettingsError(f"{task} has no settings called {name}{nearest(name, known)}", setting=name)
+        return kind(**{n: settings_from(of, sections.get(n), section=n) for n, of in known.items()})

@@ -25,7 +25,8 @@ def one_is_busy(clip: Path, person: int) -> bool:
 
 
 def train(root: Path, out: Path, *more: str, tracks: str = "tracks.parquet", expect: int = 0) -> Path:
-    argv = ["train", "--data.root", str(root / "clips"), "--data.tracks", str(root / tracks)]
+    argv = ["train", "--task", "object_action", "--data.root", str(root / "clips")]
+    argv += ["--data.tracks", str(root / tracks)]
     argv += ["--out", str(out), "--store", str(root / "store"), *SMALL, *more]
     assert main(argv) == expect
     return out / "best.ckpt"

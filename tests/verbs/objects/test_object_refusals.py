@@ -8,15 +8,14 @@ from pathlib import Path
 
 import polars
 import pytest
-from vidlstm.verbs.predict_objects import predict_objects
 
+import vidlstm
 from tests.backbones.networks import yolo_file
 from tests.fakes.videos import write_video
 from tests.verbs.conftest import write_csv
 from tests.verbs.objects.runs import CROPS, POSES, SMALL, by_track, evaluate, train
 from vidlstm.cli.main import main
-from vidlstm.errors import CheckpointError
-from vidlstm.settings import TrackingSettings
+from vidlstm.errors import SettingsError
 
 
 def test_an_unknown_track_names_the_clip_and_its_tracks(
@@ -34,7 +33,7 @@ def test_track_numbers_without_a_table_are_refused(
     argv = ["train", "--data.root", str(root / "clips"), *by_track(per_track), "--out", str(tmp_path), *CROPS]
     assert main([*argv, *SMALL, "--store", str(tmp_path / "store")]) == 2
     assert "16 clips are labelled track by track" in (said := capsys.readouterr().err)
-    assert "--data.tracks FILE" in said
+    assert "--data.tracks FILE" in said and "--task object_action" in said
     assert not list((tmp_path / "store").rglob("*.safetensors")), "refused before any work is done"
 
 
@@ -75,16 +74,42 @@ def test_a_window_that_cannot_be_is_refused_before_anything_is_tracked(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_wrong_kind_of_checkpoint_is_refused(
-    root: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_tracks_without_their_task_name_the_task(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert evaluate(root, trained, tmp_path, tracks="") == 2
-    assert "tracked objects" in (said := capsys.readouterr().err) and "--data.tracks FILE" in said
-    argv = ["train", "--data.root", str(root / "clips"), "--out", str(tmp_path / "whole"), *CROPS, *SMALL]
-    assert main([*argv, "--store", str(tmp_path / "store")]) == 0
-    capsys.readouterr()
-    assert evaluate(root, tmp_path / "whole" / "best.ckpt", tmp_path) == 2
+    argv = ["train", "--data.root", str(root / "clips"), "--out", str(tmp_path / "run"), *CROPS, *SMALL]
+    assert main([*argv, "--data.tracks", str(root / "tracks.parquet")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "--data.tracks" in said and "--task object_action" in said
+    config = tmp_path / "config.yaml"
+    config.write_text("data:\n  crop_margin: 0.2\n")
+    assert main([*argv, "--config", str(config)]) == 2
+    assert "--data.crop_margin; it belongs to --task object_action" in capsys.readouterr().err
+    assert main([*argv, "--task", "object_action"]) == 2
+    assert "--data.tracks FILE" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_that_are_not_of_the_checkpoint_are_refused(
+    root: Path, new: tuple[Path, Path], classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of whole frames: there is nothing to track."""
+    assert evaluate(root, classifier, tmp_path / "out") == 2
     assert "leave out --data.tracks" in capsys.readouterr().err
+    argv = ["predict", str(classifier), str(new[0]), "--out", str(tmp_path / "out")]
+    assert main([*argv, "--boxes", str(new[1])]) == 2
+    assert "--boxes has no effect on a checkpoint of action" in capsys.readouterr().err
+    with pytest.raises(SettingsError, match="`boxes` has no effect"):
+        vidlstm.predict(classifier, new[0], out=tmp_path / "out", tracking={"boxes": [new[1]]})
+    assert not (tmp_path / "out").exists()
+
+
+def test_evaluate_takes_the_table_of_the_training(root: Path, trained: Path, tmp_path: Path) -> None:
+    assert evaluate(root, trained, tmp_path / "given") == 0
+    assert evaluate(root, trained, tmp_path / "out", tracks="") == 0
+    given, found = (json.loads((tmp_path / n / "report.json").read_text()) for n in ("given", "out"))
+    assert found["data"]["tracks"] == str(root / "tracks.parquet")
+    assert found == given
 
 
 def test_resuming_with_other_objects_is_refused(
@@ -202,10 +227,3 @@ def test_objects_found_by_another_network_are_warned_of(
         assert main(argv) == 0
     used = json.loads((tmp_path / "out" / "tracks.json").read_text())["settings"]
     assert used["confidence"] == 0.2, "as in training"
-
-
-def test_a_checkpoint_of_whole_frames_is_refused_from_python(copy: Path, trained: Path) -> None:
-    argv = ["train", "--data.root", str(copy / "clips"), "--out", str(copy / "run"), *CROPS, *SMALL]
-    assert main([*argv, "--store", str(copy / "store")]) == 0
-    with pytest.raises(CheckpointError, match="about whole frames"):
-        predict_objects(copy / "run" / "best.ckpt", [], out=copy / "out", tracking=TrackingSettings())

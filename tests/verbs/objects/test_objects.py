@@ -9,9 +9,8 @@ from pathlib import Path
 
 import polars
 import pytest
-from vidlstm.verbs.object_network import object_network
-from vidlstm.verbs.train_action import train_action
 
+import vidlstm
 from tests.backbones.networks import yolo_file
 from tests.fakes.tracked_clips import DISC, SQUARE
 from tests.verbs.objects.runs import CROPS, POSES, by_track, evaluate, train
@@ -19,20 +18,22 @@ from vidlstm.cli.main import main
 from vidlstm.features.extract import ExtractionReport
 from vidlstm.features.tracked_objects import POSE_DIM
 from vidlstm.render.table.object_tables import read_object_actions_json
-from vidlstm.settings import ActionDataSettings, BackboneSettings, SamplingSettings
-from vidlstm.training.action import load_any_action_model
-from vidlstm.verbs import object_data
+from vidlstm.settings import BackboneSettings, SamplingSettings
+from vidlstm.structures import Progress
+from vidlstm.tasks import open_checkpoint
+from vidlstm.tasks.object_action.data import objects_of
+from vidlstm.tasks.object_action.network import object_network
 from vidlstm.video.reader import open_video
 
 
 def test_crops_train_and_the_card_says_how(root: Path, trained: Path) -> None:
     metrics = json.loads((root / "run" / "metrics.json").read_text())
     assert metrics["train_clips"] + metrics["validation_clips"] == 8
-    _, card = load_any_action_model(trained)
-    assert card["objects"]["minimum_seconds"] == 0.5 and card["objects"]["max_gap_seconds"] == 0.5
-    assert card["objects"]["tracking"]["tracker"] == "bytetrack"
-    assert card["backbone"]["backbone"] == "squeezenet1_1" and card["backbone"]["crop_margin"] == 0.1
-    assert card["feature_dim"] == 512
+    card = open_checkpoint(trained, "object_action")[1].card
+    assert card.objects.minimum_seconds == 0.5 and card.objects.max_gap_seconds == 0.5
+    assert card.objects.tracking["tracker"] == "bytetrack"
+    assert card.backbone["backbone"] == "squeezenet1_1" and card.backbone["crop_margin"] == 0.1
+    assert card.feature_dim == 512
     (spec,) = (root / "store").glob("*/spec.json")
     assert json.loads(spec.read_text())["crop_margin"] == 0.1
     assert len(list((root / "store").rglob("*.safetensors"))) == 8
@@ -41,14 +42,16 @@ def test_crops_train_and_the_card_says_how(root: Path, trained: Path) -> None:
 def test_a_second_run_extracts_nothing_anew(root: Path, trained: Path, tmp_path: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in (root / "store").rglob("*.safetensors")}
     seen: list[ExtractionReport] = []
-    train_action(
-        data=ActionDataSettings(root=root / "clips", tracks=root / "tracks.parquet"),
+    vidlstm.train(
+        "object_action",
+        data={"root": root / "clips", "tracks": root / "tracks.parquet"},
         out=tmp_path,
         store=root / "store",
         backbone=BackboneSettings(name="squeezenet1_1", weights="random"),
         sampling=SamplingSettings(workers=1),
-        trainer={"max_epochs": 1, "accelerator": "cpu", "enable_progress_bar": False},
-        progress=lambda report, total: seen.append(report),
+        max_epochs=1,
+        trainer={"accelerator": "cpu", "enable_progress_bar": False},
+        progress=Progress(extraction=lambda report, total: seen.append(report)),
     )
     assert seen[-1].found == 8 and seen[-1].extracted == seen[-1].features == 0
     assert {p: p.stat().st_mtime_ns for p in (root / "store").rglob("*.safetensors")} == before
@@ -129,9 +132,9 @@ def test_nobody_in_any_video_is_no_error(trained: Path, new: tuple[Path, Path], 
 def test_poses_train_evaluate_and_predict_with_a_pose_network(
     root: Path, posed: Path, new: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    _, card = load_any_action_model(posed)
-    assert card["feature_dim"] == POSE_DIM and card["backbone"]["backbone"] == "track:pose"
-    assert "crops" not in card["backbone"]
+    card = open_checkpoint(posed, "object_action")[1].card
+    assert card.feature_dim == POSE_DIM and card.backbone["backbone"] == "track:pose"
+    assert "crops" not in card.backbone
     assert evaluate(root, posed, tmp_path, tracks="poses.parquet") == 0
     argv = ["predict", str(posed), str(new[0]), "--out", str(tmp_path / "out")]
     argv += ["--weights", str(yolo_file("yolo:pose")), "--image_size", "96", "--video", "false"]
@@ -146,10 +149,11 @@ def test_poses_and_crops_stand_side_by_side(root: Path, tmp_path: Path) -> None:
     store = ["--store", str(tmp_path / "store")]
     both = ["--backbone.name", "squeezenet1_1+track:pose", "--backbone.weights", "random", *store]
     checkpoint = train(root, tmp_path / "run", *both, "--data.crop_margin", "0", tracks="poses.parquet")
-    model, card = load_any_action_model(checkpoint)
-    assert card["feature_dim"] == POSE_DIM + 512
-    assert model.sequences.norm.mean.shape == (POSE_DIM + 512,)
-    assert card["backbone"]["crop_margin"] == 0 and card["backbone"]["crops"]["backbone"] == "squeezenet1_1"
+    opened = open_checkpoint(checkpoint, "object_action")[1]
+    backbone = opened.card.backbone
+    assert opened.card.feature_dim == POSE_DIM + 512
+    assert opened.model.sequences.norm.mean.shape == (POSE_DIM + 512,)
+    assert backbone["crop_margin"] == 0 and backbone["crops"]["backbone"] == "squeezenet1_1"
     assert evaluate(root, checkpoint, tmp_path, *store, tracks="poses.parquet") == 0
 
 
@@ -171,16 +175,16 @@ def test_labels_of_single_tracks(root: Path, per_track: Path, tmp_path: Path) ->
 
 def test_another_process_looks_up_what_the_first_has_extracted(root: Path, trained: Path) -> None:
     backbone = BackboneSettings(name="squeezenet1_1", weights="random")
-    done = object_data.objects_of(
+    done = objects_of(
         [root / "clips" / "a" / "0.mp4"],
         root / "tracks.parquet",
         object_network(backbone, crop_margin=0.1),
         store=root / "store",
         fps=10.0,
         max_gap_seconds=0.5,
-        backbone=backbone,
+        batch_size=backbone.batch_size,
         sampling=SamplingSettings(),
-        extracted_elsewhere=True,
+        elsewhere=True,
     )
     assert not done.failures
     assert [s.track_id for s in done.sequences[root / "clips" / "a" / "0.mp4"]] == [DISC, SQUARE]

@@ -11,7 +11,6 @@ from vidlstm.datasets.videos import find_videos
 from vidlstm.features.extract import fill_store, make_store, store_folder
 from vidlstm.features.in_process import features_of_video
 from vidlstm.inference.windows import Cut, WindowClassifier
-from vidlstm.render.names import output_stems
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.structures import FeatureSequence
 from vidlstm.tasks.predictor import Outcome, Predictor, Work, origin, rate_of
@@ -96,7 +95,7 @@ class ActionPredictor(Predictor):
     def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
         """Predicts many videos; see :meth:`Predictor.outcomes`."""
         paths = find_videos(inputs)
-        stems = output_stems(paths)
+        stems = self.stems(inputs, work.out)
         material = Material(open_video=self.open_video(), truth=work.truth)
         with store_folder(work.store, work.out) as root:
             store = make_store(root, self.backbone, fps=self.card.fps, image_fps=self.card.image_fps)
@@ -111,4 +110,4 @@ class ActionPredictor(Predictor):
             work.failures += report.failures
             for path in (p for p in paths if p in report.hashes):
                 prediction = self.windows(str(path), store.get(report.hashes[path]))
-                yield Outcome(prediction, work.out / stems[path], material, suffixes(self.kind))
+                yield Outcome(prediction, stems[path], material, suffixes(self.kind))

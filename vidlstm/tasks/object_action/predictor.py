@@ -18,7 +18,6 @@ from vidlstm.features.in_process import features_of_frames
 from vidlstm.features.read_tracks import tracked_objects
 from vidlstm.inference.object_windows import ObjectWindowClassifier
 from vidlstm.inference.windows import Cut
-from vidlstm.render.names import output_stems
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.settings import SamplingSettings
 from vidlstm.tasks.action.data import How
@@ -38,6 +37,9 @@ if TYPE_CHECKING:
     from vidlstm.tasks.base import Trained
     from vidlstm.tasks.object_action.network import ObjectNetwork
     from vidlstm.tracking.detector import Detector
+
+
+TRACKS = "tracks.parquet"
 
 
 class ObjectActionPredictor(Predictor):
@@ -133,7 +135,7 @@ class ObjectActionPredictor(Predictor):
 
     def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
         """Tracks many videos into ``tracks.parquet``, then predicts each; see :meth:`Predictor.outcomes`."""
-        tracks = work.out / "tracks.parquet"
+        tracks = work.out / TRACKS
         tracking = self.settings.tracking
         report, _, table = track_videos(
             find_videos(inputs),
@@ -150,7 +152,7 @@ class ObjectActionPredictor(Predictor):
             gap = self.card.objects.max_gap_seconds
             done = objects_of(list(records), tracks, self.network, how, gap, root, progress=work.progress)
         work.failures += done.failures
-        stems = _stems(list(records), tracks)
+        stems = self.stems(inputs, work.out)
         for path, record in ((p, r) for p, r in records.items() if p in done.sequences):
             prediction = self.windows(
                 str(path),
@@ -163,7 +165,13 @@ class ObjectActionPredictor(Predictor):
                 tracks=table,
                 fps={str(path): record["fps"]} if record["fps"] else {},
             )
-            yield Outcome(prediction, work.out / stems[path], material, suffixes(self.kind))
+            yield Outcome(prediction, stems[path], material, suffixes(self.kind))
+
+    def stems(self, inputs: Sequence[Path], out: Path) -> dict[Path, Path]:
+        """Also keeps clear of the table of tracks and its ledger, ``tracks.json``."""
+        stems = super().stems(inputs, out)
+        table = Path(TRACKS).stem
+        return {p: s.with_name(p.name) if s.name.casefold() == table else s for p, s in stems.items()}
 
     def _sampling(self) -> SamplingSettings:
         """Decodes as the tracking does, at the rate of the training."""
@@ -181,9 +189,3 @@ class ObjectActionPredictor(Predictor):
 
         tracking = self.settings.tracking
         return partial(open_video, decoder=tracking.decoder, image_fps=tracking.image_fps)
-
-
-def _stems(videos: list[Path], tracks: Path) -> dict[Path, str]:
-    """A name for the outputs of each video; ``tracks.json`` is the table's own."""
-    stems = output_stems(videos)
-    return {path: path.name if stem.casefold() == tracks.stem else stem for path, stem in stems.items()}

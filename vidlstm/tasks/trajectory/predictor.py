@@ -91,17 +91,32 @@ class TrajectoryPredictor(Predictor):
             homography=self.settings.homography,
         )
 
+    def reads(self, inputs: Sequence[Path]) -> list[Path]:
+        """Videos; or a table and its ledger.
+
+        Raises:
+            SettingsError: more than one table.
+        """
+        if inputs[0].suffix != TABLE:
+            return super().reads(inputs)
+        if len(inputs) > 1:
+            raise SettingsError("give one tracks table; it may hold several videos")
+        return [inputs[0], inputs[0].with_suffix(".json")]
+
+    def stems(self, inputs: Sequence[Path], out: Path) -> dict[Path, Path]:
+        """One for a table, one for all videos together."""
+        name = inputs[0].stem if inputs[0].suffix == TABLE else "forecasts"
+        return dict.fromkeys(self.reads(inputs), out / name)
+
     def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
         """Forecasts of one table, or of many videos together; see :meth:`Predictor.outcomes`."""
         if inputs[0].suffix != TABLE:
             yield self._of_videos(inputs, work)
             return
-        if len(inputs) > 1:
-            raise SettingsError("give one tracks table; it may hold several videos")
         found = self._forecast(inputs[0], self.settings.every)
         tracks = polars.read_parquet(inputs[0])
         material = Material(open_video=self._open, tracks=tracks, to_picture=self._to_picture())
-        yield Outcome(found, work.out / inputs[0].stem, material, OF_TABLES)
+        yield Outcome(found, self.stems(inputs, work.out)[inputs[0]], material, OF_TABLES)
 
     def _of_videos(self, inputs: Sequence[Path], work: Work) -> Outcome:
         tracks = work.out / "tracks.parquet"

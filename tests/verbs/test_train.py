@@ -12,12 +12,14 @@ import pytest
 import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_only
-from vidlstm.training.checkpoint import CARD, read_checkpoint
-from vidlstm.verbs.train_action import build_trainer, extracts
 
-from tests.training.test_action import Payload
+import vidlstm
 from tests.verbs.conftest import LABELS, train
-from vidlstm.errors import CheckpointError
+from tests.verbs.hostile import Payload
+from vidlstm.cards import CARD, read_checkpoint
+from vidlstm.errors import CheckpointError, DatasetError, SettingsError
+from vidlstm.tasks import open_checkpoint
+from vidlstm.training.trainer import build_trainer, extracts
 
 VALIDATED = {"val_accuracy", "val_loss", "val_macro_f1", "val_mean_class_accuracy"}
 
@@ -52,16 +54,20 @@ def test_what_is_left_in_the_folder(trained: Path) -> None:
 
 
 def test_the_checkpoint_knows_how_it_was_made(trained: Path, root: Path) -> None:
-    _, card = read_checkpoint(trained / "best.ckpt", task="action")
-    assert card["labels"] == list(LABELS)
-    assert card["data"]["fold"] == 1
-    assert card["data"]["annotations"] == str(root / "clips.csv")
-    assert card["model"]["hidden_size"] == 8
-    assert card["backbone"]["backbone"] == "squeezenet1_1"
-    assert card["weights_source"] == "random"
-    assert (card["fps"], card["seed"]) == (10.0, 0)
+    task, opened = open_checkpoint(trained / "best.ckpt", "action")
+    card = opened.card
+    assert (task.name, opened.epoch, opened.path) == ("action", 0, trained / "best.ckpt")
+    assert card.labels == LABELS
+    assert card.data.fold == 1
+    assert card.data.annotations == root / "clips.csv"
+    assert card.model.hidden_size == 8
+    assert card.backbone["backbone"] == "squeezenet1_1"
+    assert card.weights_source == "random"
+    assert (card.fps, card.seed) == (10.0, 0)
     # Clips of 5 to 10 and 17 to 22 frames, 10 a second.
-    assert card["window_seconds"] == pytest.approx(1.0)
+    assert card.window_seconds == pytest.approx(1.0)
+    plain = read_checkpoint(trained / "best.ckpt").plain
+    assert (plain["version"], plain["task"], plain["labels"]) == (2, "action", list(LABELS))
 
 
 @pytest.mark.parametrize("stop", [1, 2])
@@ -95,9 +101,9 @@ def test_training_stops_when_nothing_improves(root: Path, tmp_path: Path) -> Non
 
 def test_classes_weigh_alike_or_as_they_come(root: Path, trained: Path, tmp_path: Path) -> None:
     # Two clips of a, two of b and eight of c to train on.
-    assert read_checkpoint(trained / "last.ckpt")[0]["loss.weight"].tolist() == [2.0, 2.0, 0.5]
+    assert last(trained)["state_dict"]["loss.weight"].tolist() == [2.0, 2.0, 0.5]
     train(root, tmp_path, optimiser={"class_weights": "none"})
-    assert "loss.weight" not in read_checkpoint(tmp_path / "last.ckpt")[0]
+    assert "loss.weight" not in last(tmp_path)["state_dict"]
 
 
 def test_nothing_to_resume_is_said(root: Path, tmp_path: Path) -> None:
@@ -135,3 +141,62 @@ def test_the_first_process_of_a_machine_extracts(tmp_path: Path, monkeypatch: py
     # torchrun starts all at once, so nobody can rely on the first.
     torchrun = {"RANK": "1", "GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"}
     assert extracts(started(**torchrun, TORCHELASTIC_RUN_ID="none"))
+
+
+def test_sections_are_settings_dicts_or_one_word(root: Path, trained: Path, tmp_path: Path) -> None:
+    """The same training from words and dicts; a folder alone is a dataset of one folder per class."""
+    model = {"hidden_size": 8, "projection": 8, "num_layers": 1}
+    metrics = vidlstm.train(
+        data={
+            "format": "csv",
+            "root": str(root),
+            "annotations": root / "clips.csv",
+            "fold": 1,
+            "batch_size": 4,
+        },
+        out=str(tmp_path),
+        store=str(root / "store"),
+        backbone={"name": "squeezenet1_1", "weights": "random"},
+        model=model,
+        max_epochs=1,
+        trainer={"enable_progress_bar": False},
+        device="cpu",
+    )
+    assert metrics == json.loads((trained / "metrics.json").read_text())
+    with pytest.raises(DatasetError, match="nowhere"):
+        vidlstm.train("action", data=str(tmp_path / "nowhere"), out=tmp_path, backbone="squeezenet1_1")
+
+
+@pytest.mark.parametrize(
+    ("task", "sections", "message"),
+    [
+        ("actoin", {}, "no task is called 'actoin'; did you mean 'action'?"),
+        ("action", {"modle": {}}, "action has no settings called modle; did you mean 'model'?"),
+        ("action", {"model": {"cel": "gru"}}, "no setting is called model.cel; did you mean 'cell'?"),
+        (
+            "action",
+            {"model": {"hidden_size": 0}},
+            "`model.hidden_size` must be greater than or equal to 1: 0",
+        ),
+        ("action", {"optimiser": {"learning_rate": float("nan")}}, "`optimiser.learning_rate` must be"),
+        (
+            "action",
+            {"data": {"tracks": "t.parquet"}},
+            "action has no setting `data.tracks`.*`task object_action`",
+        ),
+        ("trajectory", {"backbone": "resnet18"}, "trajectory has no setting `backbone`.*`task action`"),
+        ("action", {"model": {"modes": 3}}, "action has no setting `model.modes`.*`task trajectory`"),
+        ("action", {"seed": -1}, "`seed` must be"),
+        ("action", {"max_epochs": -1}, "`max_epochs` must be"),
+        ("action", {"device": "cuda:99"}, "cuda:99 is not on this machine"),
+        ("object_action", {}, "`data.tracks FILE`"),
+        ("action", {"optimiser": {"truncate_steps": 2}}, "add `model.bidirectional false`"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_work(
+    task: str, sections: dict[str, Any], message: str, root: Path, tmp_path: Path
+) -> None:
+    data_of = {} if task == "trajectory" or "data" in sections else {"data": {"root": root}}
+    with pytest.raises(SettingsError, match=message):
+        vidlstm.train(task, out=tmp_path / "run", store=tmp_path / "store", **data_of, **sections)
+    assert not any(tmp_path.iterdir())

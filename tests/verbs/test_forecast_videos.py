@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars
 import pytest
-from vidlstm.verbs.predict_video import predict_video
-from vidlstm.verbs.train_trajectory import train_trajectory
 
+import vidlstm
 from tests.fakes.tracks import make_ethucy, write_tracks
 from tests.tracking.test_mot_boxes import det
 from tests.video.clips import make_clip
@@ -37,7 +36,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         draws_per_epoch=64,
         batch_size=32,
     )
-    metrics = train_trajectory(data=data, model=TINY, out=root / "run", trainer=QUIET)
+    metrics = vidlstm.train("trajectory", data=data, model=TINY, out=root / "run", trainer=QUIET)
     assert metrics["unit"] == "box heights" and metrics["side"] == "test"
     # Boxes are about 40 pixels high.
     assert metrics["ade_pixels"] == pytest.approx(40 * metrics["ade"], rel=0.05)
@@ -83,8 +82,9 @@ def test_short_tracks_are_listed_and_a_bad_video_is_told(tmp_path: Path, checkpo
         text.writelines(f"{frame},-1,200,150,20,40,0.9\n" for frame in range(10, 16))
     clips[1].write_bytes(b"no video")
     settings = TrackingSettings(boxes=boxes)
-    report = predict_video(checkpoint, clips, out=tmp_path / "out", tracking=settings, video=False)
-    assert [f.path for f in report.tracking.failures] == [clips[1]]
+    told = vidlstm.predict(checkpoint, clips, out=tmp_path / "out", tracking=settings, video=False)
+    assert [f.path for f in told.failures] == [clips[1]]
+    (report,) = told.predictions
     assert [(name, steps, needed) for name, _, steps, needed in report.short_tracks] == [
         (str(clips[0]), 3, 5)
     ]
@@ -106,18 +106,16 @@ def test_a_homography_brings_pixels_to_a_forecaster_in_metres(tmp_path: Path, ch
         draws_per_epoch=64,
         batch_size=32,
     )
-    train_trajectory(data=data, model=TINY, out=tmp_path / "run", trainer=QUIET)
+    vidlstm.train("trajectory", data=data, model=TINY, out=tmp_path / "run", trainer=QUIET)
     clip, boxes = make_clip(tmp_path / "a.mp4", frames=40, fps=10), det(tmp_path / "det.txt", frames=40)
     matrix = tmp_path / "h.txt"
     matrix.write_text("0.02 0 0\n0 0.05 0\n0 0 1\n")
-    settings = TrackingSettings(boxes=[boxes])
-    report = predict_video(
-        tmp_path / "run" / "best.ckpt", [clip], out=tmp_path / "o", tracking=settings, homography=matrix
-    )
-    first = report.forecasts[0]
+    how = {"out": tmp_path / "o", "tracking": {"boxes": [boxes]}, "homography": matrix}
+    told = vidlstm.predict(tmp_path / "run" / "best.ckpt", clip, **how)
+    first = told.predictions[0].forecasts[0]
     assert (first.unit, first.observed_TC.shape[1], first.seconds_per_step) == ("metres", 2, 0.4)
     np.testing.assert_allclose(np.diff(first.observed_TC[-3:, 0]), 0.02 * 12, atol=0.03)
     assert first.observed_TC[-1, 1] == pytest.approx(0.05 * 50, abs=0.1)  # the lower edge, 50 pixels down
     assert (tmp_path / "o" / "a_forecast.mp4").is_file()
     with pytest.raises(CheckpointError, match="forecasts boxes"):
-        predict_video(checkpoint, [clip], out=tmp_path / "o", tracking=settings, homography=matrix)
+        vidlstm.predict(checkpoint, clip, **how)

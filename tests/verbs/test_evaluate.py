@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vidlstm.verbs.evaluate_action import evaluate_action
 
+import vidlstm
 from tests.verbs.conftest import LABELS, SAMPLING, data, write_csv
-from vidlstm.errors import CheckpointError, DatasetError
+from vidlstm.errors import CheckpointError, DatasetError, SettingsError
 
 
 def evaluate(trained: Path, root: Path, out: Path, annotations: str, **settings: Any) -> dict[str, Any]:
-    return evaluate_action(
+    return vidlstm.evaluate(
         trained / "best.ckpt",
-        data=data(root, annotations, **settings.pop("data", {})),
+        data={"root": root, "annotations": root / annotations, **settings.pop("data", {})},
         out=out,
         store=root / "store",
         sampling=SAMPLING,
@@ -50,7 +50,7 @@ def test_annotations_of_test_clips_alone_can_be_scored(trained: Path, root: Path
     write_csv(root / "test.csv", "path,label,split", rows)
     report = evaluate(trained, root, tmp_path, "test.csv", side="all")
     assert (report["clips"], report["side"]) == (3, "all")
-    with pytest.raises(DatasetError, match="--side all"):
+    with pytest.raises(DatasetError, match="side all"):
         evaluate(trained, root, tmp_path, "test.csv")
 
 
@@ -85,3 +85,30 @@ def test_a_label_the_checkpoint_does_not_know_is_an_error(
     with pytest.raises(CheckpointError, match=r"trained on the classes a, b, c; it cannot know new\. Leave"):
         evaluate(trained, root, tmp_path, "new.csv", side=side)
     assert not any(tmp_path.iterdir())
+
+
+def test_what_is_not_given_is_as_in_the_training(trained: Path, root: Path, tmp_path: Path) -> None:
+    """Format, folder, table, fold: without a word about the data it is the training's own."""
+    usual = {"store": root / "store", "sampling": SAMPLING}
+    report = vidlstm.evaluate(trained / "best.ckpt", out=tmp_path, **usual)
+    assert sorted(clips_in(tmp_path)) == sorted(f"{i}.mp4" for i in range(6, 12))
+    assert (report["task"], report["data"]["format"], report["data"]["fold"]) == ("action", "csv", 1)
+    given = vidlstm.evaluate(trained / "best.ckpt", data=data(root, fold=1), out=tmp_path / "b", **usual)
+    assert given["accuracy"] == report["accuracy"]
+    other = vidlstm.evaluate(trained / "best.ckpt", data={"fold": 2}, out=tmp_path / "c", **usual)
+    assert sorted(clips_in(tmp_path / "c")) == sorted(f"{i}.mp4" for i in range(12, 18))
+    assert other["clips"] == 6
+
+
+def test_settings_of_another_task_and_sides_of_none_are_refused(trained: Path, tmp_path: Path) -> None:
+    def refused(**settings: Any) -> str:
+        with pytest.raises(SettingsError) as caught:
+            vidlstm.evaluate(trained / "best.ckpt", out=tmp_path / "out", **settings)
+        return str(caught.value)
+
+    assert "leave out `data.tracks`" in refused(data={"tracks": "t.parquet"})
+    assert "leave out `data.scene`" in refused(data={"scene": "eth"})
+    assert "did you mean 'fold'?" in refused(data={"flod": 1})
+    assert "`side train` is not for action" in refused(side="train")
+    assert "`data.batch_size` must be" in refused(data={"batch_size": 0})
+    assert "cuda:99 is not on this machine" in refused(device="cuda:99")
