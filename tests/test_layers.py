@@ -12,7 +12,7 @@ import vidlstm
 PACKAGE = Path(vidlstm.__file__).parent
 LEVELS = [
     {"errors"},
-    {"structures", "settings", "files"},
+    {"structures", "settings", "files", "devices"},
     {"video", "backbones", "datasets", "models"},
     {"tracking", "features"},
     {"datamodules", "training"},
