@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+    from typing import Any
 
 
 class VidlstmError(Exception):
@@ -87,3 +88,13 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     names = sorted(set(allowed))
     close = get_close_matches(word, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; allowed: {', '.join(names)}"
+
+
+def side_by_side(wanted: dict[str, Any], found: dict[str, Any]) -> str:
+    """The lines in which two specs differ, for an error message."""
+    keys = [k for k in sorted({*wanted, *found}) if wanted.get(k) != found.get(k)]
+    width = max((len(k) for k in keys), default=0)
+    rows = [
+        f"  {k:<{width}}  wanted {wanted.get(k)!r}\n  {'':<{width}}  found  {found.get(k)!r}" for k in keys
+    ]
+    return "\n".join(rows)

@@ -13,13 +13,13 @@ from tests.backbones.networks import SHARED, YOLO_SIDE, drawn_frames, untrained,
 from tests.fakes.yolo import save_yolo, tiny_yolo
 from vidlstm.backbones.base import Backbone
 from vidlstm.backbones.build import build_backbone
-from vidlstm.backbones.detections import MOST, Detections, select
-from vidlstm.backbones.object_features import describe_objects
-from vidlstm.backbones.pose_features import describe_joints, describe_poses
-from vidlstm.backbones.ultralytics_quiet import ultralytics_module
-from vidlstm.backbones.yolo import Describe
-from vidlstm.backbones.yolo_body import Head, Neck, traced
-from vidlstm.backbones.yolo_model import load_yolo
+from vidlstm.backbones.yolo.body import Head, Neck, traced
+from vidlstm.backbones.yolo.detections import MOST, Detections, select
+from vidlstm.backbones.yolo.family import Describe
+from vidlstm.backbones.yolo.model import load_yolo
+from vidlstm.backbones.yolo.object_features import describe_objects
+from vidlstm.backbones.yolo.pose_features import describe_joints, describe_poses
+from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
 from vidlstm.errors import SettingsError, WeightsError
 
 

@@ -11,7 +11,7 @@ from vidlstm.backbones.base import Backbone, best_dtype
 from vidlstm.backbones.efficientnet_lite import build_efficientnet_lite0
 from vidlstm.backbones.network import DTYPES, Network
 from vidlstm.backbones.torchvision import build_torchvision, torchvision_names
-from vidlstm.backbones.yolo import YOLO_KINDS, build_yolo
+from vidlstm.backbones.yolo.family import YOLO_KINDS, build_yolo
 from vidlstm.errors import SettingsError, nearest
 
 if TYPE_CHECKING:

@@ -59,16 +59,6 @@ class FeatureSpec:
         return int(self.backbone["feature_dim"])
 
 
-def side_by_side(wanted: dict[str, Any], found: dict[str, Any]) -> str:
-    """The lines in which two specs differ, for an error message."""
-    keys = [k for k in sorted({*wanted, *found}) if wanted.get(k) != found.get(k)]
-    width = max((len(k) for k in keys), default=0)
-    rows = [
-        f"  {k:<{width}}  wanted {wanted.get(k)!r}\n  {'':<{width}}  found  {found.get(k)!r}" for k in keys
-    ]
-    return "\n".join(rows)
-
-
 def hash_video(path: Path, *, beat: Callable[[], None] = lambda: None) -> str:
     """SHA-256 of a video's bytes; of a folder of images, of their names and bytes.
 

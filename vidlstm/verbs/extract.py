@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.backbones.build import JOINT, build_backbone
-from vidlstm.backbones.person_features import NAME as POSE
-from vidlstm.backbones.yolo import YOLO_KINDS
+from vidlstm.backbones.yolo.family import YOLO_KINDS
+from vidlstm.backbones.yolo.person_features import NAME as POSE
 from vidlstm.datasets.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, entries, is_folder, suffix_of
-from vidlstm.errors import DatasetError, SettingsError, WeightsError
+from vidlstm.errors import DatasetError, SettingsError, WeightsError, side_by_side
 from vidlstm.features.extract import ExtractionReport, extract_features, make_store
-from vidlstm.features.spec import side_by_side
 from vidlstm.settings import BackboneSettings, SamplingSettings
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.backbones.build import JOINT
-from vidlstm.backbones.person_features import LAYOUT
-from vidlstm.backbones.person_features import NAME as POSE
+from vidlstm.backbones.yolo.person_features import LAYOUT
+from vidlstm.backbones.yolo.person_features import NAME as POSE
 from vidlstm.errors import SettingsError
 from vidlstm.features.tracked_objects import POSE_DIM
 from vidlstm.verbs.extract import backbone_from, backbone_of_card

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import polars
 import torch
 
-from vidlstm.backbones.ultralytics_quiet import ultralytics_module
 from vidlstm.backbones.weights import sha256_of
-from vidlstm.backbones.yolo_model import load_yolo
+from vidlstm.backbones.yolo.model import load_yolo
+from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
 from vidlstm.datasets.tracks_parquet import SCHEMA
 from vidlstm.errors import SettingsError, VideoError
 from vidlstm.features.spec import hash_video

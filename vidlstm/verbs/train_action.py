@@ -13,8 +13,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.datamodules.object_actions import ObjectActionData
-from vidlstm.errors import CheckpointError, SettingsError
-from vidlstm.features.spec import side_by_side
+from vidlstm.errors import CheckpointError, SettingsError, side_by_side
 from vidlstm.files import write_csv, write_json
 from vidlstm.settings import (
     TRAINER_DEFAULTS,

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from vidlstm.backbones.detections import CONFIDENCE, MOST, OVERLAP, Detections, select
 from vidlstm.backbones.network import Network
-from vidlstm.backbones.object_features import LAYOUT as OBJECT_LAYOUT
-from vidlstm.backbones.object_features import describe_objects
-from vidlstm.backbones.pose_features import LAYOUT as POSE_LAYOUT
-from vidlstm.backbones.pose_features import POINTS, describe_joints, describe_poses
-from vidlstm.backbones.yolo_body import RAW, Head, Neck, traced
-from vidlstm.backbones.yolo_model import YoloModel, load_yolo
+from vidlstm.backbones.yolo.body import RAW, Head, Neck, traced
+from vidlstm.backbones.yolo.detections import CONFIDENCE, MOST, OVERLAP, Detections, select
+from vidlstm.backbones.yolo.model import YoloModel, load_yolo
+from vidlstm.backbones.yolo.object_features import LAYOUT as OBJECT_LAYOUT
+from vidlstm.backbones.yolo.object_features import describe_objects
+from vidlstm.backbones.yolo.pose_features import LAYOUT as POSE_LAYOUT
+from vidlstm.backbones.yolo.pose_features import POINTS, describe_joints, describe_poses
 from vidlstm.errors import SettingsError, WeightsError
 from vidlstm.structures import FrameSize
 

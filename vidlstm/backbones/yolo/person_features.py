@@ -10,10 +10,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vidlstm.backbones.detections import Detections
-from vidlstm.backbones.geometry import presence
-from vidlstm.backbones.pose_features import LAYOUT as POSE_LAYOUT
-from vidlstm.backbones.pose_features import body_relations, joints, postures
+from vidlstm.backbones.yolo.detections import Detections
+from vidlstm.backbones.yolo.geometry import presence
+from vidlstm.backbones.yolo.pose_features import LAYOUT as POSE_LAYOUT
+from vidlstm.backbones.yolo.pose_features import body_relations, joints, postures
 
 NAME = "track:pose"
 """The part of a joined backbone's name that needs no network but the one that tracked."""
