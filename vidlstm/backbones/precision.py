@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.experimental.optimization import fuse
 
+from vidlstm.backbones.untouched import AsItCame
+
 STEM_SHARE = 1 / 4
 EXACT_BIAS_STEM_SHARE = 1 / 16
 """Enough where convolutions take their biases in float32 (``onednn.py``)."""
@@ -31,7 +33,7 @@ def prepare(module: nn.Module, dtype: torch.dtype, *, stem_share: float = STEM_S
     """Folds batch norms into the convolutions before them and casts all but the stem.
 
     Args:
-        module: in eval mode; it is not changed. One that torch.fx cannot trace is only cast.
+        module: in eval mode; it is not changed. Of one that torch.fx cannot trace a copy is cast.
         dtype: what everything after the stem computes in.
         stem_share: the share of the convolutions, from the first on, that stays in float32; at least one.
 
@@ -40,20 +42,10 @@ def prepare(module: nn.Module, dtype: torch.dtype, *, stem_share: float = STEM_S
     """
     try:
         folded = fx.symbolic_trace(fuse(module))
-    except (fx.proxy.TraceError, TypeError, RuntimeError, NotImplementedError):
+    except Exception:  # noqa: BLE001  # tracing runs code that may be anyone's on stand-ins for tensors
         # Networks with data-dependent control flow: correct, only slower and rounder.
-        return module if dtype == torch.float32 else _CastInput(module, dtype)
+        return AsItCame(module, dtype)
     return folded if dtype == torch.float32 else _cast_after_stem(folded, dtype, stem_share)
-
-
-class _CastInput(nn.Module):
-    def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.module, self.dtype = module.to(dtype), dtype
-
-    def forward(self, images: Tensor) -> Tensor:
-        features: Tensor = self.module(images.to(self.dtype))
-        return features
 
 
 def round_kernels(weight: Tensor, dtype: torch.dtype) -> Tensor:

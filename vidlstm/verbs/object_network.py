@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.backbones.build import JOINT
+from vidlstm.backbones.parts import TRACK_POSE, joined, without_track_pose
 from vidlstm.backbones.yolo.person_features import LAYOUT
-from vidlstm.backbones.yolo.person_features import NAME as POSE
 from vidlstm.errors import SettingsError
 from vidlstm.features.tracked_objects import POSE_DIM
 from vidlstm.verbs.extract import backbone_from, backbone_of_card
@@ -47,8 +46,8 @@ class ObjectNetwork:
     @property
     def spec(self) -> dict[str, Any]:
         """All that changes the features of an object whose track is known."""
-        names = [POSE] * self.pose + ([self.crops.name] if self.crops else [])
-        spec: dict[str, Any] = {"backbone": JOINT.join(names), "feature_dim": self.feature_dim}
+        names = [TRACK_POSE] * self.pose + ([self.crops.name] if self.crops else [])
+        spec: dict[str, Any] = {"backbone": joined(names), "feature_dim": self.feature_dim}
         if self.pose:
             spec["pose_layout"] = LAYOUT
         if self.crops:
@@ -78,10 +77,8 @@ def object_network(settings: BackboneSettings, *, crop_margin: float) -> ObjectN
     """
     if not 0 <= crop_margin <= WIDEST:
         raise SettingsError(f"--data.crop_margin must be from 0 to {WIDEST}, not {crop_margin}")
-    names = settings.name.split(JOINT)
-    rest = [name for name in names if name != POSE]
-    crops = backbone_from(replace(settings, name=JOINT.join(rest))) if rest else None
-    return ObjectNetwork(POSE in names, crops, crop_margin)
+    pose, rest = without_track_pose(settings)
+    return ObjectNetwork(pose, backbone_from(rest) if rest else None, crop_margin)
 
 
 def object_network_of_card(
