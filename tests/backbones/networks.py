@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import tempfile
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ import torch
 from tests.fakes.yolo import save_yolo, tiny_yolo
 from vidlstm.backbones.base import Backbone
 from vidlstm.backbones.build import build_backbone
+from vidlstm.settings import BackboneSettings
 from vidlstm.structures import FrameSize
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
@@ -23,19 +26,29 @@ MOBILENET = SHARED / "weights" / "mobilenet_v2-b0353104.pth"
 WIDTHS = {"mobilenet_v3_small": 1024, "squeezenet1_1": 512, "mnasnet0_5": 1280, "shufflenet_v2_x0_5": 1024}
 """Small networks of four families, and how many features each gives."""
 
-YOLO_SIDE = 96
+SMALL_SIDE = 96
 YOLO_WIDTHS = {"yolo:embed": 48, "yolo:objects": 229, "yolo:pose": 71, "yolo:joints": 230}
 JOINED_WIDTHS = {"squeezenet1_1+yolo:objects": 512 + 229, "yolo:pose+yolo:embed": 71 + 48}
 """Tiny YOLO networks by themselves, and networks side by side."""
+PLUGIN = "tests.backbones.plugin:tiny"
+PLUGIN_WIDTHS = {PLUGIN: 24, f"yolo:embed+{PLUGIN}": 48 + 24}
+TIMM_WIDTHS = {"timm:mobilenetv3_small_050": 1024, "timm:vit_tiny_patch16_224": 192}
+if find_spec("timm") is None:
+    TIMM_WIDTHS = {}
+
+
+def build(name: str, *, device: str = "cpu", **options: Any) -> Backbone:
+    """A backbone on the CPU, unless another device is asked for."""
+    return build_backbone(BackboneSettings(name=name, **options), device=device)
 
 
 @cache
 def untrained(name: str, dtype: str = "float32") -> Backbone:
-    """A backbone with drawn weights; YOLO networks see small frames."""
+    """A backbone with drawn weights; networks that take small frames see small frames."""
     parts = name.split("+")
-    size = YOLO_SIDE if "yolo:" in name else None
+    size = SMALL_SIDE if "yolo:" in name or "timm:" in name else None
     weights = "+".join(str(yolo_file(part)) if part in YOLO_WIDTHS else "random" for part in parts)
-    return build_backbone(name, weights=weights, size=size, fit="squash", dtype=dtype, device="cpu")
+    return build(name, weights=weights, size=size, fit="squash", dtype=dtype)
 
 
 @cache
