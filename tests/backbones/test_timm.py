@@ -85,7 +85,6 @@ def test_a_file_of_another_size_or_without_a_classifier_is_taken(tmp_path: Path)
         torch.save({"state_dict": with_head("vit_tiny_patch16_224", **options).state_dict()}, file)
         backbone = build("timm:vit_tiny_patch16_224", weights=str(file), size=64)
         assert backbone.feature_dim == 192
-        assert "state_dict" not in str(vars(backbone.parts[0].module).keys())
 
 
 def test_the_file_of_another_network_is_refused(tmp_path: Path) -> None:
@@ -96,7 +95,7 @@ def test_the_file_of_another_network_is_refused(tmp_path: Path) -> None:
     state = model.state_dict()
     del state["layer1.0.conv1.weight"]
     torch.save(state, tmp_path / "part.pth")
-    with pytest.raises(WeightsError, match=r"part\.pth does not fit timm:resnet18: .*layer1\.0\.conv1"):
+    with pytest.raises(WeightsError, match=r"part\.pth does not fit timm:resnet18: (.|\n)*layer1\.0\.conv1"):
         build("timm:resnet18", weights=str(tmp_path / "part.pth"))
     torch.save(
         {**model.state_dict(), "conv1.weight": torch.full((64, 3, 7, 7), torch.nan)}, tmp_path / "nan.pth"
@@ -106,8 +105,8 @@ def test_the_file_of_another_network_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_size_that_does_not_suit_is_told() -> None:
-    with pytest.raises(SettingsError, match=r"--backbone\.size 50 does not suit timm:vit_tiny_patch16_224"):
-        build("timm:vit_tiny_patch16_224", weights="random", size=50)
+    with pytest.raises(SettingsError, match=r"--backbone\.size 8 does not suit timm:vit_tiny_patch16_224"):
+        build("timm:vit_tiny_patch16_224", weights="random", size=8)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ def build_backbone(settings: BackboneSettings, *, device: torch.device | str | N
         raise SettingsError(
             f"{TRACK_POSE} describes tracked objects; train on their table: --data.tracks FILE"
         )
+    if settings.size is not None and settings.size < 1:
+        raise SettingsError(f"--backbone.size must be above 0, not {settings.size}")
     families = [family_of(part) for part in parts]
     if settings.size is not None and not any(family.takes_size for family in families):
         raise SettingsError(

@@ -161,7 +161,9 @@ class FrozenNetwork:
         module = prepare(network.module, dtype, stem_share=share).to(self._device)
         if isinstance(module, AsItCame):
             return module
-        module = module.to(memory_format=torch.channels_last)
+        for value in [*module.parameters(), *module.buffers()]:
+            if value.ndim == 4:  # Module.to stumbles over tensors of five dimensions, such as Swin's
+                value.data = value.data.contiguous(memory_format=torch.channels_last)
         if fused and isinstance(module, fx.GraphModule):
             module = onednn.fuse_convolutions(module, self._normalised(self._blank(CPU_FRAMES)))
         return module

@@ -18,6 +18,8 @@ layers, whose roundings spread over all that follow.
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.experimental.optimization import fuse
@@ -96,8 +98,22 @@ def _cast_after_stem(traced: fx.GraphModule, dtype: torch.dtype, stem_share: flo
         node.replace_all_uses_with(
             cast, delete_user_cb=lambda user, c=cast: user not in before and user is not c
         )
+    _cast_attributes(traced, before, dtype)
     traced.recompile()
     return traced
+
+
+def _cast_attributes(traced: fx.GraphModule, before: set[fx.Node], dtype: torch.dtype) -> None:
+    """Lets weights that are read outside their own layer be used in the stem and after it, where they are."""
+    for node in [n for n in traced.graph.nodes if n.op == "get_attr"]:
+        held = attrgetter(str(node.target))(traced)
+        if not isinstance(held, Tensor) or not held.is_floating_point():
+            continue
+        for user in list(node.users):
+            wanted = torch.float32 if user in before else dtype
+            if held.dtype != wanted:
+                with traced.graph.inserting_before(user):
+                    user.replace_input_with(node, traced.graph.call_function(_cast, (node, wanted)))
 
 
 def _end_of_stem(traced: fx.GraphModule, nodes: list[fx.Node], stem_share: float) -> int:

@@ -78,7 +78,11 @@ def _is_model(name: str) -> bool:
 
     if not NAME.fullmatch(name) or not timm.is_model(name):
         return False
-    return "." not in name or timm.get_pretrained_cfg(name) is not None
+    try:
+        timm.get_pretrained_cfg(name)
+    except RuntimeError:  # no weights of this tag
+        return False
+    return True
 
 
 def _config(name: str) -> Any:
