@@ -19,6 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from vidlstm.backbones.build import build_backbone
 from vidlstm.cli.parsing import parse, section_fields
 from vidlstm.cli.progress import ExtractionBar, quieten_lightning
 from vidlstm.cli.train import chosen_task, train_parser
@@ -27,7 +28,6 @@ from vidlstm.render.table.results_table import results_table
 from vidlstm.structures import Progress
 from vidlstm.tasks import task_named
 from vidlstm.tasks.action.data import gather_clips
-from vidlstm.tasks.backbones import backbone_from
 from vidlstm.tasks.base import Run
 from vidlstm.tasks.object_action.data import gather_objects
 from vidlstm.tasks.object_action.network import object_network
@@ -70,7 +70,7 @@ def baselines(settings: Namespace, dataset: ClipDataset) -> dict[str, list[float
             network = object_network(settings.backbone, crop_margin=settings.data.crop_margin)
             data: Any = gather_objects([], dataset.records, dataset.labels, network=network, **common)
         else:
-            network = backbone_from(settings.backbone)
+            network = build_backbone(settings.backbone)
             data = gather_clips([], dataset.records, dataset.labels, backbone=network, **common)
     clips = data.validation_set
     x_S3F = np.stack([statistics(clips[[i]]) for i in range(len(clips))])

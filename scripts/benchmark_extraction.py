@@ -31,11 +31,13 @@ import torch
 from PIL import Image
 
 from vidlstm.backbones.base import Backbone, best_dtype
-from vidlstm.backbones.build import BACKBONES
+from vidlstm.backbones.build import build_network
 from vidlstm.backbones.cpu import available_cores
+from vidlstm.backbones.parts import Part
 from vidlstm.datasets.videos import find_videos
 from vidlstm.features.extract import extract_features, make_store
 from vidlstm.features.lanes import Lanes
+from vidlstm.settings import BackboneSettings
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
 
@@ -177,7 +179,7 @@ def main() -> None:
     given = parser.parse_args()
     clips = find_videos([given.root])
     clips = clips[:: max(1, len(clips) // given.clips)][: given.clips] if given.clips else clips
-    network = BACKBONES[given.name](given.name, weights=given.weights, download=False, fit="squash")
+    network = build_network(Part(given.name, weights=given.weights), BackboneSettings())
     backbone = Backbone(network, dtype=best_dtype(torch.device("cpu")))
     shares = [clips[i :: given.shares] for i in range(given.shares)]
     spent = measure(shares, network, backbone, given.batch_size)

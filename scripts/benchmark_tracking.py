@@ -24,8 +24,8 @@ import numpy as np
 import torch
 
 from vidlstm.backbones.cpu import available_cores, keep_freed_memory
-from vidlstm.backbones.ultralytics_quiet import ultralytics_module
-from vidlstm.backbones.yolo_model import load_yolo
+from vidlstm.backbones.yolo.model import load_yolo
+from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
 from vidlstm.tracking.detector import Detector
 from vidlstm.tracking.lanes import BATCH
 from vidlstm.tracking.track_video import track_video

@@ -172,10 +172,10 @@ def test_a_network_of_ones_own_loop_is_predicted_with(clip: Path, clips: Path, t
 
 
 def _backbone() -> Any:
+    from vidlstm.backbones.build import build_backbone
     from vidlstm.settings import BackboneSettings
-    from vidlstm.tasks.backbones import backbone_from
 
-    return backbone_from(BackboneSettings(name="efficientnet_lite0", dtype="float32"), device="cpu")
+    return build_backbone(BackboneSettings(name="efficientnet_lite0", dtype="float32"), device="cpu")
 
 
 def test_two_threads_may_use_one_predictor(clip: Path, model: Any) -> None:

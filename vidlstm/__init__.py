@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
+    from vidlstm.backbones.families import register_backbone
     from vidlstm.models.classifier import SequenceClassifier
     from vidlstm.render.sinks import register_sink
     from vidlstm.structures import (
@@ -48,6 +49,7 @@ _PLACES = {
     "load": "verbs.load",
     "open_video": "video.reader",
     "predict": "verbs.predict",
+    "register_backbone": "backbones.families",
     "register_sink": "render.sinks",
     "save_card": "verbs.save_card",
     "track": "verbs.track",
@@ -70,6 +72,7 @@ __all__ = [
     "load",
     "open_video",
     "predict",
+    "register_backbone",
     "register_sink",
     "save_card",
     "track",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+    from typing import Any
 
 
 class VidlstmError(Exception):
@@ -119,3 +120,13 @@ def with_flags(text: str) -> str:
     'give --data.root, or --data.skip_unreadable true'
     """
     return re.sub(r"`([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*(?: [^`]*)?)`", r"--\1", text)
+
+
+def side_by_side(wanted: dict[str, Any], found: dict[str, Any]) -> str:
+    """The lines in which two specs differ, for an error message."""
+    keys = [k for k in sorted({*wanted, *found}) if wanted.get(k) != found.get(k)]
+    width = max((len(k) for k in keys), default=0)
+    rows = [
+        f"  {k:<{width}}  wanted {wanted.get(k)!r}\n  {'':<{width}}  found  {found.get(k)!r}" for k in keys
+    ]
+    return "\n".join(rows)

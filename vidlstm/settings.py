@@ -34,14 +34,16 @@ class BackboneSettings:
     """The frozen network that turns frames into features.
 
     Args:
-        name: a torchvision classification model (mobilenet_v2, resnet18, ...), efficientnet_lite0, or a YOLO
-            network's yolo:embed, yolo:objects or yolo:pose; several joined by + stand side by side. Of
-            tracked objects (data.tracks) these see what is cut out, and track:pose describes the body.
+        name: a torchvision classification model (mobilenet_v2, resnet18, ...), efficientnet_lite0, timm:NAME,
+            a YOLO network's yolo:embed, yolo:objects, yolo:pose or yolo:joints, or package.module:function
+            for a network of yours; several joined by + stand side by side. Of tracked objects (data.tracks)
+            these see what is cut out, and track:pose describes the body.
         weights: a weights file, or the word 'random'. Without it: torch hub's cache, then the installed
             package, then a download if that is allowed. Joined networks take as many, joined by +.
         trust: read a YOLO file that holds more than a plain network, and so may run any code.
-        size: of the square frames given to a YOLO network, in pixels; None is what it was trained on.
-        download: allow torchvision to download its weights.
+        size: of the square frames given to a YOLO network or one of timm's, in pixels; None is what it was
+            trained on.
+        download: allow torchvision and timm to download their weights.
         dtype: the number format it computes in; auto takes bfloat16 where the processor has it.
         fit: how a frame is brought to the input size. squash keeps the whole view, crop cuts the middle out,
             letterbox pads; auto is letterbox for YOLO and squash for the others.

@@ -5,14 +5,20 @@ from __future__ import annotations
 import atexit
 import tempfile
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from tests.fakes.yolo import save_yolo, tiny_yolo
 from vidlstm.backbones.base import Backbone
 from vidlstm.backbones.build import build_backbone
+from vidlstm.backbones.network import FrozenNetwork
+from vidlstm.backbones.onednn import FusedConvolution
+from vidlstm.settings import BackboneSettings
 from vidlstm.structures import FrameSize
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
@@ -23,19 +29,53 @@ MOBILENET = SHARED / "weights" / "mobilenet_v2-b0353104.pth"
 WIDTHS = {"mobilenet_v3_small": 1024, "squeezenet1_1": 512, "mnasnet0_5": 1280, "shufflenet_v2_x0_5": 1024}
 """Small networks of four families, and how many features each gives."""
 
-YOLO_SIDE = 96
+SMALL_SIDE = 96
 YOLO_WIDTHS = {"yolo:embed": 48, "yolo:objects": 229, "yolo:pose": 71, "yolo:joints": 230}
 JOINED_WIDTHS = {"squeezenet1_1+yolo:objects": 512 + 229, "yolo:pose+yolo:embed": 71 + 48}
 """Tiny YOLO networks by themselves, and networks side by side."""
+PLUGIN = "tests.backbones.plugin:tiny"
+PLUGIN_WIDTHS = {PLUGIN: 24, f"yolo:embed+{PLUGIN}": 48 + 24}
+TIMM_WIDTHS = {"timm:mobilenetv3_small_050": 1024, "timm:vit_tiny_patch16_224": 192}
+if find_spec("timm") is None:
+    TIMM_WIDTHS = {}
+
+
+def build(name: str, *, device: str = "cpu", **options: Any) -> Backbone:
+    """A backbone on the CPU, unless another device is asked for."""
+    return build_backbone(BackboneSettings(name=name, **options), device=device)
 
 
 @cache
 def untrained(name: str, dtype: str = "float32") -> Backbone:
-    """A backbone with drawn weights; YOLO networks see small frames."""
+    """A backbone with drawn weights; networks that take small frames see small frames."""
     parts = name.split("+")
-    size = YOLO_SIDE if "yolo:" in name else None
+    size = SMALL_SIDE if "yolo:" in name else 32 if "timm:" in name else None
     weights = "+".join(str(yolo_file(part)) if part in YOLO_WIDTHS else "random" for part in parts)
-    return build_backbone(name, weights=weights, size=size, fit="squash", dtype=dtype, device="cpu")
+    return build(name, weights=weights, size=size, fit="squash", dtype=dtype)
+
+
+def outputs(part: FrozenNetwork, frames: torch.Tensor) -> list[torch.Tensor]:
+    """What a network says before detections are made of it: which box is first depends on last bits."""
+    with torch.inference_mode():
+        found = part.module(part._normalised(frames))
+    return [value.float().flatten(1) for value in ([found] if isinstance(found, torch.Tensor) else found)]
+
+
+def apart(found: list[torch.Tensor], wanted: list[torch.Tensor]) -> float:
+    """The largest distance of any frame's outputs, as a share of their length."""
+    pairs = zip(found, wanted, strict=True)
+    return max(float(((a - b).norm(dim=1) / b.norm(dim=1)).max()) for a, b in pairs)
+
+
+def roundoff(part: FrozenNetwork, dtype: str) -> float:
+    """How far :func:`apart` the same network may be where its kernels add in another order.
+
+    Of each layer the sum and what follows are rounded once each; errors add up like a random walk. Sums are
+    of up to some thousand terms, each of which float32 rounds; in bfloat16 they are kept in float32.
+    """
+    layers = sum(isinstance(m, nn.Conv2d | nn.Linear | FusedConvolution) for m in part.module.modules())
+    terms, rounding = (1024, 2.0**-24) if dtype == "float32" else (1, 2.0**-8)
+    return rounding * float(2 * layers * terms) ** 0.5
 
 
 @cache

@@ -7,14 +7,19 @@ import torch
 from torch import fx, nn
 from torchvision import models
 
-from tests.backbones.networks import MOBILENET, WIDTHS, drawn_frames, real_frames, untrained
+from tests.backbones.networks import MOBILENET, WIDTHS, build, drawn_frames, real_frames, untrained
 from vidlstm.backbones import onednn
 from vidlstm.backbones.base import Backbone
-from vidlstm.backbones.build import BACKBONES, build_backbone
+from vidlstm.backbones.build import build_network
 from vidlstm.backbones.network import Network
+from vidlstm.backbones.parts import Part
 from vidlstm.backbones.precision import round_kernels
-from vidlstm.backbones.torchvision import build_torchvision
+from vidlstm.settings import BackboneSettings
 from vidlstm.structures import FrameSize
+
+
+def network_of(name: str, weights: str | None) -> Network:
+    return build_network(Part(name, weights=weights), BackboneSettings())
 
 
 def normalised(frames: torch.Tensor, network: Network) -> torch.Tensor:
@@ -24,7 +29,7 @@ def normalised(frames: torch.Tensor, network: Network) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", [*WIDTHS, "resnet18"])
 def test_folding_and_fusing_change_nothing(name: str) -> None:
-    network = build_torchvision(name, weights="random", download=False, fit="squash")
+    network = network_of(name, "random")
     frames = drawn_frames(5)
     with torch.inference_mode():
         wanted = network.module(normalised(frames, network))
@@ -33,9 +38,9 @@ def test_folding_and_fusing_change_nothing(name: str) -> None:
 
 
 def test_widths_and_preprocess_are_torchvisions_own() -> None:
-    network = build_torchvision("efficientnet_b1", weights="random", download=False, fit="crop")
+    network = network_of("efficientnet_b1", "random")
     preprocess = models.get_model_weights("efficientnet_b1").IMAGENET1K_V1.transforms()
-    assert network.size == FrameSize(240, 240, "crop")
+    assert network.size == FrameSize(240, 240)
     assert [*network.mean] == preprocess.mean
     assert [*network.std] == preprocess.std
 
@@ -45,7 +50,7 @@ def test_features_are_those_under_torchvisions_own_classifier() -> None:
     model = models.mobilenet_v2().eval()
     model.load_state_dict(torch.load(MOBILENET, weights_only=True))
     frames = real_frames(6)
-    backbone = build_backbone("mobilenet_v2", weights=str(MOBILENET), dtype="float32", device="cpu")
+    backbone = build("mobilenet_v2", weights=str(MOBILENET), dtype="float32")
     images = frames.permute(0, 3, 1, 2) / 255.0
     preprocess = models.MobileNet_V2_Weights.IMAGENET1K_V1.transforms()
     images = (images - torch.tensor(preprocess.mean)[:, None, None]) / torch.tensor(preprocess.std)[
@@ -69,9 +74,7 @@ def test_bfloat16_agrees_with_float32_on_real_frames(
         pytest.skip("../shared is not there")
     if not fused:
         monkeypatch.setattr(onednn, "is_available", lambda dtype: False)
-    network = BACKBONES[name](
-        name, weights=str(MOBILENET) if name == "mobilenet_v2" else None, download=False, fit="squash"
-    )
+    network = network_of(name, str(MOBILENET) if name == "mobilenet_v2" else None)
     frames = real_frames(20)
     exact, fast = (Backbone(network, dtype=dtype)(frames) for dtype in ("float32", "bfloat16"))
     similar = torch.cosine_similarity(exact, fast)

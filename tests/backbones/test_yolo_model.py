@@ -15,10 +15,10 @@ import torch
 
 from tests.backbones.networks import SHARED
 from tests.fakes.yolo import NETWORKS, save_yolo, tiny_yolo
-from vidlstm.backbones.ultralytics_quiet import ultralytics_module
 from vidlstm.backbones.weights import sha256_of
-from vidlstm.backbones.yolo_model import KNOWN_FILES, load_yolo
-from vidlstm.backbones.yolo_pickle import Shells
+from vidlstm.backbones.yolo.model import KNOWN_FILES, load_yolo
+from vidlstm.backbones.yolo.shells import Shells
+from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
 from vidlstm.errors import WeightsError
 
 
@@ -200,9 +200,9 @@ for name in ("getaddrinfo", "gethostbyname", "create_connection"):
 socket.socket.connect = socket.socket.connect_ex = socket.socket.sendto = refuse
 import cv2, numpy, torch
 state = lambda: (dict(os.environ), cv2.getNumThreads(), numpy.get_printoptions(), torch.get_num_threads())
-from vidlstm.backbones.ultralytics_quiet import OFF, ultralytics_module
+from vidlstm.backbones.yolo.ultralytics_quiet import OFF, ultralytics_module
 before = state()
-from vidlstm.backbones.yolo_model import load_yolo
+from vidlstm.backbones.yolo.model import load_yolo
 model = load_yolo(sys.argv[1])
 model.module(torch.zeros(1, 3, 64, 64))
 before[0].update(OFF)

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidlstm.backbones.ultralytics_quiet import ultralytics_module
+from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
 from vidlstm.video.writer import VideoWriter
 
 

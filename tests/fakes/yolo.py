@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from vidlstm.backbones.ultralytics_quiet import ultralytics_module
+from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
 
 NETWORKS = {
     "detect": "DetectionModel",

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors import safe_open
 
-from vidlstm.errors import SettingsError, StoreError
+from vidlstm.errors import SettingsError, StoreError, side_by_side
 from vidlstm.features.extract import check_rate
-from vidlstm.features.spec import FeatureSpec, side_by_side
+from vidlstm.features.spec import FeatureSpec
 from vidlstm.features.store import LEFTOVER_SECONDS, FeatureStore
 
 WIDTH = 5

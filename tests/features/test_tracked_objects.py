@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.people import crowd, row, write_table
-from vidlstm.backbones.person_features import WIDTH
+from vidlstm.backbones.yolo.person_features import WIDTH
 from vidlstm.errors import DatasetError
 from vidlstm.features import tracked_objects
 from vidlstm.features.read_tracks import read_tracked_objects

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from tests.video.clips import SHARED
-from vidlstm.backbones.ultralytics_quiet import ultralytics_module
-from vidlstm.backbones.yolo_model import load_yolo
+from vidlstm.backbones.yolo.model import load_yolo
+from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
 from vidlstm.structures import Detections
 
 WEIGHTS = SHARED.parents[1] / "weights"

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.yolo import save_yolo, tiny_yolo
 from tests.tracking.library import WEIGHTS, disagreements, library_model, predicted
 from tests.video.clips import SHARED, needs_shared, picture
-from vidlstm.backbones.yolo_model import load_yolo
+from vidlstm.backbones.yolo.model import load_yolo
 from vidlstm.errors import SettingsError, WeightsError
 from vidlstm.structures import Detections, Frame
 from vidlstm.tracking.detector import Detector, class_numbers

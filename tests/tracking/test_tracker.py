@@ -7,7 +7,7 @@ import pytest
 
 from tests.tracking.library import ON_CPU, WEIGHTS, library_model
 from tests.video.clips import SHARED, needs_shared, picture
-from vidlstm.backbones.yolo_model import load_yolo
+from vidlstm.backbones.yolo.model import load_yolo
 from vidlstm.structures import Detections
 from vidlstm.tracking.detector import Detector
 from vidlstm.tracking.lanes import detect_frames

@@ -6,13 +6,19 @@ It never opens a video, and is never trained. A network file (``torchvision.py``
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from vidlstm.backbones.network import CPU_FRAMES, DTYPES, FrozenNetwork, Network
+from vidlstm.backbones.parts import joined
+from vidlstm.devices import resolve_device
+from vidlstm.errors import SettingsError, nearest
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Backbone:
@@ -33,32 +39,65 @@ class Backbone:
 
     Args:
         networks: what to run.
-        dtype: a name in ``DTYPES``.
-        device: where it runs.
+        dtype: a name in ``DTYPES``, or ``auto``; see :func:`number_format`.
+        device: where it runs; see ``devices.resolve_device``.
         compile: run it through ``torch.compile``.
+
+    Raises:
+        SettingsError: the dtype or the device is unknown, or a network does not give ``(B, F)``.
     """
 
     def __init__(
-        self, *networks: Network, dtype: str, device: torch.device | str = "cpu", compile: bool = False
+        self, *networks: Network, dtype: str, device: torch.device | str | None = "cpu", compile: bool = False
     ) -> None:
-        self.device, self.dtype = torch.device(device), DTYPES[dtype]
+        self.device = resolve_device(device)
+        dtype = number_format(dtype, self.device)
+        self.dtype = DTYPES[dtype]
         self._on_cpu = self.device.type == "cpu"
         self.parts = [FrozenNetwork(n, dtype=dtype, device=self.device, compile=compile) for n in networks]
-        self.name = "+".join(n.name for n in networks)
+        self.name = joined(n.name for n in networks)
         self.views = tuple(dict.fromkeys(n.view for n in networks))
         self.channels = 3 * len(self.views)
         self._shown = [self.views.index(n.view) for n in networks]
         self.size = max((n.size for n in networks), key=lambda size: size.height * size.width)
-        self.weights_source = "+".join(n.weights_source for n in networks)
+        self.weights_source = joined(n.weights_source for n in networks)
         self.part_dims = [part.feature_dim for part in self.parts]
         self.feature_dim = sum(self.part_dims)
         self.spec = self.parts[0].spec if len(networks) == 1 else self._joined_spec(dtype)
+
+    @classmethod
+    def of(
+        cls,
+        module: nn.Module,
+        *,
+        dtype: str = "auto",
+        device: torch.device | str | None = None,
+        compile: bool = False,
+        **how: Any,
+    ) -> Backbone:
+        """Any frozen ``nn.Module`` as a backbone.
+
+        ::
+
+            Backbone.of(my_network, size=224, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+        Args:
+            module: normalised images ``(B, 3, H, W)`` to features ``(B, F)``.
+            dtype, device, compile: see the class; by default what is fastest here.
+            how: ``size``, and as wanted ``mean``, ``std``, ``fit``, ``name``, ``view``; see
+                :meth:`Network.of`.
+
+        Raises:
+            SettingsError: see the class.
+            ValueError: see :meth:`Network.of`.
+        """
+        return cls(Network.of(module, **how), dtype=dtype, device=device, compile=compile)
 
     def _joined_spec(self, dtype: str) -> dict[str, Any]:
         specs = [part.spec for part in self.parts]
         return {
             "backbone": self.name,
-            "weights_sha256": "+".join(str(spec["weights_sha256"]) for spec in specs),
+            "weights_sha256": joined(str(spec["weights_sha256"]) for spec in specs),
             "dtype": dtype,
             "frame": [self.size.height, self.size.width, self.size.fit],
             "feature_dim": self.feature_dim,
@@ -112,6 +151,19 @@ class Backbone:
         parts = list(torch.split(frames_BHWC, CPU_FRAMES))
         parts[-1] = functional.pad(parts[-1], (0, 0, 0, 0, 0, 0, 0, short))
         return torch.cat([self._features(part) for part in parts])[: len(frames_BHWC)]
+
+
+def number_format(dtype: str, device: torch.device) -> str:
+    """A name in ``DTYPES``: ``dtype`` itself, or for ``auto`` what the device is fastest at.
+
+    Raises:
+        SettingsError: there is none of this name.
+    """
+    if dtype == "auto":
+        return best_dtype(device)
+    if dtype not in DTYPES:
+        raise SettingsError(f"--backbone.dtype {dtype!r} is unknown{nearest(dtype, ['auto', *DTYPES])}")
+    return dtype
 
 
 def best_dtype(device: torch.device) -> str:

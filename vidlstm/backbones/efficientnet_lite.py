@@ -7,15 +7,22 @@ variant has no squeeze-and-excitation and uses ReLU6.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from vidlstm.backbones.contract import Family
 from vidlstm.backbones.network import Network
 from vidlstm.backbones.untrained import draw, settle
 from vidlstm.backbones.weights import RANDOM, find_weights, load_into, sha256_of
 from vidlstm.errors import WeightsError
 from vidlstm.structures import FrameSize
 
+if TYPE_CHECKING:
+    from vidlstm.backbones.parts import Part
+    from vidlstm.settings import BackboneSettings
+
+NAME = "efficientnet_lite0"
 SIDE = 224
 PACKAGED_SHA256 = "579344248a93"
 PIP_LINE = "pip install 'vidlstm[offline]'"
@@ -33,39 +40,45 @@ class _Penultimate(nn.Module):
         return maps.mean(dim=(2, 3))
 
 
-def build_efficientnet_lite0(name: str, *, weights: str | None, download: bool, fit: str) -> Network:
-    """Builds EfficientNet-Lite0 without its classifier.
+class EfficientNetLite(Family):
+    """EfficientNet-Lite0, whose weights nothing publishes as a plain download."""
 
-    Args:
-        name: ``efficientnet_lite0``.
-        weights: a file, ``random``, or None for the packaged weights.
-        download: has no effect; nothing publishes these weights as a plain download.
-        fit: a name in ``structures.FITS``.
+    spelling = NAME
 
-    Raises:
-        WeightsError: the extra is not installed, or the packaged file was changed.
-    """
-    del download
+    def names(self) -> list[str]:
+        """The one."""
+        return [NAME]
+
+    def build(self, part: Part, settings: BackboneSettings) -> Network:
+        """Builds it without its classifier; see :meth:`Family.build`.
+
+        Raises:
+            WeightsError: the extra is not installed, or the packaged file was changed.
+        """
+        return _build(part.weights)
+
+
+def _build(weights: str | None) -> Network:
     try:
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise WeightsError(f"{name} needs the offline extra: {PIP_LINE}") from error
+        raise WeightsError(f"{NAME} needs the offline extra: {PIP_LINE}") from error
     network = draw(lambda: EfficientNet.from_name("efficientnet-lite0"))
     network._fc = nn.Identity()
     if weights == RANDOM:
         digest, source = settle(network, SIDE), RANDOM
     else:
         packaged = _packaged_file()
-        path = find_weights(name, weights, packaged=packaged, package_hint=PIP_LINE)
+        path = find_weights(NAME, weights, packaged=packaged, package_hint=PIP_LINE)
         digest, source = sha256_of(path), str(path)
         if path == packaged and not digest.startswith(PACKAGED_SHA256):
             raise WeightsError(f"{path} was changed: SHA-256 {digest}; reinstall it: {PIP_LINE}")
         load_into(network, path, ignore=frozenset({"_fc.weight", "_fc.bias"}))
     _use_plain_convolutions(network)
     return Network(
-        name=name,
+        name=NAME,
         module=_Penultimate(network),
-        size=FrameSize(SIDE, SIDE, fit),  # type: ignore[arg-type]
+        size=FrameSize(SIDE, SIDE),
         mean=(0.498, 0.498, 0.498),  # the Lite models were trained on (x - 127) / 128
         std=(0.502, 0.502, 0.502),
         weights_sha256=digest,

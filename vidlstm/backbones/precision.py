@@ -18,9 +18,13 @@ layers, whose roundings spread over all that follow.
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.experimental.optimization import fuse
+
+from vidlstm.backbones.untouched import AsItCame
 
 STEM_SHARE = 1 / 4
 EXACT_BIAS_STEM_SHARE = 1 / 16
@@ -31,7 +35,7 @@ def prepare(module: nn.Module, dtype: torch.dtype, *, stem_share: float = STEM_S
     """Folds batch norms into the convolutions before them and casts all but the stem.
 
     Args:
-        module: in eval mode; it is not changed. One that torch.fx cannot trace is only cast.
+        module: in eval mode; it is not changed. Of one that torch.fx cannot trace a copy is cast.
         dtype: what everything after the stem computes in.
         stem_share: the share of the convolutions, from the first on, that stays in float32; at least one.
 
@@ -40,20 +44,10 @@ def prepare(module: nn.Module, dtype: torch.dtype, *, stem_share: float = STEM_S
     """
     try:
         folded = fx.symbolic_trace(fuse(module))
-    except (fx.proxy.TraceError, TypeError, RuntimeError, NotImplementedError):
+    except Exception:  # noqa: BLE001  # tracing runs code that may be anyone's on stand-ins for tensors
         # Networks with data-dependent control flow: correct, only slower and rounder.
-        return module if dtype == torch.float32 else _CastInput(module, dtype)
+        return AsItCame(module, dtype)
     return folded if dtype == torch.float32 else _cast_after_stem(folded, dtype, stem_share)
-
-
-class _CastInput(nn.Module):
-    def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.module, self.dtype = module.to(dtype), dtype
-
-    def forward(self, images: Tensor) -> Tensor:
-        features: Tensor = self.module(images.to(self.dtype))
-        return features
 
 
 def round_kernels(weight: Tensor, dtype: torch.dtype) -> Tensor:
@@ -104,8 +98,22 @@ def _cast_after_stem(traced: fx.GraphModule, dtype: torch.dtype, stem_share: flo
         node.replace_all_uses_with(
             cast, delete_user_cb=lambda user, c=cast: user not in before and user is not c
         )
+    _cast_attributes(traced, before, dtype)
     traced.recompile()
     return traced
+
+
+def _cast_attributes(traced: fx.GraphModule, before: set[fx.Node], dtype: torch.dtype) -> None:
+    """Lets weights that are read outside their own layer be used in the stem and after it, where they are."""
+    for node in [n for n in traced.graph.nodes if n.op == "get_attr"]:
+        held = attrgetter(str(node.target))(traced)
+        if not isinstance(held, Tensor) or not held.is_floating_point():
+            continue
+        for user in list(node.users):
+            wanted = torch.float32 if user in before else dtype
+            if held.dtype != wanted:
+                with traced.graph.inserting_before(user):
+                    user.replace_input_with(node, traced.graph.call_function(_cast, (node, wanted)))
 
 
 def _end_of_stem(traced: fx.GraphModule, nodes: list[fx.Node], stem_share: float) -> int:

@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 from torchvision import models
 
+from vidlstm.backbones.contract import Family
 from vidlstm.backbones.network import Network
 from vidlstm.backbones.untrained import draw, settle
 from vidlstm.backbones.weights import RANDOM, find_weights, load_into, sha256_of
 from vidlstm.structures import FrameSize
 
+if TYPE_CHECKING:
+    from vidlstm.backbones.parts import Part
+    from vidlstm.settings import BackboneSettings
+
 IMAGENET_CLASSES = 1000
 
 
-def torchvision_names() -> list[str]:
+class Torchvision(Family):
     """The classification models of the installed torchvision."""
+
+    spelling = "a torchvision classifier (mobilenet_v2, resnet18, ...)"
+
+    def names(self) -> list[str]:
+        """Those that torchvision lists."""
+        return _names()
+
+    def build(self, part: Part, settings: BackboneSettings) -> Network:
+        """Builds a classifier without its last layer; see :meth:`Family.build`."""
+        return _build(part.name, part.weights, settings.download)
+
+
+@cache
+def _names() -> list[str]:
     return list(models.list_models(module=models))
 
 
-def build_torchvision(name: str, *, weights: str | None, download: bool, fit: str) -> Network:
-    """Builds a torchvision classifier without its last layer.
-
-    Args:
-        name: one of :func:`torchvision_names`.
-        weights: a file, ``random``, or None to look for them.
-        download: whether torchvision may download.
-        fit: a name in ``structures.FITS``.
-
-    Raises:
-        WeightsError: the weights are nowhere, or do not fit.
-    """
+def _build(name: str, weights: str | None, download: bool) -> Network:
     published = list(models.get_model_weights(name))
     model = draw(lambda: models.get_model(name, weights=None, **_extra_arguments(name)))
     head = cut_head(model)
@@ -49,7 +58,7 @@ def build_torchvision(name: str, *, weights: str | None, download: bool, fit: st
     return Network(
         name=name,
         module=model,
-        size=FrameSize(side, side, fit),  # type: ignore[arg-type]
+        size=FrameSize(side, side),
         mean=tuple(preprocess.mean),
         std=tuple(preprocess.std),
         weights_sha256=digest,

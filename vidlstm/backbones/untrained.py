@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +12,13 @@ from vidlstm.backbones.weights import RANDOM, hash_parameters
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+T = TypeVar("T")
 SEED = 0
 NOISE_FRAMES = 8
 
 
-def draw(build: Callable[[], nn.Module]) -> nn.Module:
-    """Builds a network with the same weights on every call, and leaves the caller's random state alone."""
+def draw(build: Callable[[], T]) -> T:
+    """What ``build`` gives with the same random numbers on every call; the caller's are left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         return build()

@@ -122,10 +122,7 @@ def load_into(module: nn.Module, path: Path, *, ignore: frozenset[str] = frozens
         WeightsError: the file is not a plain state dict, does not fit, or holds what is not a number.
     """
     state = {k: v for k, v in read_state_dict(path).items() if k not in ignore}
-    # Looked for here, because activations swallow it: the features would look like any others.
-    broken = [k for k, v in state.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())]
-    if broken:
-        raise WeightsError(f"{path} is damaged: {broken[0]} holds infinite values or none at all (nan)")
+    check_finite(state, path)
     try:
         missing, unexpected = module.load_state_dict(state, strict=False)
     except RuntimeError as error:  # shapes differ
@@ -136,6 +133,17 @@ def load_into(module: nn.Module, path: Path, *, ignore: frozenset[str] = frozens
             f"{path} does not fit this network: {len(missing)} values missing {missing[:3]}, "
             f"{len(unexpected)} not known {unexpected[:3]}; is it the file of another network?"
         )
+
+
+def check_finite(state: Mapping[str, Tensor], path: Path) -> None:
+    """Looks for what is not a number. Activations swallow it: the features would look like any others.
+
+    Raises:
+        WeightsError: there is some.
+    """
+    broken = [k for k, v in state.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())]
+    if broken:
+        raise WeightsError(f"{path} is damaged: {broken[0]} holds infinite values or none at all (nan)")
 
 
 def read_state_dict(path: Path) -> Mapping[str, Tensor]:

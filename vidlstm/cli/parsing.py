@@ -15,8 +15,11 @@ from vidlstm.errors import SettingsError, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-HOW = {"backbone": {"name", "size", "dtype", "fit"}, "sampling": {"fps", "image_fps"}}
-"""Of these sections what a checkpoint decides; verbs that take one leave it out."""
+HOW = {"backbone": {"size", "dtype", "fit"}, "sampling": {"fps", "image_fps"}}
+"""Of these sections what a checkpoint decides; verbs that take one leave it out.
+
+A name is taken, for code from outside the package alone; see ``verbs.load.refuse_other_backbone``.
+"""
 
 KINDS = {"float": "a number", "int": "a whole number", "bool": "true or false", "NoneType": "null"}
 """The types of values, in words."""

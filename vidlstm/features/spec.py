@@ -50,13 +50,3 @@ class FeatureSpec:
     def feature_dim(self) -> int:
         """F."""
         return int(self.backbone["feature_dim"])
-
-
-def side_by_side(wanted: dict[str, Any], found: dict[str, Any]) -> str:
-    """The lines in which two specs differ, for an error message."""
-    keys = [k for k in sorted({*wanted, *found}) if wanted.get(k) != found.get(k)]
-    width = max((len(k) for k in keys), default=0)
-    rows = [
-        f"  {k:<{width}}  wanted {wanted.get(k)!r}\n  {'':<{width}}  found  {found.get(k)!r}" for k in keys
-    ]
-    return "\n".join(rows)

@@ -17,8 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidlstm.errors import StoreError
-from vidlstm.features.spec import side_by_side
+from vidlstm.errors import StoreError, side_by_side
 from vidlstm.structures import FeatureSequence
 
 if TYPE_CHECKING:

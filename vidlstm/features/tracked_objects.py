@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vidlstm.backbones.detections import Detections
-from vidlstm.backbones.person_features import WIDTH, describe_people
-from vidlstm.backbones.pose_features import POINTS
+from vidlstm.backbones.yolo.detections import Detections
+from vidlstm.backbones.yolo.person_features import WIDTH, describe_people
+from vidlstm.backbones.yolo.pose_features import POINTS
 from vidlstm.errors import DatasetError
 from vidlstm.features.crops import Crops
 

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 import torchvision  # noqa: F401 - the library's non-maximum suppression takes torchvision's where it is there
 
-from vidlstm.backbones.ultralytics_quiet import ultralytics_module
+from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
 from vidlstm.errors import SettingsError, WeightsError, nearest
 from vidlstm.structures import Detections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vidlstm.backbones.yolo_model import YoloModel
+    from vidlstm.backbones.yolo.model import YoloModel
 
 TASKS = ("detect", "pose", "segment")
 """Kinds of network that give boxes."""

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars
 
-from vidlstm.backbones.ultralytics_quiet import ultralytics_module
 from vidlstm.backbones.weights import sha256_of
-from vidlstm.backbones.yolo_model import load_yolo
+from vidlstm.backbones.yolo.model import load_yolo
+from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
 from vidlstm.datasets.tracks_parquet import SCHEMA
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, VideoError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidlstm.backbones.ultralytics_quiet import ultralytics_module
+from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
 from vidlstm.errors import nearest
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from vidlstm.cards import card_from, read_checkpoint
 from vidlstm.devices import AUTO, resolve_device
-from vidlstm.errors import CheckpointError
-from vidlstm.features.spec import side_by_side
+from vidlstm.errors import CheckpointError, side_by_side
 from vidlstm.settings import TRAINER_DEFAULTS
 
 if TYPE_CHECKING:

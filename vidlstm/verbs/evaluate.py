@@ -12,6 +12,7 @@ from vidlstm.files import write_json
 from vidlstm.settings import SHORTHAND, BackboneSettings, SamplingSettings, dotted, settings_from
 from vidlstm.tasks import open_checkpoint, tasks_with
 from vidlstm.tasks.base import Run, Scoring
+from vidlstm.verbs.load import refuse_other_backbone
 from vidlstm.verbs.predict import make_folder
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def evaluate(
     given = _by_name(data, "data")
     for section, values in (("data", given), ("backbone", backbone), ("sampling", sampling)):
         refuse_without_effect(task.name, section, _by_name(values, section))
+    refuse_other_backbone(trained.card, backbone)
     make_folder(Path(out))
     scoring = Scoring(
         given,

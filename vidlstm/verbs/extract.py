@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.backbones.base import Backbone
+from vidlstm.backbones.build import build_backbone
 from vidlstm.datasets.videos import find_videos
 from vidlstm.devices import resolve_device
 from vidlstm.features.extract import ExtractionReport, fill_store, make_store
 from vidlstm.features.in_process import features_of_video
 from vidlstm.settings import BackboneSettings, Positive, SamplingSettings, settings_from, value_from
-from vidlstm.tasks.backbones import backbone_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def extract(
         network, batch_size = backbone, BackboneSettings().batch_size
     else:
         settings = settings_from(BackboneSettings, backbone, section="backbone")
-        network, batch_size = backbone_from(settings, device=device), settings.batch_size
+        network, batch_size = build_backbone(settings, device=device), settings.batch_size
     return features_of_video(
         Path(video) if isinstance(video, str) else video,
         network,
@@ -87,7 +87,7 @@ def extract_to_store(
     settings = settings_from(BackboneSettings, backbone, section="backbone")
     sampling = settings_from(SamplingSettings, sampling, section="sampling")
     videos = find_videos([Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)])
-    network = backbone_from(settings, device=device)
+    network = build_backbone(settings, device=device)
     target = make_store(Path(store), network, fps=sampling.fps, image_fps=sampling.image_fps)
     return fill_store(
         videos, target, network, sampling=sampling, batch_size=settings.batch_size, progress=progress

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.backbones.base import Backbone
+from vidlstm.backbones.plugins import is_import_path
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError
 from vidlstm.settings import PredictSettings, settings_from
@@ -46,10 +48,26 @@ def load(
     network = backbone if isinstance(backbone, Backbone) else None
     if backbone is not None and network is None:
         given["backbone"] = backbone
+        refuse_other_backbone(trained.card, backbone)
     refuse_without_effect(task, given)
     if "tracking" in task.used:
         given["tracking"] = {**task.tracking_defaults(trained.card), **_plain(given.get("tracking"))}
     return task.predictor(trained, predict_settings(given), device=device, backbone=network)
+
+
+def refuse_other_backbone(card: Any, backbone: Any) -> None:
+    """Raises a SettingsError where a name was given that is not the checkpoint's.
+
+    Only the place of code from outside the package may be given, ``package.module:function``: a checkpoint
+    cannot have it imported.
+    """
+    name = backbone.get("name") if isinstance(backbone, Mapping) else None
+    trained = getattr(card, "backbone", {}).get("backbone")
+    if name and name != trained and not is_import_path(name):
+        raise SettingsError(
+            f"`backbone.name {name}`: the checkpoint was trained on {trained}; leave it out",
+            setting="backbone.name",
+        )
 
 
 def predict_settings(given: dict[str, Any]) -> PredictSettings:

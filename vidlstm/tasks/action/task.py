@@ -189,9 +189,9 @@ class ActionTask(ClipTask[ActionSettings, ActionCard]):
 
     def network(self, settings: ActionSettings, device: str | None) -> Backbone:
         """The backbone."""
-        from vidlstm.tasks.backbones import backbone_from
+        from vidlstm.backbones.build import build_backbone
 
-        return backbone_from(settings.backbone, device=device)
+        return build_backbone(settings.backbone, device=device)
 
     def network_of(
         self,
@@ -201,9 +201,12 @@ class ActionTask(ClipTask[ActionSettings, ActionCard]):
         given: Backbone | None = None,
     ) -> Backbone:
         """The backbone of the training."""
-        from vidlstm.tasks.backbones import backbone_of_card
+        from vidlstm.backbones.restore import backbone_of_spec
 
-        return backbone_of_card(card, settings, device=device, given=given)
+        source = card.weights_source
+        return backbone_of_spec(
+            card.backbone, weights_source=source, settings=settings, device=device, given=given
+        )
 
     def gather(self, clips: Clips, settings: Any, network: Backbone, how: How, run: Run) -> SequenceData:
         """Stretches of whole videos' features."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.backbones.build import JOINT
-from vidlstm.backbones.person_features import LAYOUT
-from vidlstm.backbones.person_features import NAME as POSE
+from vidlstm.backbones.build import build_backbone
+from vidlstm.backbones.parts import TRACK_POSE, joined, without_track_pose
+from vidlstm.backbones.restore import backbone_of_spec
+from vidlstm.backbones.yolo.person_features import LAYOUT
 from vidlstm.features.tracked_objects import POSE_DIM
-from vidlstm.tasks.backbones import backbone_from, backbone_of_card
 
 if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
@@ -44,8 +44,8 @@ class ObjectNetwork:
     @property
     def spec(self) -> dict[str, Any]:
         """All that changes the features of an object whose track is known."""
-        names = [POSE] * self.pose + ([self.crops.name] if self.crops else [])
-        spec: dict[str, Any] = {"backbone": JOINT.join(names), "feature_dim": self.feature_dim}
+        names = [TRACK_POSE] * self.pose + ([self.crops.name] if self.crops else [])
+        spec: dict[str, Any] = {"backbone": joined(names), "feature_dim": self.feature_dim}
         if self.pose:
             spec["pose_layout"] = LAYOUT
         if self.crops:
@@ -74,12 +74,10 @@ def object_network(
         device: of the network that sees what is cut out.
 
     Raises:
-        SettingsError, WeightsError: see :func:`backbone_from`.
+        SettingsError, WeightsError: see :func:`build_backbone`.
     """
-    names = settings.name.split(JOINT)
-    rest = [name for name in names if name != POSE]
-    crops = backbone_from(replace(settings, name=JOINT.join(rest)), device=device) if rest else None
-    return ObjectNetwork(POSE in names, crops, crop_margin)
+    pose, rest = without_track_pose(settings)
+    return ObjectNetwork(pose, build_backbone(rest, device=device) if rest else None, crop_margin)
 
 
 def object_network_of_card(
@@ -92,10 +90,12 @@ def object_network_of_card(
     """The description a checkpoint was trained on.
 
     Raises:
-        WeightsError: see :func:`backbone_of_card`.
+        WeightsError: see :func:`backbone_of_spec`.
     """
     spec, crops = card.backbone, None
     if "crops" in spec:
-        inner = replace(card, backbone=spec["crops"])
-        crops = backbone_of_card(inner, settings, device=device, given=given)
+        source = card.weights_source
+        crops = backbone_of_spec(
+            spec["crops"], weights_source=source, settings=settings, device=device, given=given
+        )
     return ObjectNetwork("pose_layout" in spec, crops, float(spec.get("crop_margin", 0.0)))

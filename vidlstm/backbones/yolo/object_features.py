@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vidlstm.backbones.detections import Detections
-from vidlstm.backbones.geometry import (
+from vidlstm.backbones.yolo.detections import Detections
+from vidlstm.backbones.yolo.geometry import (
     box_relations,
     largest,
     pairs,

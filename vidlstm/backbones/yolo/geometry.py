@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vidlstm.backbones.detections import Detections
+from vidlstm.backbones.yolo.detections import Detections
 
 FAINT, SURE = 0.1, 0.4
 """Confidence at which a detection begins to count, and from which it counts fully: a detection that comes and

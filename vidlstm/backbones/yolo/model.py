@@ -2,7 +2,7 @@
 
 Such a file is a pickle of the whole network, not of its weights alone, and a pickle can run any code. It is
 read by torch's restricted unpickler, which may fill in network layers and call none of them
-(``yolo_pickle.py``).
+(``shells.py``).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from vidlstm.backbones.ultralytics_quiet import ultralytics_module
 from vidlstm.backbones.weights import sha256_of
-from vidlstm.backbones.yolo_pickle import NETWORKS, Shells, names_in
+from vidlstm.backbones.yolo.shells import NETWORKS, Shells, names_in
+from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
 from vidlstm.errors import WeightsError
 
 KNOWN_FILES = {

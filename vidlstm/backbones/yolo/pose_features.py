@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vidlstm.backbones.detections import Detections
-from vidlstm.backbones.geometry import (
+from vidlstm.backbones.yolo.detections import Detections
+from vidlstm.backbones.yolo.geometry import (
     body_sizes,
     both_present,
     box_relations,

@@ -10,13 +10,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vidlstm.backbones.detections import Detections
-from vidlstm.backbones.geometry import presence
-from vidlstm.backbones.pose_features import LAYOUT as POSE_LAYOUT
-from vidlstm.backbones.pose_features import body_relations, joints, postures
+from vidlstm.backbones.yolo.detections import Detections
+from vidlstm.backbones.yolo.geometry import presence
+from vidlstm.backbones.yolo.pose_features import LAYOUT as POSE_LAYOUT
+from vidlstm.backbones.yolo.pose_features import body_relations, joints, postures
 
-NAME = "track:pose"
-"""The part of a joined backbone's name that needs no network but the one that tracked."""
 LAYOUT = [1, POSE_LAYOUT]
 """To be counted up whenever the meaning of a value changes: it is part of the fingerprint."""
 WIDTH = 1 + 29 + 34 + 11 + 1

@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vidlstm.backbones.yolo_model import YoloModel
+    from vidlstm.backbones.yolo.model import YoloModel
 
 RAW = ("boxes", "scores", "kpts")
 """A head's raw outputs, as it names them; the last for pose alone."""

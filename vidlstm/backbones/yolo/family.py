@@ -12,21 +12,51 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from vidlstm.backbones.detections import CONFIDENCE, MOST, OVERLAP, Detections, select
+from vidlstm.backbones.contract import Family
 from vidlstm.backbones.network import Network
-from vidlstm.backbones.object_features import LAYOUT as OBJECT_LAYOUT
-from vidlstm.backbones.object_features import describe_objects
-from vidlstm.backbones.pose_features import LAYOUT as POSE_LAYOUT
-from vidlstm.backbones.pose_features import POINTS, describe_joints, describe_poses
-from vidlstm.backbones.yolo_body import RAW, Head, Neck, traced
-from vidlstm.backbones.yolo_model import YoloModel, load_yolo
+from vidlstm.backbones.weights import RANDOM
+from vidlstm.backbones.yolo.body import RAW, Head, Neck, traced
+from vidlstm.backbones.yolo.detections import CONFIDENCE, MOST, OVERLAP, Detections, select
+from vidlstm.backbones.yolo.model import YoloModel, load_yolo
+from vidlstm.backbones.yolo.object_features import LAYOUT as OBJECT_LAYOUT
+from vidlstm.backbones.yolo.object_features import describe_objects
+from vidlstm.backbones.yolo.pose_features import LAYOUT as POSE_LAYOUT
+from vidlstm.backbones.yolo.pose_features import POINTS, describe_joints, describe_poses
 from vidlstm.errors import SettingsError, WeightsError
 from vidlstm.structures import FrameSize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-YOLO_KINDS = ("yolo:embed", "yolo:objects", "yolo:pose", "yolo:joints")
+    from vidlstm.backbones.parts import Part
+    from vidlstm.settings import BackboneSettings
+
+NAMES = ("yolo:embed", "yolo:objects", "yolo:pose", "yolo:joints")
+
+
+class Yolo(Family):
+    """What the network of an Ultralytics ``.pt`` file sees, in four descriptions."""
+
+    spelling = ", ".join(NAMES)
+    takes_size = True
+    allows_motion = False  # they find things on pictures alone
+
+    def names(self) -> tuple[str, ...]:
+        """The four."""
+        return NAMES
+
+    def build(self, part: Part, settings: BackboneSettings) -> Network:
+        """Builds one from its file; see :meth:`Family.build`.
+
+        Raises:
+            SettingsError: the size does not suit the network.
+            WeightsError: there is no file, it is refused, or the network is not for this.
+        """
+        if part.weights in (None, RANDOM):
+            raise WeightsError(
+                f"{part.name} needs --backbone.weights FILE.pt; YOLO weights are neither drawn nor fetched"
+            )
+        return _build(part.name, load_yolo(str(part.weights), trust=settings.trust), settings.size)
 
 
 class Describe(nn.Module):
@@ -62,29 +92,7 @@ class Describe(nn.Module):
         )
 
 
-def build_yolo(
-    name: str, *, weights: str | None, download: bool, fit: str, trust: bool = False, size: int | None = None
-) -> Network:
-    """Builds one of ``YOLO_KINDS`` from a ``.pt`` file.
-
-    Args:
-        name: which.
-        weights: the file.
-        download: has no effect; YOLO files are never downloaded.
-        fit: a name in ``structures.FITS``.
-        trust: read a file that may run code.
-        size: of the square frames it is given, in pixels; None is what it was trained on.
-
-    Raises:
-        SettingsError: the size does not suit the network.
-        WeightsError: there is no file, it is refused, or the network is not for this.
-    """
-    del download
-    if weights in (None, "random"):
-        raise WeightsError(
-            f"{name} needs --backbone.weights FILE.pt; YOLO weights are neither drawn nor fetched"
-        )
-    model = load_yolo(str(weights), trust=trust)
+def _build(name: str, model: YoloModel, size: int | None) -> Network:
     side = model.side if size is None else size
     if side < model.stride or side % model.stride:
         raise SettingsError(f"--backbone.size {side}: {model.path.name} takes multiples of {model.stride}")
@@ -92,7 +100,7 @@ def build_yolo(
     return Network(
         name=name,
         module=traced(module.eval()),
-        size=FrameSize(side, side, fit),  # type: ignore[arg-type]
+        size=FrameSize(side, side, "letterbox"),  # as it was trained: people are distorted otherwise
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
         weights_sha256=model.sha256,
