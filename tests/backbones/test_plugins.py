@@ -219,7 +219,7 @@ def run(folder: Path, name: str, *more: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         [sys.executable, "-P", "-c", PROGRAM, name],
         cwd=folder,
-        env={**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), *more])},
+        env={**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), *more, *filter(None, sys.path)])},
         capture_output=True,
         text=True,
         check=False,

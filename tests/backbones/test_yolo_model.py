@@ -227,7 +227,12 @@ def test_nothing_goes_out_and_nothing_is_written(asks_for_more: bool, tmp_path: 
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("XDG", "YOLO", "PYTEST", "ULTRA"))}
     result = subprocess.run(
         [sys.executable, "-B", "-c", WATCHED, str(path)],
-        env={**kept, **home, "PYTHONPATH": str(root), **(asked if asks_for_more else {})},
+        env={
+            **kept,
+            **home,
+            "PYTHONPATH": os.pathsep.join([str(root), *filter(None, sys.path)]),
+            **(asked if asks_for_more else {}),
+        },
         cwd=tmp_path / "work",
         capture_output=True,
         text=True,

@@ -86,7 +86,7 @@ def test_evaluate_refuses_a_flag_of_another_task(
 def test_predict_does_not_offer_what_the_checkpoint_decides(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    decided = {f"backbone.{n}" for n in ("name", "size", "dtype", "fit")} | {
+    decided = {f"backbone.{n}" for n in ("size", "dtype", "fit")} | {
         "sampling.fps",
         "sampling.image_fps",
     }

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from vidlstm.verbs.trajectory_scores import score_baselines
 
 from vidlstm.datamodules.path_windows import cut_windows
 from vidlstm.datamodules.trajectories import WindowDataset
 from vidlstm.datasets.ethucy import SCENES, read_ethucy
 from vidlstm.models.kinematic import KINEMATIC, ConstantVelocity, LeastSquares, build_kinematic
+from vidlstm.tasks.trajectory.scores import score_baselines
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "ethucy"
 ROWS = {

@@ -160,7 +160,7 @@ def test_predict_writes_the_same_rows_three_times_and_a_picture(trained: Path, t
 def test_predicted_truth_is_where_the_track_goes(trained: Path, tmp_path: Path) -> None:
     tracks = write_tracks(tmp_path / "tracks.parquet", frames=90)
     with pytest.warns(UserWarning):
-        report = predict(trained / "best.ckpt", tracks, out=tmp_path)
+        report = predict(trained / "best.ckpt", tracks, out=tmp_path / "out")
     for f in report.forecasts:
         ahead = f.frame + 4 * np.arange(1, 13)
         expected = np.where(ahead < 90, 3.0 * ahead + 10, np.nan)
@@ -174,10 +174,10 @@ def test_predicted_truth_is_where_the_track_goes(trained: Path, tmp_path: Path) 
 def test_predict_says_why_not(trained: Path, tmp_path: Path) -> None:
     short = write_tracks(tmp_path / "short.parquet", frames=20)
     with pytest.warns(UserWarning), pytest.raises(DatasetError, match="no track lasts 8 steps"):
-        predict(trained / "best.ckpt", short, out=tmp_path)
+        predict(trained / "best.ckpt", short, out=tmp_path / "out")
     slow = write_tracks(tmp_path / "slow.parquet", frames=20, fps=1.0)
     with pytest.raises(DatasetError, match=r"too few for steps of 0\.4 s"):
-        predict(trained / "best.ckpt", slow, out=tmp_path)
+        predict(trained / "best.ckpt", slow, out=tmp_path / "out")
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         predict(tmp_path / "none.ckpt", short, out=tmp_path)
 

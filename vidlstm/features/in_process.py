@@ -35,6 +35,7 @@ def features_of_video(
     decoder: Any = "auto",
     image_fps: float = 25.0,
     batch_size: int = 32,
+    lanes: Lanes | None = None,
 ) -> FeatureSequence:
     """The features of one video at a steady rate.
 
@@ -45,6 +46,7 @@ def features_of_video(
         decoder: see ``SamplingSettings``.
         image_fps: the rate of a folder of images, and of frames in memory.
         batch_size: frames per forward pass.
+        lanes: where batches run; None starts lanes of this call's own.
 
     Raises:
         VideoError: the video cannot be read.
@@ -54,26 +56,31 @@ def features_of_video(
         source, decoder=decoder, size=backbone.size, wanted=SteadySampler(fps), image_fps=image_fps
     ) as reader:
         shown = ((frame.timestamp_seconds, view) for frame, view in with_views(reader, backbone.views))
-        times, features = features_of_frames(shown, backbone, batch_size=batch_size)
+        times, features = features_of_frames(shown, backbone, batch_size=batch_size, lanes=lanes)
         return FeatureSequence(storable(features, reader.info.path), times, reader.truncated)
 
 
 def features_of_frames(
-    frames: Iterable[tuple[float, np.ndarray]], backbone: Backbone, *, batch_size: int = 32
+    frames: Iterable[tuple[float, np.ndarray]],
+    backbone: Backbone,
+    *,
+    batch_size: int = 32,
+    lanes: Lanes | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Times ``(T,)`` float64 and features ``(T, F)`` float16 of frames of the backbone's size and views."""
-    times: list[float] = []
-    lanes, parts = Lanes(backbone, batch_size), [np.zeros((0, backbone.feature_dim), np.float16)]
+    own = lanes or Lanes(backbone, batch_size)
+    times, parts = list[float](), [np.zeros((0, backbone.feature_dim), np.float16)]
     try:
         under_way: deque[Future[np.ndarray]] = deque()
-        for batch, seconds in _batches(frames, lanes):
+        for batch, seconds in _batches(frames, own):
             times += seconds
-            under_way.append(lanes.submit(batch, len(seconds)))
-            while len(under_way) >= lanes.most_under_way:
+            under_way.append(own.submit(batch, len(seconds)))
+            while len(under_way) >= own.most_under_way:
                 parts.append(under_way.popleft().result())
         parts += [future.result() for future in under_way]
     finally:
-        lanes.close()
+        if lanes is None:
+            own.close()
     return np.array(times, np.float64), np.concatenate(parts)
 
 

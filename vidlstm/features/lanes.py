@@ -6,6 +6,7 @@ every layer wait for the core that a decoder has taken.
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Lanes:
-    """Threads that run batches through one backbone.
+    """Threads that run batches through one backbone. They are started at once, and end with it.
 
     Attributes:
         most_under_way: batches worth having here at once. One more than there are threads, so that none is
@@ -37,6 +38,16 @@ class Lanes:
         self._executor = ThreadPoolExecutor(threads, "backbone", initializer=self._start)
         if self._on_cpu:
             keep_freed_memory()
+        self._start_all(threads)
+
+    def _start_all(self, threads: int) -> None:
+        started = threading.Barrier(threads + 1)
+        for _ in range(threads):
+            self._executor.submit(started.wait)
+        started.wait()
+        if self._on_cpu:
+            # What the lanes set is also the default of threads started from now on.
+            torch.set_num_threads(torch.get_num_threads())
 
     def _start(self) -> None:
         if self._on_cpu:
@@ -71,6 +82,3 @@ class Lanes:
     def close(self) -> None:
         """Waits for the batches being run and drops those that wait."""
         self._executor.shutdown(cancel_futures=True)
-        if self._on_cpu:
-            # What the lanes set is also the default of threads started from now on.
-            torch.set_num_threads(torch.get_num_threads())

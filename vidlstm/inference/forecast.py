@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @torch.inference_mode()
 def forecast_windows(model: PathForecaster, windows: WindowDataset, *, batch_size: int = 2048) -> Forecast:
-    """Forecasts every window, in order, relative to its last observed place."""
+    """Forecasts every window, in order, relative to its last observed place; on the CPU, as the windows are."""
     device = model.typical_step.device
     parts = []
     for indices in torch.split(torch.arange(len(windows)), batch_size):
@@ -28,9 +28,9 @@ def forecast_windows(model: PathForecaster, windows: WindowDataset, *, batch_siz
 
 
 def join_forecasts(parts: Sequence[Forecast]) -> Forecast:
-    """Several batches of forecasts as one."""
+    """Several batches of forecasts as one, on the CPU."""
     names = ("path_BPC", "modes_BKPC", "log_weights_BK", "spread_BKPC", "heading_B22")
-    return Forecast(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+    return Forecast(**{name: torch.cat([getattr(part, name) for part in parts]).cpu() for name in names})
 
 
 @torch.inference_mode()

@@ -93,15 +93,16 @@ def inspect_gates(
         integrated_gradients()  # before any work is done: is captum there?
     _, trained = open_checkpoint(checkpoint, "action")
     predictor = action_predictor(trained, backbone, sampling, window, device)
-    model, out = predictor.model, Path(out)
+    out = Path(out)
     make_folder(out)
     sequence = video_features(predictor, video, store, out, progress)
     cut, cell = predictor.windows.cut, predictor.card.model.cell
     rows = window_rows(sequence.timestamps_seconds, cut.window_seconds, cut.stride_seconds)
+    prediction = predictor.windows(str(video), sequence)
+    model = predictor.model.cpu()  # gates are replayed step by step, where that is fastest
     recording = record_gates(model, sequence, rows)
     found = attribute(model, sequence, rows) if attribution else None
     deletion = None if found is None else check_by_deletion(model, sequence, rows, found)
-    prediction = predictor.windows(str(video), sequence)
     arrays = gate_arrays(sequence, recording, found, prediction, cell=cell)
     stem = out / video.stem
     files = [stem.with_name(f"{stem.name}.gates.npz")]

@@ -98,8 +98,7 @@ def inspect_gradients(
             predictor = action_predictor(opened, backbone, sampling, None, device)
             sequence = video_features(predictor, video, store, Path(out), progress)
             x_BTF = torch.from_numpy(sequence.features[-steps:]).float()[None]
-            x_BTF = x_BTF.to(predictor.backbone.device)
-        trained = before_and_after(opened.model, opened.card, x_BTF, seed=seed)
+        trained = before_and_after(opened.model.cpu(), opened.card, x_BTF, seed=seed)
     files = [Path(out) / "gradients.png", Path(out) / "gradients.csv"]
     plot_lag_gradients(fresh, files[0], others=trained)
     rows = [
@@ -122,7 +121,7 @@ def noise_like_training(model: Any, steps: int, *, seed: int) -> Tensor:
 def before_and_after(model: Any, card: ActionCard, x_BTF: Tensor, *, seed: int) -> dict[str, np.ndarray]:
     """Norms of a trained classifier's encoders, and of those with the same settings before any training."""
     torch.manual_seed(seed)
-    fresh: Any = TASKS["action"].build(card).to(x_BTF.device).eval()
+    fresh: Any = TASKS["action"].build(card).eval()
     lengths_B, norms = torch.full((len(x_BTF),), x_BTF.shape[1]), {}
     for trained, untrained in zip(streams_of(model, x_BTF), streams_of(fresh, x_BTF), strict=True):
         untrained.model.norm.load_state_dict(trained.model.norm.state_dict())

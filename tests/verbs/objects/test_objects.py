@@ -21,6 +21,7 @@ from vidlstm.render.table.object_tables import read_object_actions_json
 from vidlstm.settings import BackboneSettings, SamplingSettings
 from vidlstm.structures import Progress
 from vidlstm.tasks import open_checkpoint
+from vidlstm.tasks.action.data import How
 from vidlstm.tasks.object_action.data import objects_of
 from vidlstm.tasks.object_action.network import object_network
 from vidlstm.video.reader import open_video
@@ -179,12 +180,10 @@ def test_another_process_looks_up_what_the_first_has_extracted(root: Path, train
         [root / "clips" / "a" / "0.mp4"],
         root / "tracks.parquet",
         object_network(backbone, crop_margin=0.1),
-        store=root / "store",
-        fps=10.0,
-        max_gap_seconds=0.5,
-        batch_size=backbone.batch_size,
-        sampling=SamplingSettings(),
-        elsewhere=True,
+        How(SamplingSettings(fps=10.0), backbone.batch_size),
+        0.5,
+        root / "store",
+        extracts=False,
     )
     assert not done.failures
     assert [s.track_id for s in done.sequences[root / "clips" / "a" / "0.mp4"]] == [DISC, SQUARE]

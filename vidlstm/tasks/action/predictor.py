@@ -10,6 +10,7 @@ import numpy as np
 from vidlstm.datasets.videos import find_videos
 from vidlstm.features.extract import fill_store, make_store, store_folder
 from vidlstm.features.in_process import features_of_video
+from vidlstm.features.lanes import Lanes
 from vidlstm.inference.windows import Cut, WindowClassifier
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.structures import FeatureSequence
@@ -52,6 +53,7 @@ class ActionPredictor(Predictor):
         super().__init__(trained.path, trained.card, settings)
         self.labels, self.backbone = trained.card.labels, backbone
         self.model = trained.model.to(backbone.device)
+        self._lanes = Lanes(backbone, settings.backbone.batch_size)
         self.windows = WindowClassifier(
             self.model,
             self.labels,
@@ -83,7 +85,7 @@ class ActionPredictor(Predictor):
             fps=self.card.fps,
             decoder=sampling.decoder,
             image_fps=rate_of(fps) if in_memory else fps or self.card.image_fps,
-            batch_size=self.settings.backbone.batch_size,
+            lanes=self._lanes,
         )
 
     def _checked(self, sequence: FeatureSequence) -> FeatureSequence:
