@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @torch.inference_mode()
 def forecast_windows(model: PathForecaster, windows: WindowDataset, *, batch_size: int = 2048) -> Forecast:
-    """Forecasts every window, in order, relative to its last observed place; on the CPU, as the windows are."""
+    """Forecasts every window, in order, relative to its last observed place; comes back to the CPU."""
     device = model.typical_step.device
     parts = []
     for indices in torch.split(torch.arange(len(windows)), batch_size):
