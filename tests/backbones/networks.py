@@ -55,7 +55,7 @@ def untrained(name: str, dtype: str = "float32") -> Backbone:
 
 
 def outputs(part: FrozenNetwork, frames: torch.Tensor) -> list[torch.Tensor]:
-    """What a network says before detections are made of it: which box is first depends on last bits."""
+    """What a network says before detections are made of it, whose order is a matter of last bits."""
     with torch.inference_mode():
         found = part.module(part._normalised(frames))
     return [value.float().flatten(1) for value in ([found] if isinstance(found, torch.Tensor) else found)]

@@ -118,6 +118,32 @@ def test_what_cannot_be_fused_is_left_as_it_is() -> None:
     torch.testing.assert_close(rough, wanted, rtol=0.05, atol=0.05)
 
 
+def test_weights_that_are_read_outside_their_layer_are_cast_where_they_are_used() -> None:
+    class Scaled(nn.Module):
+        """Its scale and norm, as those of a ConvNeXt, are used in the stem and after it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+            self.scale, self.norm = nn.Parameter(torch.rand(8)), nn.LayerNorm(8)
+
+        def normed(self, maps: torch.Tensor) -> torch.Tensor:
+            last = nn.functional.layer_norm(maps.movedim(1, -1), (8,), self.norm.weight, self.norm.bias)
+            return (last * self.scale).movedim(-1, 1)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            maps = self.normed(images.repeat(1, 3, 1, 1)[:, :8])
+            return self.normed(self.second(maps + self.normed(self.first(images)))).mean((2, 3))
+
+    network = Network("scaled", Scaled().eval(), FrameSize(16, 16), (0.5,) * 3, (0.2,) * 3, "0", "drawn")
+    frames = drawn_frames(4, side=32)[:, :16, :16].contiguous()
+    with torch.inference_mode():
+        wanted = network.module(normalised(frames, network))
+    backbone = Backbone(network, dtype="bfloat16")
+    assert isinstance(backbone.parts[0].module, fx.GraphModule)
+    torch.testing.assert_close(backbone(frames), wanted, rtol=0.05, atol=0.05)
+
+
 def test_rounded_kernels_keep_their_sums() -> None:
     weight = torch.randn(64, 3, 3, 3, generator=torch.Generator().manual_seed(0))
     rounded, nearest = round_kernels(weight, torch.bfloat16), weight.bfloat16()
