@@ -15,7 +15,9 @@ import torch
 from tests.fakes.tracks import write_tracks
 from tests.verbs.checkpoints import CARDS, content_of, rewrite, write
 from tests.verbs.hostile import Payload
-from tests.verbs.objects.conftest import new, posed, root  # noqa: F401 their fixtures
+from tests.verbs.objects.conftest import posed, root  # noqa: F401 their fixtures
+from tests.verbs.objects.runs import POSES
+from tests.verbs.objects.runs import train as train_objects
 from tests.verbs.runs import train_clips, train_paths
 from vidlstm import predict
 from vidlstm.cards import CARD, read_checkpoint
@@ -97,12 +99,19 @@ def test_an_old_forecaster_predicts_and_is_gone_on_with(
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["epoch"] == 1
 
 
-def test_an_old_classifier_of_objects_predicts(posed: Path, new: tuple[Path, Path], tmp_path: Path) -> None:  # noqa: F811
+def test_an_old_classifier_of_objects_is_known_and_gone_on_with(
+    root: Path,  # noqa: F811
+    posed: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
     old = rewrite(posed, tmp_path / "old.ckpt")
     assert torch.load(old, weights_only=True)[CARD]["task"] == "action"
-    assert open_checkpoint(old)[1].card == open_checkpoint(posed)[1].card
     task, opened = open_checkpoint(old, "object_action")
-    assert task.name == "object_action" and opened.card.objects.minimum_seconds == 0.5
+    assert task.name == "object_action" and opened.card == open_checkpoint(posed)[1].card
+    rewrite(posed.parent / "last.ckpt", tmp_path / "run" / "last.ckpt", {"model": ("fusion",)})
+    more = ["--resume", "true", "--trainer.max_epochs", "2"]
+    train_objects(root, tmp_path / "run", *POSES, *more, tracks="poses.parquet")
+    assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["epoch"] == 1
 
 
 DAMAGED: list[tuple[str, dict[str, Any], str]] = [
