@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 project = "vidlstm"
 release = vidlstm.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
-exclude_patterns = ["_build"]
+source_suffix = {".md": "markdown", ".py": "markdown"}  # .py: the notebooks, see cells_to_markdown
+exclude_patterns = ["_build", "conf.py"]
 
 html_theme = "furo"
 html_title = f"vidlstm {release}"
@@ -38,11 +39,27 @@ def list_to_sidebar(app: Sphinx, docname: str, source: list[str]) -> None:
     if Path(docname).name not in ("index", "README"):
         return
     for section in re.split(r"^#+ ", source[0], flags=re.MULTILINE)[1:]:
-        links = re.findall(r"^\d+\. \[(.+?)\]\((.+?)\.md\)", section, re.MULTILINE)
+        links = re.findall(r"^\d+\. \[(.+?)\]\((.+?)\.(?:md|py)\)", section, re.MULTILINE)
         if links:
             pages = "\n".join(f"{title} <{page}>" for title, page in links)
             caption = section.partition("\n")[0]
             source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{pages}\n```\n"
+
+
+CELL = re.compile(r"^# %%(.*)\n", re.MULTILINE)
+
+
+def cells_to_markdown(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Shows a notebook that is kept as text: its Markdown cells as they are, the others as code."""
+    if app.env.doc2path(docname).suffix == ".py":
+        _, *cells = CELL.split(source[0])
+        source[0] = "\n".join(map(_as_markdown, cells[::2], cells[1::2]))
+
+
+def _as_markdown(kind: str, cell: str) -> str:
+    if "[markdown]" in kind:
+        return re.sub(r"^# ?", "", cell, flags=re.MULTILINE)
+    return f"```python\n{cell.strip()}\n```\n"
 
 
 SEVERAL = re.compile(r"^( +)(\w+(?:, \w+)+): (.*(?:\n\1 +.*)*)", re.MULTILINE)
@@ -58,4 +75,5 @@ def setup(app: Sphinx) -> None:
     """Called by Sphinx; 400 is before napoleon's 500."""
     app.add_lexer("csv", TextLexer)  # Git hosts know this name of a code block, Pygments does not
     app.connect("source-read", list_to_sidebar)
+    app.connect("source-read", cells_to_markdown)
     app.connect("autodoc-process-docstring", one_entry_a_name, priority=400)

@@ -9,9 +9,18 @@ import ast
 import doctest
 import importlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import vidlstm
+from tests.fakes.videos import write_video
+from vidlstm.datasets import DATASETS
+from vidlstm.models.cells import CELLS
+from vidlstm.render.sinks import FILES, SINKS
+from vidlstm.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
 MODULES = [p.relative_to(ROOT) for p in sorted((ROOT / "vidlstm").rglob("*.py")) if ">>> " in p.read_text()]
@@ -36,6 +45,35 @@ def test_programs_in_pages_import_what_is_there(page: Path, code: str) -> None:
     body = ast.parse(code, filename=str(page)).body
     imports = [statement for statement in body if isinstance(statement, ast.Import | ast.ImportFrom)]
     exec(compile(ast.Module(imports, type_ignores=[]), str(page), "exec"), {})
+
+
+@pytest.fixture
+def lists_as_they_were() -> Iterator[None]:
+    """Whatever a program adds to the package's lists is gone once it is over."""
+    lists: tuple[dict[Any, Any], ...] = (TASKS, SINKS, FILES, DATASETS, CELLS)
+    before = [dict(entries) for entries in lists]
+    yield
+    for entries, kept in zip(lists, before, strict=True):
+        entries.clear()
+        entries.update(kept)
+
+
+@pytest.mark.usefixtures("lists_as_they_were")
+def test_everything_that_can_be_added_is_added_as_its_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page, names = (ROOT / "docs" / "extending.md").read_text(), {"__name__": "extending"}
+    for section in page.split("\n## "):
+        if "register_backbone(" in section and not hasattr(vidlstm, "register_backbone"):
+            continue  # not in this vidlstm yet
+        for code in PYTHON.findall(section):
+            exec(compile(code, section.partition("\n")[0], "exec", dont_inherit=True), names)
+    assert "00:00:00,000 --> 00:00:02,500\nwalk\n" in capsys.readouterr().out
+    run: Any = names["run"]  # the verb
+    write_video(tmp_path / "a.mp4")
+    assert run(["a.mp4", "--sampling.fps", "5"]) == 0
+    assert 0 < int(capsys.readouterr().out) < 20
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
