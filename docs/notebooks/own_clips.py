@@ -9,7 +9,8 @@
 # %% tags=["parameters"]
 from pathlib import Path
 
-data = {"format": "csv", "annotations": "vidlstm-demo/data/clips.csv"}  # or "clips/", a folder per class
+# Or data = "clips/", with a folder for each class in it.
+data = {"format": "csv", "annotations": "vidlstm-demo/data/clips.csv"}
 video = Path("vidlstm-demo/data/story.mp4")  # a longer one, not among the clips
 backbone = {"name": "efficientnet_lite0"}  # from the [offline] extra
 epochs = 60
@@ -26,7 +27,7 @@ store = Path("features")  # kept: a second run finds the features here
 import vidlstm
 
 sequence = vidlstm.extract(video, backbone=backbone, fps=10)
-print(sequence, f"{sequence.timestamps_seconds[0]:.1f} to {sequence.timestamps_seconds[-1]:.1f} s")
+print(sequence, f"up to {sequence.timestamps_seconds[-1]:.1f} s")
 
 # %% [markdown]
 # ## Train
@@ -47,7 +48,7 @@ metrics = vidlstm.train(
     out=out,
     seed=0,
 )
-print(f"{metrics['train_clips']} clips to learn from, {metrics['validation_clips']} to choose the epoch")
+print(metrics["train_clips"], "clips to learn from,", metrics["validation_clips"], "to choose the epoch")
 
 # %% [markdown]
 # ## Is it any good?

@@ -33,7 +33,12 @@ import vidlstm
 
 fields = nn.Sequential(nn.AdaptiveAvgPool2d(12), nn.Flatten())
 backbone = vidlstm.Backbone.of(
-    fields, size=96, mean=(0.5, 0.5, 0.5), std=(0.1, 0.1, 0.1), view="motion", name="fields"
+    fields,
+    size=96,
+    mean=(0.5, 0.5, 0.5),
+    std=(0.1, 0.1, 0.1),
+    view="motion",
+    name="fields",
 )
 print(backbone.name, backbone.feature_dim, "features")
 
@@ -89,14 +94,15 @@ network = vidlstm.SequenceClassifier(
 )
 steps = torch.cat([sequence for sequence, _ in training])
 network.fit_norm(steps.mean(0), steps.std(0))
-quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
-trainer = Trainer(max_epochs=epochs, **quiet)
-trainer.fit(Mine(network), DataLoader(training, batch_size=16, shuffle=True, collate_fn=batch_of))
+loader = DataLoader(training, batch_size=16, shuffle=True, collate_fn=batch_of)
+trainer = Trainer(max_epochs=epochs, logger=False, enable_checkpointing=False)
+trainer.fit(Mine(network), loader)
 
 # %%
 x_BTF, lengths_B, targets_B = batch_of(testing)
 with torch.inference_mode():
-    accuracy = (network.cpu().eval()(x_BTF, lengths_B).argmax(1) == targets_B).float().mean().item()
+    guesses_B = network.cpu().eval()(x_BTF, lengths_B).argmax(1)
+accuracy = (guesses_B == targets_B).float().mean().item()
 print(f"accuracy {accuracy:.2f} on {len(testing)} clips of people it has not seen")
 
 # %% [markdown]
@@ -106,9 +112,15 @@ print(f"accuracy {accuracy:.2f} on {len(testing)} clips of people it has not see
 # the outputs are called. Loading asks for the same backbone; another one, or other weights, is refused.
 
 # %%
-seconds = float(torch.tensor([len(sequence) / 10 for sequence, _ in training]).median())
+lengths = torch.tensor([len(sequence) for sequence, _ in training])
 vidlstm.save_card(
-    checkpoint, network, labels=labels, backbone=backbone, fps=10, window_seconds=seconds, overwrite=True
+    checkpoint,
+    network,
+    labels=labels,
+    backbone=backbone,
+    fps=10,
+    window_seconds=lengths.median().item() / 10,
+    overwrite=True,
 )
 model = vidlstm.load(checkpoint, backbone=backbone)
 for s in model.predict(video).segments:
