@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import vidlstm
 from tests.fakes.pan import Camera, film, photograph
 from vidlstm.demo.clips import draw_dataset
 from vidlstm.demo.story import draw_story
@@ -65,7 +64,6 @@ def test_own_clips(drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (tmp_path / "run" / "probabilities.png").is_file()
 
 
-@pytest.mark.skipif(not hasattr(vidlstm.Backbone, "of"), reason="this vidlstm takes no backbone of one's own")
 def test_own_loop(drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = run(
         "own_loop.py",

@@ -2,13 +2,15 @@
 # # Train on your own clips
 #
 # Labelled clips in, an annotated video out, and on the way a look at what each step leaves. This page is a
-# notebook kept as text: run it with `python docs/notebooks/own_clips.py`, open it as it is in VS Code, or in Jupyter
-# with `pip install jupytext`. It runs on the clips that `vidlstm demo` draws; point the first cell at yours.
+# notebook kept as text: run it with `python docs/notebooks/own_clips.py`, open it as it is in VS Code, or
+# in Jupyter with `pip install jupytext`. It runs on the clips that `vidlstm demo` draws, where the demo was
+# run; point the first cell at yours.
 
 # %% tags=["parameters"]
 from pathlib import Path
 
-data = {"format": "csv", "annotations": "vidlstm-demo/data/clips.csv"}  # or "clips/", a folder per class
+# Or data = "clips/", with a folder for each class in it.
+data = {"format": "csv", "annotations": "vidlstm-demo/data/clips.csv"}
 video = Path("vidlstm-demo/data/story.mp4")  # a longer one, not among the clips
 backbone = {"name": "efficientnet_lite0"}  # from the [offline] extra
 epochs = 60
@@ -18,21 +20,21 @@ store = Path("features")  # kept: a second run finds the features here
 # %% [markdown]
 # ## What the network will see
 #
-# A frozen network turns frames into features, ten a second unless you say otherwise. `extract` does that here and
-# now, for one video:
+# A frozen network turns frames into features, ten a second unless you say otherwise. `extract` does that
+# here and now, for one video:
 
 # %%
 import vidlstm
 
 sequence = vidlstm.extract(video, backbone=backbone, fps=10)
-print(sequence, f"{sequence.timestamps_seconds[0]:.1f} to {sequence.timestamps_seconds[-1]:.1f} s")
+print(sequence, f"up to {sequence.timestamps_seconds[-1]:.1f} s")
 
 # %% [markdown]
 # ## Train
 #
-# `train` extracts all clips first, once, in several processes, and keeps the features in `store`; an epoch then takes
-# about a second. What it returns is also in `run/metrics.json`. Settings by name are those of the command line
-# ([all of them](../settings.md)): `--model.hidden_size 64` is `model={"hidden_size": 64}`.
+# `train` extracts all clips first, once, in several processes, and keeps the features in `store`; an epoch
+# then takes about a second. What it returns is also in `run/metrics.json`. Settings by name are those of
+# the command line ([all of them](../settings.md)): `--model.hidden_size 64` is `model={"hidden_size": 64}`.
 
 # %%
 metrics = vidlstm.train(
@@ -46,14 +48,14 @@ metrics = vidlstm.train(
     out=out,
     seed=0,
 )
-print(f"{metrics['train_clips']} clips to learn from, {metrics['validation_clips']} to choose the epoch")
+print(metrics["train_clips"], "clips to learn from,", metrics["validation_clips"], "to choose the epoch")
 
 # %% [markdown]
 # ## Is it any good?
 #
-# `evaluate` takes the data and the split from the checkpoint, scores the clips that were held out, and puts two
-# trivial answers beside the score: the commonest class, and a logistic regression on the mean features. That
-# regression cannot see the order of frames; where it is as good as the LSTM, order has added nothing.
+# `evaluate` takes the data and the split from the checkpoint, scores the clips that were held out, and puts
+# two trivial answers beside the score: the commonest class, and a logistic regression on the mean features.
+# That regression cannot see the order of frames; where it is as good as the LSTM, order has added nothing.
 
 # %%
 report = vidlstm.evaluate(out / "best.ckpt", out=out / "evaluation", store=store)
@@ -71,8 +73,8 @@ for name, row in {"LSTM": report, **report["baselines"]}.items():
 #
 # ## Use it
 #
-# `load` once, `predict` as often as you like, from any thread: a path, frames in memory, or features that are
-# there already.
+# `load` once, `predict` as often as you like, from any thread: a path, frames in memory, or features that
+# are there already.
 
 # %%
 model = vidlstm.load(out / "best.ckpt")
@@ -96,8 +98,8 @@ figure.savefig(out / "probabilities.png", bbox_inches="tight")
 # %% [markdown]
 # ## Many videos, into files
 #
-# The function `predict` does what the command line does: videos are decoded in other processes, one that fails is
-# listed and the rest goes on. It takes the loaded model, or a checkpoint.
+# The function `predict` does what the command line does: videos are decoded in other processes, one that
+# fails is listed and the rest goes on. It takes the loaded model, or a checkpoint.
 
 # %%
 done = vidlstm.predict(model, video, out=out / "predicted", outputs=["json", "csv", "png"])

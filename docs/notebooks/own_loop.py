@@ -1,9 +1,10 @@
 # %% [markdown]
 # # Your own training loop, your own backbone
 #
-# vidlstm's parts work without its `train`. Here a network of your own makes the features, a Lightning module of your
-# own trains the classifier, and what comes out is a checkpoint that `vidlstm predict` and `vidlstm.load` take like any
-# other. It runs on the clips that `vidlstm demo` draws, as [the first notebook](own_clips.py) does, and needs no weights.
+# vidlstm's parts work without its `train`. Here a network of your own makes the features, a Lightning
+# module of your own trains the classifier, and what comes out is a checkpoint that `vidlstm predict` and
+# `vidlstm.load` take like any other. It runs on the clips that `vidlstm demo` draws, as [the first
+# notebook](own_clips.py) does, and needs no weights.
 
 # %% tags=["parameters"]
 from pathlib import Path
@@ -16,9 +17,9 @@ checkpoint = Path("mine.ckpt")
 # %% [markdown]
 # ## A backbone
 #
-# Any `nn.Module` that takes images `(B, 3, H, W)` and gives features `(B, F)`. `Backbone.of` freezes a copy of it and
-# says how frames are brought to it. This one is as small as can be: how bright each of 12 x 12 fields is, and because of
-# `view="motion"` not of the picture, but of its change since the frame before.
+# Any `nn.Module` that takes images `(B, 3, H, W)` and gives features `(B, F)`. `Backbone.of` freezes a copy
+# of it and says how frames are brought to it. This one is as small as can be: how bright each of 12 x 12
+# fields is, and because of `view="motion"` not of the picture, but of its change since the frame before.
 
 # %%
 import polars
@@ -32,14 +33,20 @@ import vidlstm
 
 fields = nn.Sequential(nn.AdaptiveAvgPool2d(12), nn.Flatten())
 backbone = vidlstm.Backbone.of(
-    fields, size=96, mean=(0.5, 0.5, 0.5), std=(0.1, 0.1, 0.1), view="motion", name="fields"
+    fields,
+    size=96,
+    mean=(0.5, 0.5, 0.5),
+    std=(0.1, 0.1, 0.1),
+    view="motion",
+    name="fields",
 )
 print(backbone.name, backbone.feature_dim, "features")
 
 # %% [markdown]
 # ## Features
 #
-# One call a clip. With many clips and a slow network, `extract_to_store` does it in several processes and keeps them.
+# One call a clip. With many clips and a slow network, `extract_to_store` does it in several processes and
+# keeps them.
 
 # %%
 rows = polars.read_csv(table)
@@ -54,8 +61,9 @@ print(len(training), "clips to learn from, the first", training[0][0].shape)
 # %% [markdown]
 # ## A loop
 #
-# Clips have different lengths. `SequenceClassifier` takes the lengths beside the padded batch, and what lies in the
-# padding changes nothing. `fit_norm` gives it the mean and the spread of the training features, once.
+# Clips have different lengths. `SequenceClassifier` takes the lengths beside the padded batch, and what
+# lies in the padding changes nothing. `fit_norm` gives it the mean and the spread of the training features,
+# once.
 
 
 # %%
@@ -86,29 +94,38 @@ network = vidlstm.SequenceClassifier(
 )
 steps = torch.cat([sequence for sequence, _ in training])
 network.fit_norm(steps.mean(0), steps.std(0))
-trainer = Trainer(max_epochs=epochs, logger=False, enable_checkpointing=False, enable_progress_bar=False)
-trainer.fit(Mine(network), DataLoader(training, batch_size=16, shuffle=True, collate_fn=batch_of))
+loader = DataLoader(training, batch_size=16, shuffle=True, collate_fn=batch_of)
+trainer = Trainer(max_epochs=epochs, logger=False, enable_checkpointing=False)
+trainer.fit(Mine(network), loader)
 
 # %%
 x_BTF, lengths_B, targets_B = batch_of(testing)
 with torch.inference_mode():
-    accuracy = (network.cpu().eval()(x_BTF, lengths_B).argmax(1) == targets_B).float().mean().item()
+    guesses_B = network.cpu().eval()(x_BTF, lengths_B).argmax(1)
+accuracy = (guesses_B == targets_B).float().mean().item()
 print(f"accuracy {accuracy:.2f} on {len(testing)} clips of people it has not seen")
 
 # %% [markdown]
 # ## A checkpoint
 #
-# `save_card` writes the weights and a card that says what made the features, how long a window is, and what the outputs
-# are called. Loading asks for the same backbone; another one, or other weights, is refused.
+# `save_card` writes the weights and a card that says what made the features, how long a window is, and what
+# the outputs are called. Loading asks for the same backbone; another one, or other weights, is refused.
 
 # %%
-seconds = float(torch.tensor([len(sequence) / 10 for sequence, _ in training]).median())
+lengths = torch.tensor([len(sequence) for sequence, _ in training])
 vidlstm.save_card(
-    checkpoint, network, labels=labels, backbone=backbone, fps=10, window_seconds=seconds, overwrite=True
+    checkpoint,
+    network,
+    labels=labels,
+    backbone=backbone,
+    fps=10,
+    window_seconds=lengths.median().item() / 10,
+    overwrite=True,
 )
 model = vidlstm.load(checkpoint, backbone=backbone)
 for s in model.predict(video).segments:
     print(f"{s.start_seconds:5.1f} to {s.end_seconds:5.1f} s  {s.label}")
 
 # %% [markdown]
-# To use the backbone by its name, from the command line too, register it: [extending](../extending.md#add-a-backbone).
+# To use the backbone by its name, from the command line too, register it:
+# [extending](../extending.md#add-a-backbone).
