@@ -8,7 +8,7 @@ from dataclasses import fields, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from vidlstm.errors import SettingsError, nearest
 
@@ -21,14 +21,44 @@ HOW = {"backbone": {"size", "dtype", "fit"}, "sampling": {"fps", "image_fps"}}
 A name is taken, for code from outside the package alone; see ``verbs.load.refuse_other_backbone``.
 """
 
+EDGES = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
 KINDS = {"float": "a number", "int": "a whole number", "bool": "true or false", "NoneType": "null"}
 """The types of values, in words."""
+
+
+class PlainHelp(DefaultHelpFormatter):
+    """Help in which a range reads ``int from 1 to 100``, not as the annotation that it is."""
+
+    def _expand_help(self, action: argparse.Action) -> str:
+        return plain_types(super()._expand_help(action))
+
+
+def plain_types(text: str) -> str:
+    """Annotations of types in words.
+
+    >>> plain_types("(type: Optional[Annotated[int, Interval(gt=None, ge=1, lt=None, le=9)]], default: null)")
+    '(type: int from 1 to 9 | null, default: null)'
+    """
+    text = re.sub(r"<class '(?:[\w.]+\.)?(\w+)'>", r"\1", text)
+    text = re.sub(r"(?:typing\.)?Annotated\[(\w+), ((?:[^()\[\]]*\([^()]*\))+)\]", _range, text)
+    text = re.sub(r"Optional\[([^\[\]]*)\]", r"\1 | null", text)
+    return text.replace("typing.", "")
+
+
+def _range(annotation: re.Match[str]) -> str:
+    edges = dict(re.findall(r"(g[te]|l[te])=([\d.e+-]+|inf)", annotation[2]))
+    words = [f"{word} {edges[key]}" for key, word in EDGES.items() if edges.get(key, "inf") != "inf"]
+    return " ".join([annotation[1], *words])
 
 
 def new_parser(verb: str, description: str) -> ArgumentParser:
     """A parser for one verb, with ``--config`` and ``--print_config``."""
     parser = ArgumentParser(
-        prog=f"vidlstm {verb}", description=description, exit_on_error=False, allow_abbrev=False
+        prog=f"vidlstm {verb}",
+        description=description,
+        exit_on_error=False,
+        allow_abbrev=False,
+        formatter_class=PlainHelp,
     )
     parser.add_argument("--config", action="config", help="a YAML file of settings; later flags win over it")
     return parser
