@@ -5,22 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from lightning import Trainer
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from vidlstm.cards import card_from, read_checkpoint
 from vidlstm.devices import AUTO, resolve_device
-from vidlstm.errors import CheckpointError, side_by_side
+from vidlstm.errors import CheckpointError, OutputError, side_by_side
+from vidlstm.files import atomic
 from vidlstm.settings import TRAINER_DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import torch
-
     from vidlstm.cards import Card
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint under another name first, so that there is the old one or the whole new one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Writes it; see Lightning's ``CheckpointIO``.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        try:
+            with atomic(path) as temporary:
+                torch.save(checkpoint, temporary)
+        except RuntimeError as error:  # what torch's writer makes of a full disk
+            raise OutputError(
+                f"{path}: cannot be written: {str(error).splitlines()[0]}; make room"
+            ) from error
 
 
 def build_trainer(
@@ -44,6 +63,8 @@ def build_trainer(
     """
     arguments = {**TRAINER_DEFAULTS, **_placed(device), **arguments}
     arguments["default_root_dir"] = arguments.get("default_root_dir") or out
+    if not arguments.get("plugins"):
+        arguments["plugins"] = [WholeCheckpoints()]
     chosen = [*(arguments.pop("callbacks", None) or []), *callbacks]
     if patience:
         chosen.append(EarlyStopping(monitor, mode="min", patience=patience))
