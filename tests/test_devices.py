@@ -24,7 +24,7 @@ def test_without_a_gpu(gpus: None) -> None:
     assert resolve_device(None) == resolve_device("auto") == resolve_device("cpu") == torch.device("cpu")
     assert resolve_device(torch.device("cpu")) == torch.device("cpu")
     for absent in ("cuda", "cuda:1", "mps", torch.device("cuda", 0)):
-        with pytest.raises(SettingsError, match=r"--device .* is not on this machine, which has cpu$"):
+        with pytest.raises(SettingsError, match=r"`device` .* is not on this machine, which has cpu$"):
             resolve_device(absent)
 
 
@@ -42,7 +42,7 @@ def test_with_two_gpus(gpus: None) -> None:
     ("text", "hint"), [("cdua", "did you mean 'cuda'"), ("gpu", "did you mean 'cpu'"), ("", "allowed: ")]
 )
 def test_a_misspelt_one_is_told(text: str, hint: str) -> None:
-    with pytest.raises(SettingsError, match=f"--device {text!r} is unknown; {hint}"):
+    with pytest.raises(SettingsError, match=f"`device` {text!r} is unknown; {hint}"):
         resolve_device(text)
 
 

@@ -31,8 +31,8 @@ def resolve_device(text: str | torch.device | None) -> torch.device:
     if name in there or f"{name}:0" in there or name.removesuffix(":0") in there:
         return torch.device(name)
     if name.partition(":")[0] in ("cpu", "cuda", "mps"):
-        raise SettingsError(f"--device {name} is not on this machine, which has {', '.join(there)}")
-    raise SettingsError(f"--device {name!r} is unknown{nearest(name, [AUTO, 'cuda', *there])}")
+        raise SettingsError(f"`device` {name} is not on this machine, which has {', '.join(there)}")
+    raise SettingsError(f"`device` {name!r} is unknown{nearest(name, [AUTO, 'cuda', *there])}")
 
 
 def devices_here() -> list[str]:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+SETTING = re.compile(r"`([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)( [^`]*)?`")
+"""A setting in a message, and the value that is meant."""
+
+
 class VidlstmError(Exception):
     """Base of every error that a user can cause and mend.
 
@@ -34,11 +38,12 @@ class SettingsError(VidlstmError):
     """A setting is unknown, contradicts another, or does not fit what it is used on.
 
     Attributes:
-        setting: which one, dotted (``data.root``); empty where it is not one alone.
+        setting: which one, dotted (``data.root``): the first that the message names, unless it is said.
     """
 
     def __init__(self, message: str, *, setting: str = "") -> None:
-        self.setting = setting
+        named = SETTING.search(message)
+        self.setting = setting or (named[1] if named else "")
         super().__init__(message)
 
 
@@ -119,7 +124,7 @@ def with_flags(text: str) -> str:
     >>> with_flags("give `data.root`, or `data.skip_unreadable true`")
     'give --data.root, or --data.skip_unreadable true'
     """
-    return re.sub(r"`([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*(?: [^`]*)?)`", r"--\1", text)
+    return SETTING.sub(r"--\1\2", text)
 
 
 def side_by_side(wanted: dict[str, Any], found: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
-            f"{target}: cannot be written: {reason}; choose another folder with --out"
+            f"{target}: cannot be written: {reason}; choose another folder with `out`"
         ) from error
     finally:
         with suppress(OSError):  # the folder itself may be what is wrong

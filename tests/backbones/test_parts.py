@@ -47,7 +47,7 @@ def test_what_is_read_is_spelled_the_same(names: list[str], data: st.DataObject)
 
 @pytest.mark.parametrize("weights", ["a.pth", "a+b+c"])
 def test_as_many_weights_as_networks(weights: str) -> None:
-    with pytest.raises(SettingsError, match=r"joins 2 networks and --backbone\.weights [13]"):
+    with pytest.raises(SettingsError, match=r"joins 2 networks and `backbone\.weights` [13]"):
         parse_parts("resnet18+resnet34", weights)
 
 

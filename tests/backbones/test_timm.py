@@ -105,7 +105,7 @@ def test_the_file_of_another_network_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_size_that_does_not_suit_is_told() -> None:
-    with pytest.raises(SettingsError, match=r"--backbone\.size 8 does not suit timm:vit_tiny_patch16_224"):
+    with pytest.raises(SettingsError, match=r"`backbone\.size` 8 does not suit timm:vit_tiny_patch16_224"):
         build("timm:vit_tiny_patch16_224", weights="random", size=8)
 
 
@@ -132,7 +132,7 @@ def test_nothing_is_downloaded_unless_allowed(monkeypatch: pytest.MonkeyPatch, t
 
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *place: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
-    with pytest.raises(WeightsError, match=r"no weights for timm:resnet18: .*--backbone\.download true"):
+    with pytest.raises(WeightsError, match=r"no weights for timm:resnet18: .*`backbone\.download true`"):
         build("timm:resnet18", size=64)
     assert asked == []
     fetched = build("timm:resnet18", size=64, download=True)

@@ -116,7 +116,7 @@ def test_a_failed_download_is_told(hub: Path, error: Exception, monkeypatch: pyt
         raise error
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
-    with pytest.raises(WeightsError, match=r"downloading https.* failed: .*--backbone.weights FILE"):
+    with pytest.raises(WeightsError, match=r"downloading https.* failed: .*`backbone.weights FILE`"):
         build(download=True)
 
 
@@ -135,7 +135,7 @@ def test_where_there_are_none_all_four_places_are_listed(hub: Path) -> None:
 
 
 def test_a_missing_file_is_named(hub: Path) -> None:
-    with pytest.raises(WeightsError, match=r"--backbone.weights /nowhere/w.pth: no such file"):
+    with pytest.raises(WeightsError, match=r"`backbone.weights` /nowhere/w.pth: no such file"):
         build(weights="/nowhere/w.pth")
 
 

@@ -178,13 +178,13 @@ def test_what_cannot_be_done_is_refused(tmp_path: Path) -> None:
     file = yolo_file("yolo:objects")
     with pytest.raises(WeightsError, match="yolo:pose needs a pose network with the 17 keypoints"):
         build_yolo("yolo:pose", file)
-    with pytest.raises(WeightsError, match=r"yolo:embed needs --backbone.weights FILE.pt"):
+    with pytest.raises(WeightsError, match=r"yolo:embed needs `backbone.weights FILE.pt`"):
         build("yolo:embed")
-    with pytest.raises(SettingsError, match=r"--backbone.size 100: detect.pt takes multiples of 32"):
+    with pytest.raises(SettingsError, match=r"`backbone.size` 100: detect.pt takes multiples of 32"):
         build_yolo("yolo:objects", file, size=100)
-    with pytest.raises(SettingsError, match=r"--backbone.size is for YOLO networks"):
+    with pytest.raises(SettingsError, match=r"`backbone.size` is for YOLO networks"):
         build_yolo("squeezenet1_1", "random", size=64)
-    with pytest.raises(SettingsError, match=r"joins 2 networks and --backbone.weights 1"):
+    with pytest.raises(SettingsError, match=r"joins 2 networks and `backbone.weights` 1"):
         build_yolo("squeezenet1_1+yolo:objects", file)
     with pytest.raises(SettingsError, match="did you mean 'yolo:objects'"):
         build_yolo("yolo:object", file)

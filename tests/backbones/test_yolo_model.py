@@ -169,7 +169,7 @@ def test_a_hostile_or_damaged_file_is_refused_and_runs_nothing(kind: str, tmp_pa
 
 def test_the_refusal_says_why_and_trust_overrides_it(tmp_path: Path) -> None:
     path = save_yolo(tmp_path / "net.pt", tiny_yolo(), extra=Code(tmp_path / "mark"))
-    with pytest.raises(WeightsError, match=r"can run any code .*posix\.mkdir.*--backbone\.trust true"):
+    with pytest.raises(WeightsError, match=r"can run any code .*posix\.mkdir.*`backbone\.trust true`"):
         load_yolo(path)
     assert load_yolo(path, trust=True).task == "detect"
     assert (tmp_path / "mark").exists()

@@ -97,7 +97,7 @@ def test_nobody_is_one_step_of_zeros() -> None:
 
 
 def test_an_unknown_track_is_an_error_that_names_the_clip_and_the_tracks() -> None:
-    with pytest.raises(DatasetError, match=r"a\.mp4 has no track 7; it has 1, 2\..*--data\.tracks"):
+    with pytest.raises(DatasetError, match=r"a\.mp4 has no track 7; it has 1, 2\..*`data\.tracks`"):
         module([ClipRecord(A, "y", track_id=7)])
     with pytest.raises(DatasetError, match=r"c\.mp4 has no track 1; it has none"):
         module([ClipRecord(C, "y", track_id=1)])

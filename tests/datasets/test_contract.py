@@ -88,14 +88,14 @@ def test_the_representation_counts(loaded: tuple[str, Layout, ClipDataset]) -> N
 
 
 WRONG = [
-    ("folder", {"root": None}, "needs --data.root"),
-    ("folder", {"annotations": "x.csv"}, "takes no --data.annotations"),
-    ("folder", {"fold": 1}, "takes no --data.fold"),
-    ("csv", {"annotations": None}, "needs --data.annotations"),
-    ("ucf101", {"fold": None}, "needs --data.fold"),
-    ("ucf101", {"annotations": None}, "needs --data.annotations"),
-    ("hmdb51", {"root": None}, "needs --data.root"),
-    ("kinetics", {"fold": 1}, "takes no --data.fold"),
+    ("folder", {"root": None}, "needs `data.root`"),
+    ("folder", {"annotations": "x.csv"}, "takes no `data.annotations`"),
+    ("folder", {"fold": 1}, "takes no `data.fold`"),
+    ("csv", {"annotations": None}, "needs `data.annotations`"),
+    ("ucf101", {"fold": None}, "needs `data.fold`"),
+    ("ucf101", {"annotations": None}, "needs `data.annotations`"),
+    ("hmdb51", {"root": None}, "needs `data.root`"),
+    ("kinetics", {"fold": 1}, "takes no `data.fold`"),
 ]
 
 
@@ -109,21 +109,21 @@ def test_a_wrong_combination_names_the_flag(
 
 
 def test_an_unknown_format_names_the_nearest() -> None:
-    with pytest.raises(DatasetError, match=r"--data\.format kinetic; did you mean 'kinetics'"):
+    with pytest.raises(DatasetError, match=r"`data\.format` kinetic; did you mean 'kinetics'"):
         load_dataset("kinetic", Path())
 
 
 @pytest.mark.parametrize("format", DATASETS)
 def test_an_absent_root_is_an_error(format: str, tmp_path: Path) -> None:
     arguments = LAYOUTS[format][1](tmp_path).arguments
-    with pytest.raises(DatasetError, match=r"nowhere is not there; point --data\.root"):
+    with pytest.raises(DatasetError, match=r"nowhere is not there; point `data\.root`"):
         load_dataset(format, **{**arguments, "root": tmp_path / "nowhere"})
 
 
 @pytest.mark.parametrize("format", sorted(set(DATASETS) - {"folder"}))
 def test_absent_annotations_are_an_error(format: str, tmp_path: Path) -> None:
     arguments = LAYOUTS[format][1](tmp_path).arguments
-    with pytest.raises(DatasetError, match=r"nowhere is not there; point --data\.annotations"):
+    with pytest.raises(DatasetError, match=r"nowhere is not there; point `data\.annotations`"):
         load_dataset(format, **{**arguments, "annotations": tmp_path / "nowhere"})
 
 

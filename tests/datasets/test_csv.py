@@ -126,7 +126,7 @@ def test_an_absolute_path_inside_the_root_is_fine_also_through_a_link(tmp_path: 
 def test_a_path_out_of_the_root_is_refused(tmp_path: Path, path: str) -> None:
     touch(tmp_path / "outside.mp4")
     path = path.format(tmp=tmp_path)
-    with pytest.raises(DatasetError, match=f"line 2: {re.escape(repr(path))} lies outside .*--data.root"):
+    with pytest.raises(DatasetError, match=f"line 2: {re.escape(repr(path))} lies outside .*`data.root`"):
         one(tmp_path / "root", "path,label", f"{path},run")
 
 
@@ -224,7 +224,7 @@ def test_missing_videos_are_listed_and_counted(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         load_csv(table(tmp_path, f"path,label\n{rows}"))
     message = str(caught.value)
-    assert "12 of 16 clips" in message and "check --data.root:" in message
+    assert "12 of 16 clips" in message and "check `data.root`:" in message
     assert "\n  line 6: run/5.mp4" in message and "... and 2 more, 12 in all" in message
     assert "run/4.mp4" not in message and "run/15.mp4" not in message
 
@@ -255,8 +255,8 @@ def test_a_group_is_inferred_only_where_no_column_gives_it(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("header", "row", "message"),
     [
-        ("path,label", "run/1.mp4,run", "no clip has a fold; drop --data.fold or add the column 'fold'"),
-        ("path,label,fold", "run/1.mp4,run,2", "there is no fold 7; --data.fold can be 2"),
+        ("path,label", "run/1.mp4,run", "no clip has a fold; drop `data.fold` or add the column 'fold'"),
+        ("path,label,fold", "run/1.mp4,run,2", "there is no fold 7; `data.fold` can be 2"),
     ],
 )
 def test_a_fold_that_is_not_there(tmp_path: Path, header: str, row: str, message: str) -> None:

@@ -71,7 +71,7 @@ def test_no_class_folder_at_all(tmp_path: Path, make: str) -> None:
     if make:
         touch(tmp_path / make)
     with pytest.raises(
-        DatasetError, match=r"holds no class folder; --data\.root wants <root>/<label>/<video>"
+        DatasetError, match=r"holds no class folder; `data\.root` wants <root>/<label>/<video>"
     ):
         load_folder(tmp_path)
 

@@ -112,7 +112,7 @@ def test_nothing_downloaded_is_an_error(tmp_path: Path) -> None:
     layout = kinetics(tmp_path)
     lose(layout, lambda name: False)
     with pytest.raises(
-        DatasetError, match=r"none of the 6 clips .*--data\.root\. Looked for names like:\n  0347Zo"
+        DatasetError, match=r"none of the 6 clips .*`data\.root`\. Looked for names like:\n  0347Zo"
     ):
         load_kinetics(**layout.arguments)
 

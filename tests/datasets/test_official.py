@@ -124,7 +124,7 @@ def test_an_hmdb51_mistake_names_the_file_and_the_line(
 @pytest.mark.parametrize("fold", [0, 4])
 def test_a_split_that_is_not_there(ucf: Layout, hmdb: Layout, format: str, fold: int) -> None:
     layout = {"ucf101": ucf, "hmdb51": hmdb}[format]
-    with pytest.raises(DatasetError, match=rf"no official split {fold}; --data\.fold can be 1, 2, 3"):
+    with pytest.raises(DatasetError, match=rf"no official split {fold}; `data\.fold` can be 1, 2, 3"):
         load_dataset(format, **{**layout.arguments, "fold": fold})
 
 
@@ -138,7 +138,7 @@ def test_a_folder_without_lists(ucf: Layout, hmdb: Layout, format: str, tmp_path
 
 def test_half_of_the_lists(ucf: Layout) -> None:
     (Path(ucf.arguments["annotations"]) / "testlist01.txt").unlink()
-    with pytest.raises(DatasetError, match=r"testlist01\.txt is not there; point --data\.annotations"):
+    with pytest.raises(DatasetError, match=r"testlist01\.txt is not there; point `data\.annotations`"):
         load_ucf101(**ucf.arguments)
 
 
@@ -153,7 +153,7 @@ def test_missing_clips_are_listed_and_counted(ucf: Layout, hmdb: Layout, format:
     message = str(caught.value)
     assert f"12 of {len(layout.label_of)} listed clips are not under" in message
     assert f"\n  {names[0]}" in message and "... and 2 more, 12 in all" in message
-    assert "--data.root" in message and "--data.format csv" in message
+    assert "`data.root`" in message and "`data.format csv`" in message
 
 
 def test_unused_hmdb51_clips_need_not_be_there(hmdb: Layout) -> None:

@@ -42,7 +42,7 @@ def test_a_record_refuses(fields: dict[str, object], message: str) -> None:
 @pytest.mark.parametrize(
     ("records", "labels", "message"),
     [
-        ((), ("run",), r"holds no clip; check --data\.root"),
+        ((), ("run",), r"holds no clip; check `data\.root`"),
         ((A, B), ("run", "jump", "run"), "stand twice in the list of classes: run"),
         ((A, B), ("run",), "unknown label; the classes are run:\n  b.mp4: 'jump'"),
         ((A, B), ("jump", "run", "fly"), "empty class, no clip: fly"),

@@ -139,7 +139,7 @@ def test_a_class_of_one_source_is_trained_on_and_missed_in_validation() -> None:
 
 def test_nothing_to_hold_out() -> None:
     records = [clip(f"{label}{i}.mp4", label, group=label) for label in "ab" for i in range(5)]
-    with pytest.raises(DatasetError, match=r"nothing can be held out: .*--data\.validation_fraction 0"):
+    with pytest.raises(DatasetError, match=r"nothing can be held out: .*`data\.validation_fraction 0`"):
         cut(dataset(*records))
 
 
@@ -150,7 +150,7 @@ def test_nothing_is_held_out_for_a_fraction_of_zero() -> None:
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, float("nan")])
 def test_a_fraction_out_of_range(fraction: float) -> None:
-    with pytest.raises(DatasetError, match=r"--data\.validation_fraction must be in \[0, 1\)"):
+    with pytest.raises(DatasetError, match=r"`data\.validation_fraction` must be in \[0, 1\)"):
         cut(dataset(clip("1.mp4", "a")), fraction=fraction)
 
 
@@ -171,24 +171,24 @@ def test_a_fold_leaves_test_clips_alone() -> None:
 
 def test_a_fold_of_nothing_but_test_clips_is_no_fold() -> None:
     records = [clip(f"{i}.mp4", "a", fold=i, split="test" if i == 2 else "train") for i in range(3)]
-    with pytest.raises(DatasetError, match=r"there is no fold 2; --data\.fold can be 0, 1"):
+    with pytest.raises(DatasetError, match=r"there is no fold 2; `data\.fold` can be 0, 1"):
         cut(dataset(*records), fold=2)
 
 
 def test_an_unknown_fold_names_the_others() -> None:
     data = dataset(*(clip(f"{i}.mp4", "a", fold=i) for i in (4, 0, 2)))
-    with pytest.raises(DatasetError, match=r"there is no fold 1; --data\.fold can be 0, 2, 4"):
+    with pytest.raises(DatasetError, match=r"there is no fold 1; `data\.fold` can be 0, 2, 4"):
         cut(data, fold=1)
 
 
 def test_a_fold_where_there_is_none() -> None:
-    with pytest.raises(DatasetError, match=r"no clip has a fold; drop --data\.fold or add the column 'fold'"):
+    with pytest.raises(DatasetError, match=r"no clip has a fold; drop `data\.fold` or add the column 'fold'"):
         cut(dataset(clip("1.mp4", "a")), fold=0)
 
 
 def test_another_official_split_than_the_one_that_was_read() -> None:
     data = dataset(clip("1.mp4", "a", split="train"), official_fold=1)
-    with pytest.raises(DatasetError, match=r"these clips are official split 1; --data\.fold says 2"):
+    with pytest.raises(DatasetError, match=r"these clips are official split 1; `data\.fold` says 2"):
         cut(data, fold=2)
 
 
@@ -227,7 +227,7 @@ def test_a_split_with_gaps() -> None:
 
 def test_an_empty_class() -> None:
     data = dataset(clip("1.mp4", "a", split="train"), clip("2.mp4", "b", split="validation"))
-    with pytest.raises(DatasetError, match=r"empty class, no training clip: b; .*--data\.fold"):
+    with pytest.raises(DatasetError, match=r"empty class, no training clip: b; .*`data\.fold`"):
         cut(data)
 
 

@@ -102,7 +102,7 @@ def test_a_video_is_not_blamed_for_the_one_before(good: list[Path], tmp_path: Pa
 
 def test_a_place_that_cannot_be_written_to_is_named(good: list[Path], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"file.store cannot be written.*another --store"):
+    with pytest.raises(StoreError, match=r"file.store cannot be written.*another `store`"):
         tiny.extract(good, tmp_path / "file" / "store")
 
 

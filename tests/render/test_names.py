@@ -24,7 +24,7 @@ def test_videos_of_one_stem_are_told_apart(paths: list[str], stems: list[str]) -
 
 
 def test_videos_that_cannot_be_told_apart_are_refused() -> None:
-    with pytest.raises(SettingsError, match="--out"):
+    with pytest.raises(SettingsError, match="`out`"):
         output_stems(
             [Path("a/b_x.mp4"), Path("a_b/x.mp4"), Path("c/b_x.mp4"), Path("c/x.mp4"), Path("A/B_x.mp4")]
         )

@@ -135,7 +135,7 @@ def test_an_input_is_never_written_over(
         (tmp_path / "other name").hardlink_to(file)
         for name in (file, tmp_path / "x" / ".." / file.name, tmp_path / "other name"):
             (tmp_path / "x").mkdir(exist_ok=True)
-            with pytest.raises(OutputError, match="choose another --out") as caught:
+            with pytest.raises(OutputError, match="choose another `out`") as caught:
                 write_outputs(kind, said, stem, [suffix], material, inputs=[name])
             assert str(file) in str(caught.value) and not caught.value.written
         assert file.read_text() == "mine"

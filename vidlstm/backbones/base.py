@@ -162,7 +162,7 @@ def number_format(dtype: str, device: torch.device) -> str:
     if dtype == "auto":
         return best_dtype(device)
     if dtype not in DTYPES:
-        raise SettingsError(f"--backbone.dtype {dtype!r} is unknown{nearest(dtype, ['auto', *DTYPES])}")
+        raise SettingsError(f"`backbone.dtype` {dtype!r} is unknown{nearest(dtype, ['auto', *DTYPES])}")
     return dtype
 
 

@@ -35,14 +35,14 @@ def build_backbone(settings: BackboneSettings, *, device: torch.device | str | N
     parts = parse_parts(settings.name, settings.weights)
     if any(part.name == TRACK_POSE for part in parts):
         raise SettingsError(
-            f"{TRACK_POSE} describes tracked objects; train on their table: --data.tracks FILE"
+            f"{TRACK_POSE} describes tracked objects; train on their table: `data.tracks FILE`"
         )
     if settings.size is not None and settings.size < 1:
-        raise SettingsError(f"--backbone.size must be above 0, not {settings.size}")
+        raise SettingsError(f"`backbone.size` must be above 0, not {settings.size}")
     families = [family_of(part) for part in parts]
     if settings.size is not None and not any(family.takes_size for family in families):
         raise SettingsError(
-            f"--backbone.size is for YOLO networks and timm's; {settings.name} has a size of its own"
+            f"`backbone.size` is for YOLO networks and timm's; {settings.name} has a size of its own"
         )
     target = resolve_device(device)
     dtype = number_format(settings.dtype, target)

@@ -69,7 +69,7 @@ def _files(weights: str | None, count: int) -> list[str | None]:
     files = weights.split(JOINT)
     if len(files) != count:
         raise SettingsError(
-            f"--backbone.name joins {count} networks and --backbone.weights {len(files)}: give one for each, "
+            f"`backbone.name` joins {count} networks and `backbone.weights` {len(files)}: give one for each, "
             f"in the same order, as in a.pth{JOINT}b.pt; leave a place empty to have it looked for"
         )
     return [file or None for file in files]

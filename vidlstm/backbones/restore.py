@@ -58,7 +58,7 @@ def backbone_of_spec(
     if backbone.spec != spec:
         raise WeightsError(
             "this backbone is not the one the checkpoint was trained on; give its weights with "
-            f"--backbone.weights:\n{side_by_side(spec, backbone.spec)}{_trained_with(known)}"
+            f"`backbone.weights`:\n{side_by_side(spec, backbone.spec)}{_trained_with(known)}"
         )
     return backbone
 
@@ -152,7 +152,7 @@ def _all_must_be_here(known: list[_Known], settings: BackboneSettings) -> None:
             raise WeightsError(
                 f"the checkpoint was trained on {name!r}, which is neither built in nor registered here, and "
                 "a name in a file is never imported. If you trust that code, import the module that "
-                f"registers it (Python), or name it yourself: --backbone.name {path}"
+                f"registers it (Python), or name it yourself: `backbone.name {path}`"
             )
 
 

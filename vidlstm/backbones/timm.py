@@ -144,16 +144,16 @@ def _weights_file(name: str, weights: str | None, download: bool) -> Path:
         return Path(cached)
     if not download:
         raise WeightsError(
-            f"no weights for {PREFIX}{name}: --backbone.weights FILE is not given, {place[1]} of {place[0]} "
-            "is not in timm's cache, and downloading is not allowed (--backbone.download true). "
-            "Untrained weights must be asked for: --backbone.weights random"
+            f"no weights for {PREFIX}{name}: `backbone.weights FILE` is not given, {place[1]} of {place[0]} "
+            "is not in timm's cache, and downloading is not allowed (`backbone.download true`). "
+            "Untrained weights must be asked for: `backbone.weights random`"
         )
     try:
         return Path(hf_hub_download(*place))
     except Exception as error:  # no network, no room, not there any more: each in a class of its own
         raise WeightsError(
             f"downloading {place[1]} of {place[0]} failed: {error}; fetch it elsewhere and give it as "
-            "--backbone.weights FILE"
+            "`backbone.weights FILE`"
         ) from error
 
 
@@ -184,7 +184,7 @@ def _check_size(name: str, model: nn.Module, size: int) -> None:
         with torch.no_grad():
             model(torch.zeros(1, 3, size, size))
     except (AssertionError, RuntimeError, ValueError) as error:
-        raise SettingsError(f"--backbone.size {size} does not suit {name}: {error}") from error
+        raise SettingsError(f"`backbone.size` {size} does not suit {name}: {error}") from error
 
 
 def use_plain_norms(model: nn.Module) -> None:

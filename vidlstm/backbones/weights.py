@@ -44,7 +44,7 @@ def find_weights(
     if weights is not None:
         path = Path(weights).expanduser()
         if not path.is_file():
-            raise WeightsError(f"--backbone.weights {weights}: no such file")
+            raise WeightsError(f"`backbone.weights` {weights}: no such file")
         return path
     cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1] if url else None
     if cached is not None and cached.is_file():
@@ -55,12 +55,12 @@ def find_weights(
         return _downloaded(url, cached)
     raise WeightsError(
         f"no weights for {name}. Looked for:\n"
-        "  1. --backbone.weights FILE: not given\n"
+        "  1. `backbone.weights FILE`: not given\n"
         f"  2. torch hub's cache: {cached if cached else 'the publisher names no file'}"
         f"{' is not there' if cached else ''}\n"
         f"  3. an installed package: {package_hint}\n"
         f"  4. a download: {_download_hint(url)}\n"
-        "Untrained weights must be asked for: --backbone.weights random"
+        "Untrained weights must be asked for: `backbone.weights random`"
     )
 
 
@@ -77,7 +77,7 @@ def _downloaded(url: str, cached: Path) -> Path:
         torch.hub.download_url_to_file(url, str(cached), hash_prefix=_hash_in(cached.name), progress=True)
     except (OSError, RuntimeError) as error:  # no network, no room, or not the bytes its name promises
         raise WeightsError(
-            f"downloading {url} failed: {error}; fetch it elsewhere and give it as --backbone.weights FILE"
+            f"downloading {url} failed: {error}; fetch it elsewhere and give it as `backbone.weights FILE`"
         ) from error
     return cached
 
@@ -85,7 +85,7 @@ def _downloaded(url: str, cached: Path) -> Path:
 def _download_hint(url: str | None) -> str:
     if url is None:
         return "nowhere to download from"
-    return f"not allowed; --backbone.download true fetches {url.rsplit('/', 1)[-1]}"
+    return f"not allowed; `backbone.download true` fetches {url.rsplit('/', 1)[-1]}"
 
 
 def _hash_in(filename: str) -> str | None:

@@ -13,6 +13,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from vidlstm.errors import with_flags
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
@@ -133,7 +135,7 @@ def show_failures(report: _Report, *, limit: int = 20) -> None:
     """Lists what failed, on standard error."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for failure in report.failures[:limit]:
-        console.print(f"[red]failed[/red] {escape(str(failure))}")
+        console.print(f"[red]failed[/red] {escape(with_flags(str(failure)))}")
     if len(report.failures) > limit:
         console.print(f"... and {len(report.failures) - limit} more")
 

@@ -89,7 +89,7 @@ class ObjectActionData(SequenceData):
         if record.track_id is not None and record.track_id not in tracks:
             raise DatasetError(
                 f"{record.name} has no track {record.track_id}; it has {_some(tracks)}. The numbers are "
-                "those of the table given as --data.tracks"
+                "those of the table given as `data.tracks`"
             )
         bounds, seen_tracks, short_tracks = [], set(), set()
         for sequence, start in zip(sequences, self._first[record.path], strict=True):

@@ -94,7 +94,7 @@ class SequenceData(LightningDataModule):
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         if len(dataset) < world_size:
             raise SettingsError(
-                f"{len(dataset)} clips cannot be shared among {world_size} processes; lower --trainer.devices"
+                f"{len(dataset)} clips cannot be shared among {world_size} processes; lower `trainer.devices`"
             )
         order = BatchIndices(
             len(dataset), self._batch_size, shuffle=shuffle, seed=self._seed, rank=rank, world_size=world_size

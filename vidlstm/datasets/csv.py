@@ -77,7 +77,7 @@ def _record(row: Mapping[str, str], where: str, root: Root) -> ClipRecord:
     located = root.locate(text)
     if located is None:
         raise DatasetError(
-            f"{where}: {text!r} lies outside {root.folder}; move it there or change --data.root"
+            f"{where}: {text!r} lies outside {root.folder}; move it there or change `data.root`"
         )
     if not label:
         raise DatasetError(f"{where}: empty label for {text}; name its class or remove the line")
@@ -135,5 +135,5 @@ def _refuse_missing(file: Path, root: Path, found: list[tuple[int, ClipRecord]])
         slashes = ", and write / instead of \\" if any("\\" in name for name in missing) else ""
         raise DatasetError(
             f"{file}: {len(missing)} of {len(found)} clips are neither a file nor a folder of frame images "
-            f"under {root}; check --data.root{slashes}:{listing(missing)}"
+            f"under {root}; check `data.root`{slashes}:{listing(missing)}"
         )

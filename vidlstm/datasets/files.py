@@ -111,7 +111,7 @@ class Root:
     """The folder of a dataset, which its annotations must not lead out of."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = existing_folder(folder, "--data.root")
+        self.folder = existing_folder(folder, "`data.root`")
         both = (str(self.folder), os.path.realpath(self.folder))  # an absolute path may be written either way
         self._starts = tuple(start.rstrip(os.sep) + os.sep for start in both)
 

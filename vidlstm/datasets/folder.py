@@ -43,7 +43,7 @@ def load_folder(root: Path) -> ClipDataset:
     Warns:
         UserWarning: what was left out: files below a class that are no video, videos outside every class.
     """
-    scan = _Scan(existing_folder(root, "--data.root"))
+    scan = _Scan(existing_folder(root, "`data.root`"))
     for side, top in _tops(scan.root):
         scan.add_classes(top, side)
     for what, names in (("not a video", scan.left_out), ("in no class folder", scan.unlabelled)):
@@ -61,7 +61,7 @@ def _tops(root: Path) -> list[tuple[str | None, Path]]:
     if others := [e.name for e in folders if e not in sides]:
         raise DatasetError(
             f"{root} holds the splits {', '.join(e.name for e in sides)} and, beside them, "
-            f"{', '.join(others)}; keep either split folders or class folders in --data.root"
+            f"{', '.join(others)}; keep either split folders or class folders in `data.root`"
         )
     return [(SPLIT_WORDS[e.name.lower()], Path(e.path)) for e in sides]
 
@@ -69,7 +69,7 @@ def _tops(root: Path) -> list[tuple[str | None, Path]]:
 def _folders(folder: Path) -> list[os.DirEntry[str]]:
     found = [e for e in entries(folder) if is_folder(e)]
     if not found:
-        raise DatasetError(f"{folder} holds no class folder; --data.root wants <root>/<label>/<video>")
+        raise DatasetError(f"{folder} holds no class folder; `data.root` wants <root>/<label>/<video>")
     return found
 
 

@@ -43,13 +43,13 @@ def load_dataset(
             format says.
     """
     if format not in DATASETS:
-        raise DatasetError(f"unknown dataset format --data.format {format}{nearest(format, DATASETS)}")
+        raise DatasetError(f"unknown dataset format `data.format` {format}{nearest(format, DATASETS)}")
     load = DATASETS[format]
     parameters = inspect.signature(load).parameters
     given = {"root": root, "annotations": annotations, "fold": fold}
     for name, value in given.items():
         if value is None and name in parameters and parameters[name].default is inspect.Parameter.empty:
-            raise DatasetError(f"the {format} format needs --data.{name}")
+            raise DatasetError(f"the {format} format needs `data.{name}`")
         if value is not None and name not in parameters:
-            raise DatasetError(f"the {format} format takes no --data.{name}; drop it or change --data.format")
+            raise DatasetError(f"the {format} format takes no `data.{name}`; drop it or change `data.format`")
     return load(**{name: value for name, value in given.items() if value is not None})

@@ -34,8 +34,8 @@ def load_hmdb51(root: Path, annotations: Path, fold: int) -> ClipDataset:
     Raises:
         DatasetError: a list is missing or malformed, or a clip is not there.
     """
-    root = existing_folder(root, "--data.root")
-    annotations = existing_folder(annotations, "--data.annotations")
+    root = existing_folder(root, "`data.root`")
+    annotations = existing_folder(annotations, "`data.annotations`")
     lists = [(file, found) for file in annotations.iterdir() if (found := _LIST.fullmatch(file.name))]
     check_official_fold(annotations, fold, (int(found["fold"]) for _, found in lists))
     actions = {found["action"]: file for file, found in lists if int(found["fold"]) == fold}

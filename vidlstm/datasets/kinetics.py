@@ -79,7 +79,7 @@ def load_kinetics(root: Path, annotations: Path) -> ClipDataset:
         UserWarning: clips that were not downloaded, classes left out because none of theirs was, and files
             of an annotation folder that are no list of labelled clips.
     """
-    root = existing_folder(root, "--data.root")
+    root = existing_folder(root, "`data.root`")
     clips = dict.fromkeys(clip for file in _tables(annotations) for clip in _read(file))
     stems = {stem for clip in clips for stem in (*clip.stems(), clip.youtube_id)}
     videos: defaultdict[str, list[str]] = defaultdict(list)
@@ -89,7 +89,7 @@ def load_kinetics(root: Path, annotations: Path) -> ClipDataset:
     missing = [clip for clip in clips if clip not in found]
     if not found:
         raise DatasetError(
-            f"none of the {len(missing)} clips of {annotations} is under {root}; check --data.root. "
+            f"none of the {len(missing)} clips of {annotations} is under {root}; check `data.root`. "
             f"Looked for names like:{listing(missing[0].stems() if missing else ())}"
         )
     labels = tuple(sorted({record.label for record in found.values()}))
@@ -107,7 +107,7 @@ def _tables(annotations: Path) -> list[Path]:
     if not tables:
         raise DatasetError(
             f"{annotations} holds no CSV file with the columns {', '.join(HEADER.required)}; "
-            "point --data.annotations at the Kinetics CSV file or its folder"
+            "point `data.annotations` at the Kinetics CSV file or its folder"
         )
     if others := [file.name for file in files if file not in tables]:
         warnings.warn(

@@ -38,7 +38,7 @@ def read_list(file: Path) -> Iterator[tuple[str, list[str]]]:
         text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise DatasetError(
-            f"{file} is not there; point --data.annotations at the folder with the official lists"
+            f"{file} is not there; point `data.annotations` at the folder with the official lists"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{file} cannot be read: {error}; download the official lists again") from error
@@ -56,11 +56,11 @@ def check_official_fold(annotations: Path, fold: int, there: Iterable[int]) -> N
     numbers = sorted(set(there))
     if not numbers:
         raise DatasetError(
-            f"{annotations} holds no official split list; point --data.annotations at their folder"
+            f"{annotations} holds no official split list; point `data.annotations` at their folder"
         )
     if fold not in numbers:
         can_be = ", ".join(map(str, numbers))
-        raise DatasetError(f"{annotations} holds no official split {fold}; --data.fold can be {can_be}")
+        raise DatasetError(f"{annotations} holds no official split {fold}; `data.fold` can be {can_be}")
 
 
 def find_clips(root: Path, listed: Iterable[Listed]) -> tuple[ClipRecord, ...]:
@@ -83,6 +83,6 @@ def find_clips(root: Path, listed: Iterable[Listed]) -> tuple[ClipRecord, ...]:
     if missing:
         raise DatasetError(
             f"{len(missing)} of {len(missing) + len(records)} listed clips are not under {root}; check "
-            f"--data.root, or list the clips you have in a CSV (--data.format csv):{listing(missing)}"
+            f"`data.root`, or list the clips you have in a CSV (`data.format csv`):{listing(missing)}"
         )
     return tuple(records)

@@ -90,7 +90,7 @@ class ClipDataset:
 
     def __post_init__(self) -> None:
         if not self.records:
-            raise DatasetError("the dataset holds no clip; check --data.root and --data.annotations")
+            raise DatasetError("the dataset holds no clip; check `data.root` and `data.annotations`")
         twice = [label for label, count in Counter(self.labels).items() if count > 1]
         if twice:
             raise DatasetError(f"labels stand twice in the list of classes: {', '.join(twice)}")
@@ -123,6 +123,6 @@ def check_fold(records: Iterable[ClipRecord], fold: int) -> None:
     """
     folds = sorted({r.fold for r in records if r.fold is not None and r.split != "test"})
     if not folds:
-        raise DatasetError("no clip has a fold; drop --data.fold or add the column 'fold' to the annotations")
+        raise DatasetError("no clip has a fold; drop `data.fold` or add the column 'fold' to the annotations")
     if fold not in folds:
-        raise DatasetError(f"there is no fold {fold}; --data.fold can be {', '.join(map(str, folds))}")
+        raise DatasetError(f"there is no fold {fold}; `data.fold` can be {', '.join(map(str, folds))}")

@@ -51,7 +51,7 @@ def split_records(dataset: ClipDataset, *, fold: int | None, validation_fraction
         UserWarning: one source stands on both sides of a given split, or a class is absent from validation.
     """
     if not 0 <= validation_fraction < 1:
-        raise DatasetError(f"--data.validation_fraction must be in [0, 1), not {validation_fraction}")
+        raise DatasetError(f"`data.validation_fraction` must be in [0, 1), not {validation_fraction}")
     records = sorted(dataset.records, key=_order)
     sides = _given_sides(dataset, records, fold)
     _warn_of_leaks(sides)
@@ -74,7 +74,7 @@ def _given_sides(
     """The sides that the annotations give; everything is training where they say nothing."""
     sides: dict[str, list[ClipRecord]] = {side: [] for side in SPLITS}
     if dataset.official_fold is not None and fold not in (None, dataset.official_fold):
-        raise DatasetError(f"these clips are official split {dataset.official_fold}; --data.fold says {fold}")
+        raise DatasetError(f"these clips are official split {dataset.official_fold}; `data.fold` says {fold}")
     if dataset.official_fold is None and fold is not None:
         check_fold(records, fold)
         for record in records:
@@ -91,7 +91,7 @@ def _given_sides(
     if not sides["train"]:
         raise DatasetError(
             "no clip is marked train; the column 'split' must name training clips too (evaluate takes test "
-            "clips alone with --side all)"
+            "clips alone with `side all`)"
         )
     return sides
 
@@ -155,7 +155,7 @@ def hold_out(
     if not chosen:
         raise DatasetError(
             "nothing can be held out: every class comes from a single group or file; "
-            "add clips from other sources, or set --data.validation_fraction 0"
+            "add clips from other sources, or set `data.validation_fraction 0`"
         )
     out = {id(record) for i in chosen for record in order[i]}
     return [r for r in records if id(r) not in out], [r for r in records if id(r) in out]
@@ -202,7 +202,7 @@ def _check_classes(labels: tuple[str, ...], sides: dict[str, list[ClipRecord]]) 
     if empty := [label for label in labels if label not in trained]:
         raise DatasetError(
             f"empty class, no training clip: {', '.join(empty)}; add clips, hold out less "
-            "(--data.validation_fraction), or take another --data.fold"
+            "(`data.validation_fraction`), or take another `data.fold`"
         )
     absent = [label for label in labels if label not in validated]
     if validated and absent:

@@ -63,7 +63,7 @@ def existing_file(file: Path) -> Path:
     """
     if not file.is_file():
         what = "is a folder, not a file" if file.exists() else "is not there"
-        raise DatasetError(f"{file} {what}; point --data.annotations at the CSV file")
+        raise DatasetError(f"{file} {what}; point `data.annotations` at the CSV file")
     return file
 
 

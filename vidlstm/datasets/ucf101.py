@@ -29,8 +29,8 @@ def load_ucf101(root: Path, annotations: Path, fold: int) -> ClipDataset:
     Raises:
         DatasetError: a list is missing or malformed, names an unknown class, or a clip is not there.
     """
-    root = existing_folder(root, "--data.root")
-    annotations = existing_folder(annotations, "--data.annotations")
+    root = existing_folder(root, "`data.root`")
+    annotations = existing_folder(annotations, "`data.annotations`")
     lists = (re.fullmatch(r"trainlist(\d+)\.txt", file.name) for file in annotations.iterdir())
     check_official_fold(annotations, fold, (int(found[1]) for found in lists if found))
     numbers = _class_numbers(annotations / "classInd.txt")

@@ -335,7 +335,7 @@ def look_up(
 def check_rate(fps: float) -> None:
     """Raises a SettingsError where no frame can be taken at this rate."""
     if not 0 < fps < math.inf:
-        raise SettingsError(f"--sampling.fps must be positive, not {fps}")
+        raise SettingsError(f"`sampling.fps` must be positive, not {fps}")
 
 
 def make_store(

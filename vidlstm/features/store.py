@@ -61,7 +61,7 @@ class FeatureStore:
             ) from error
         if found != self.spec.as_dict():
             raise StoreError(
-                f"{path} does not describe the features asked for; use another --store:\n"
+                f"{path} does not describe the features asked for; use another `store`:\n"
                 f"{side_by_side(self.spec.as_dict(), found)}"
             )
 
@@ -245,7 +245,7 @@ def _telling(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(
-            f"{path} cannot be written: {error.strerror or error}; make room or choose another --store"
+            f"{path} cannot be written: {error.strerror or error}; make room or choose another `store`"
         ) from error
 
 

@@ -51,7 +51,7 @@ def integrated_gradients() -> Any:
     except ImportError as error:
         raise SettingsError(
             "integrated gradients need the inspect extra: pip install 'vidlstm[inspect]' "
-            "(or leave them out: --attribution false)"
+            "(or leave them out: `attribution false`)"
         ) from error
     return IntegratedGradients
 

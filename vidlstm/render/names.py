@@ -30,7 +30,7 @@ def output_stems(paths: Sequence[Path]) -> dict[Path, str]:
         stems = {p: rename(p) if counts.count(s.casefold()) > 1 else s for p, s in stems.items()}
     if len({s.casefold() for s in stems.values()}) < len(stems):
         raise SettingsError(
-            "two videos have one folder name and file name; predict them into different --out"
+            "two videos have one folder name and file name; predict them into different `out`"
         )
     return stems
 
@@ -55,7 +55,7 @@ def check_inputs(files: Iterable[Path], inputs: Collection[str | Path]) -> None:
     read = {_identity(path) for path in inputs} if there else set()
     for file, known in there.items():
         if known in read:
-            raise OutputError(f"{file}: is an input and would be overwritten; choose another --out")
+            raise OutputError(f"{file}: is an input and would be overwritten; choose another `out`")
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:

@@ -152,7 +152,7 @@ class TrackingRun:
     def __init__(self, out: Path, settings: TrackingSettings, device: str | None) -> None:
         self.out, self.ledger = out, out.with_suffix(".json")
         if out.suffix != ".parquet":
-            raise SettingsError(f"--out {out}: a tracks table is a Parquet file; end its name in .parquet")
+            raise SettingsError(f"`out` {out}: a tracks table is a Parquet file; end its name in .parquet")
         if (settings.weights is None) == (not settings.boxes):
             raise SettingsError(NO_SOURCE, setting="weights")
         self._settings, self._parts = settings, out.with_name(f".{out.name}.parts")
@@ -167,7 +167,7 @@ class TrackingRun:
         if settings.boxes:
             if len(settings.boxes) != len(paths):
                 raise SettingsError(
-                    f"--boxes names {len(settings.boxes)} files for {len(paths)} videos; one each"
+                    f"`boxes` names {len(settings.boxes)} files for {len(paths)} videos; one each"
                 )
             return dict(zip(paths, map(Path, settings.boxes), strict=True))
         assert settings.weights is not None

@@ -69,7 +69,7 @@ def _draw(
         path = Path(record["video"])
         target = run.out.parent / f"{stems[path]}_tracks.mp4"
         if target.resolve() == path.resolve():
-            raise VideoError(path, reason="unwritable", detail="it would be overwritten; use another --out")
+            raise VideoError(path, reason="unwritable", detail="it would be overwritten; use another `out`")
         if record["key"] in run.new or not target.is_file():
             rows = table.filter(polars.col("video") == record["video"])
             with open_video(path, decoder=settings.decoder, image_fps=settings.image_fps) as reader:

@@ -54,7 +54,7 @@ class Yolo(Family):
         """
         if part.weights in (None, RANDOM):
             raise WeightsError(
-                f"{part.name} needs --backbone.weights FILE.pt; YOLO weights are neither drawn nor fetched"
+                f"{part.name} needs `backbone.weights FILE.pt`; YOLO weights are neither drawn nor fetched"
             )
         return _build(part.name, load_yolo(str(part.weights), trust=settings.trust), settings.size)
 
@@ -95,7 +95,7 @@ class Describe(nn.Module):
 def _build(name: str, model: YoloModel, size: int | None) -> Network:
     side = model.side if size is None else size
     if side < model.stride or side % model.stride:
-        raise SettingsError(f"--backbone.size {side}: {model.path.name} takes multiples of {model.stride}")
+        raise SettingsError(f"`backbone.size` {side}: {model.path.name} takes multiples of {model.stride}")
     module, describe, settings = _parts(name, model, side)
     return Network(
         name=name,

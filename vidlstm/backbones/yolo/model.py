@@ -93,7 +93,7 @@ def _read(path: Path, *, trust: bool) -> Any:
         raise WeightsError(
             f"{path} is refused: a .pt file is a pickle and can run any code on this computer, and this one "
             f"names {', '.join(shells.refused[:5])}, which no plain YOLO network needs. If you know who made "
-            "it, give --backbone.trust true (--trust true to track and predict)"
+            "it, give `backbone.trust true` (`trust true` to track and predict)"
         )
     try:
         if shells.refused:
