@@ -62,9 +62,13 @@ def test_track_stays_at_home(tmp_path: Path, source: str) -> None:
     clip, boxes = make_clip(tmp_path / "a.mp4"), det(tmp_path / "det.txt")
     given = ["--boxes", boxes] if source == "boxes" else ["--weights", WEIGHTS]
     out = tmp_path / "out"
-    for tracker in ("bytetrack", "botsort"):
-        done = run(out, "track", clip, *given, "--tracker", tracker, "--out", out / "t.parquet", "--video")
-        assert done.returncode == 0, done.stderr
+    both = [
+        ["track", clip, *given, "--tracker", tracker, "--out", out / "t.parquet", "--video"]
+        for tracker in ("bytetrack", "botsort")
+    ]
+    done = run(out, *both[0], AND, *both[1])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("1 videos tracked") == 2
     assert sorted(p.name for p in out.iterdir()) == ["a_tracks.mp4", "t.json", "t.parquet"]
 
 
