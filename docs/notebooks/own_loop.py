@@ -106,6 +106,12 @@ accuracy = (guesses_B == targets_B).float().mean().item()
 print(f"accuracy {accuracy:.2f} on {len(testing)} clips of people it has not seen")
 
 # %% [markdown]
+# ```
+# accuracy 0.96 on 49 clips of people it has not seen
+# ```
+#
+# On figures drawn before quiet walls that is enough; real videos want a network that knows more.
+#
 # ## A checkpoint
 #
 # `save_card` writes the weights and a card that says what made the features, how long a window is, and what

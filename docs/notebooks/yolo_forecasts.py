@@ -30,7 +30,8 @@ import vidlstm
 tracks = out / "tracks.parquet"
 tracking = vidlstm.track(videos, out=tracks, settings=find)
 table = polars.read_parquet(tracks)
-print(table.group_by("video", "track_id").len("boxes").sort("boxes", descending=True).head())
+boxes = table.group_by("video", "track_id").len("boxes")
+print(boxes.sort("boxes", descending=True).head())
 print(*tracking.failures, sep="\n")
 
 # %% [markdown]
@@ -58,7 +59,7 @@ metrics = vidlstm.train(
     seed=0,
 )
 for name, row in {"LSTM": metrics, **metrics["baselines"]}.items():
-    print(f"{row['ade']:.3f} box heights off on average, {row['fde']:.3f} at the end  {name}")
+    print(f"{row['ade']:.3f} box heights off, {row['fde']:.3f} at the end  {name}")
 
 # %% [markdown]
 # People mostly go straight on, so constant velocity is hard to beat. Where the LSTM does not beat it, there
@@ -82,7 +83,8 @@ done = vidlstm.predict(
 print(found)
 for forecast in found.forecasts[:3]:
     x, y = forecast.path_PC[-1, :2]
-    print(f"track {forecast.track_id}, seen until {forecast.moment_seconds:.1f} s: near ({x:.0f}, {y:.0f})")
+    ahead_seconds = len(forecast.path_PC) * forecast.seconds_per_step
+    print(f"track {forecast.track_id}: near ({x:.0f}, {y:.0f}) in {ahead_seconds:.1f} s")
 print(*done.files, *done.failures, sep="\n")
 
 # %% [markdown]
