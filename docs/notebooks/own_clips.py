@@ -68,7 +68,7 @@ for name, row in {"LSTM": report, **report["baselines"]}.items():
 # ```
 # 1.00  LSTM
 # 0.14  majority_class
-# 0.82  logistic_regression_on_mean_features
+# 0.80  logistic_regression_on_mean_features
 # ```
 #
 # ## Use it
@@ -83,6 +83,16 @@ for s in prediction.segments:
     print(f"{s.start_seconds:5.1f} to {s.end_seconds:5.1f} s  {s.label}  {s.probability:.2f}")
 
 # %% [markdown]
+# ```
+#   0.0 to   3.3 s  walk  0.83
+#   3.3 to   8.5 s  wave  0.83
+#   8.5 to  10.2 s  sit_down  0.67
+#  10.2 to  12.5 s  stand_up  0.63
+#  12.5 to  17.0 s  punch  0.75
+#  17.0 to  21.4 s  jumping_jack  0.81
+#  21.4 to  25.7 s  pick_up  0.81
+# ```
+#
 # Segments are what is left when overlapping windows are merged. The windows themselves are arrays:
 
 # %%
