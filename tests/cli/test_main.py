@@ -118,7 +118,8 @@ def test_print_config_is_yaml_that_can_be_read_back(
 
 def test_lightning_is_quiet_whenever_it_is_imported() -> None:
     code = (
-        "from vidlstm.cli.progress import quieten_lightning; quieten_lightning(); import logging, lightning; "
+        "from vidlstm.training.trainer import quieten_lightning; quieten_lightning(); "
+        "import logging, lightning; "
         "print(logging.getLogger('lightning.pytorch').getEffectiveLevel())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidlstm.cli.parsing import add_device, new_parser, parse
-from vidlstm.cli.progress import ExtractionBar, quieten_lightning
+from vidlstm.cli.progress import ExtractionBar
 from vidlstm.structures import Progress
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--figures", type=int, default=36, help="how many people are drawn")
     add_device(parser)
     settings = parse(parser, argv)
-    quieten_lightning()
 
     from rich.console import Console
 

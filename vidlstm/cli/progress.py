@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
-import warnings
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rich.console import Console
@@ -108,23 +106,6 @@ class TrackingBar(_Bar):
         done = report.tracked + report.found + failed
         rates = f"{report.frames} frames  {report.frames / self._seconds:.1f} frames/s"
         self._show(done, total, rates, working=report.frames > 0, visible=True)
-
-
-def speaks() -> bool:
-    """Whether this process prints; of several that train together only the first does."""
-    from lightning.pytorch.utilities import rank_zero_only
-
-    return not getattr(rank_zero_only, "rank", 0)
-
-
-def quieten_lightning() -> None:
-    """Leaves Lightning's warnings, without its remarks on hardware and on other products."""
-    silent = not speaks()  # imports Lightning, which sets its own levels when it is imported
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", r"`isinstance\(treespec", FutureWarning)  # Lightning's, of torch 2.15
-    if silent:
-        warnings.simplefilter("ignore")
 
 
 class _Report(Protocol):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.cli.parsing import add_device, add_store, new_parser, parse, section_fields
-from vidlstm.cli.progress import ExtractionBar, quieten_lightning, show_lines, speaks
+from vidlstm.cli.progress import ExtractionBar, show_lines
 from vidlstm.settings import TRAINER_DEFAULTS, Seed
 from vidlstm.structures import Progress
 from vidlstm.tasks import TASKS, naming_the_task, task_named
@@ -68,8 +68,8 @@ def run(argv: Sequence[str]) -> int:
     task = task_named(chosen_task(argv))
     with naming_the_task(task.name):
         settings = parse(train_parser(task), argv)
-    quieten_lightning()
 
+    from vidlstm.training.trainer import speaks
     from vidlstm.verbs.train import train
 
     with ExtractionBar() as bar:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from vidlstm.cards import card_from, read_checkpoint
 from vidlstm.devices import AUTO, resolve_device
@@ -119,3 +122,17 @@ def resumable(path: Path, card: Card, keys: Sequence[str]) -> Path:
             f"`out`:\n{side_by_side({k: ours.get(k) for k in other}, {k: theirs.get(k) for k in other})}"
         )
     return path
+
+
+def speaks() -> bool:
+    """Whether this process prints; of several that train together only the first does."""
+    return not getattr(rank_zero_only, "rank", 0)
+
+
+def quieten_lightning() -> None:
+    """Leaves Lightning's warnings, without its remarks on hardware and on other products."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", r"`isinstance\(treespec", FutureWarning)  # Lightning's, of torch 2.15
+    if not speaks():
+        warnings.simplefilter("ignore")

@@ -15,7 +15,7 @@ from vidlstm.files import write_json
 from vidlstm.settings import Number, Seed, settings_from, value_from
 from vidlstm.tasks import naming_the_task, task_named
 from vidlstm.tasks.base import Run
-from vidlstm.training.trainer import build_trainer, extracts, resumable
+from vidlstm.training.trainer import build_trainer, extracts, quieten_lightning, resumable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +69,7 @@ def train(
     seed = value_from(Seed, seed, name="seed")
     chosen.check(settings)
     place = str(resolve_device(device))
+    quieten_lightning()
     seed_everything(seed, workers=True, verbose=False)
     keep_freed_memory(KEPT_MEGABYTES)
     epochs = {} if max_epochs is None else {"max_epochs": value_from(Number, max_epochs, name="max_epochs")}
