@@ -21,13 +21,19 @@ if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
 
 
+_LOCK = threading.Lock()
+
+
 class Lanes:
-    """Threads that run batches through one backbone. They are started at once, and end with it.
+    """Threads that run batches through one backbone.
 
     Attributes:
         most_under_way: batches worth having here at once. One more than there are threads, so that none is
             idle while its features are filed, and half as many again for when one is slower than the rest.
     """
+
+    _open = 0
+    """Lanes on the CPU in this process: until the last is closed, MKL takes one thread, or bits would change."""
 
     def __init__(self, backbone: Backbone, batch_size: int) -> None:
         self._backbone = backbone
@@ -38,16 +44,8 @@ class Lanes:
         self._executor = ThreadPoolExecutor(threads, "backbone", initializer=self._start)
         if self._on_cpu:
             keep_freed_memory()
-        self._start_all(threads)
-
-    def _start_all(self, threads: int) -> None:
-        started = threading.Barrier(threads + 1)
-        for _ in range(threads):
-            self._executor.submit(started.wait)
-        started.wait()
-        if self._on_cpu:
-            # What the lanes set is also the default of threads started from now on.
-            torch.set_num_threads(torch.get_num_threads())
+            with _LOCK:
+                Lanes._open += 1
 
     def _start(self) -> None:
         if self._on_cpu:
@@ -82,3 +80,9 @@ class Lanes:
     def close(self) -> None:
         """Waits for the batches being run and drops those that wait."""
         self._executor.shutdown(cancel_futures=True)
+        if self._on_cpu:
+            with _LOCK:
+                Lanes._open -= 1
+                if not Lanes._open:
+                    # What the lanes set is also MKL's number, and the default of threads started from now on.
+                    torch.set_num_threads(torch.get_num_threads())

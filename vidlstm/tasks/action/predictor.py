@@ -53,7 +53,8 @@ class ActionPredictor(Predictor):
         super().__init__(trained.path, trained.card, settings)
         self.labels, self.backbone = trained.card.labels, backbone
         self.model = trained.model.to(backbone.device)
-        self._lanes = Lanes(backbone, settings.backbone.batch_size)
+        on_cpu = backbone.device.type == "cpu"  # there lanes are cheap, and change settings of the process
+        self._lanes = None if on_cpu else Lanes(backbone, settings.backbone.batch_size)
         self.windows = WindowClassifier(
             self.model,
             self.labels,
@@ -85,6 +86,7 @@ class ActionPredictor(Predictor):
             fps=self.card.fps,
             decoder=sampling.decoder,
             image_fps=rate_of(fps) if in_memory else fps or self.card.image_fps,
+            batch_size=self.settings.backbone.batch_size,
             lanes=self._lanes,
         )
 
