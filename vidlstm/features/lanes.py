@@ -33,7 +33,7 @@ class Lanes:
     """
 
     _open = 0
-    """Lanes on the CPU in this process: until the last is closed, MKL takes one thread, or bits would change."""
+    """Lanes on the CPU in this process; until the last is closed MKL takes one thread, or bits change."""
 
     def __init__(self, backbone: Backbone, batch_size: int) -> None:
         self._backbone = backbone
