@@ -93,13 +93,13 @@ def any_of(name: str, kinds: Iterable[type[Any]]) -> type[Any]:
         name: of the class.
         kinds: settings dataclasses; a field that several have may be what any of them takes.
     """
-    from docstring_parser import parse_from_object
+    from docstring_parser import parse as parse_docstring
 
     types: dict[str, Any] = {}
     words: dict[str, str] = {}
     for kind in kinds:
         for owner in kind.__mro__[:-1]:
-            for parameter in parse_from_object(owner).params:
+            for parameter in parse_docstring(owner.__doc__ or "").params:
                 words.setdefault(parameter.arg_name, " ".join((parameter.description or "").split()))
         for field, hint in get_type_hints(kind, include_extras=True).items():
             types[field] = types[field] | hint if field in types else hint | None
