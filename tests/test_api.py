@@ -171,6 +171,43 @@ def test_a_network_of_ones_own_loop_is_predicted_with(clip: Path, clips: Path, t
         vidlstm.save_card(tmp_path / "o", net, labels=labels[:3], backbone=backbone, window_seconds=1)
 
 
+def test_a_checkpoint_that_claims_more_than_it_holds_is_refused(run: Path, tmp_path: Path) -> None:
+    """A tensor of stride 0 claims any size with a few bytes; one that is not a number predicts nothing."""
+    honest = torch.load(run, weights_only=True)
+    name = next(key for key, value in honest["state_dict"].items() if value.ndim == 2)
+    shape = honest["state_dict"][name].shape
+    for value in (torch.zeros(1).expand(shape), torch.full(shape, torch.nan), torch.zeros(shape).to_sparse()):
+        torch.save({**honest, "state_dict": {**honest["state_dict"], name: value}}, tmp_path / "c.ckpt")
+        with pytest.raises(VidlstmError, match="is not a whole array of finite numbers"):
+            vidlstm.load(tmp_path / "c.ckpt")
+
+
+def test_a_window_of_no_length_asks_for_no_memory(run: Path, tmp_path: Path) -> None:
+    honest = torch.load(run, weights_only=True)
+    card = {**honest["vidlstm"], "window_seconds": 1e-9}
+    torch.save({**honest, "vidlstm": card}, tmp_path / "c.ckpt")
+    model = vidlstm.load(tmp_path / "c.ckpt", device="cpu")
+    assert len(model.predict(np.zeros((30, 1280), np.float32), fps=10).window_start_seconds) <= 30
+
+
+def test_no_output_takes_the_place_of_what_is_read(
+    clip: Path, clips: Path, run: Path, tmp_path: Path
+) -> None:
+    from vidlstm.cli.main import main
+
+    copy = tmp_path / "clip.mp4"
+    copy.write_bytes(clip.read_bytes())
+    argv = ["extract", str(copy), "--store", str(tmp_path / "s"), "--failures", str(copy)]
+    assert main([*argv, "--backbone.name", "efficientnet_lite0", "--device", "cpu"]) == 2
+    assert copy.read_bytes() == clip.read_bytes()
+    annotations = tmp_path / "e" / "predictions.csv"
+    annotations.parent.mkdir()
+    annotations.write_text(f"path,label\n{clip},{clip.parent.name}\n")
+    with pytest.raises(OutputError, match="is an input and would be overwritten"):
+        vidlstm.evaluate(run, out=annotations.parent, data={"format": "csv", "annotations": annotations})
+    assert annotations.read_text().startswith("path,label")
+
+
 def _backbone() -> Any:
     from vidlstm.backbones.build import build_backbone
     from vidlstm.settings import BackboneSettings
@@ -203,7 +240,13 @@ def test_a_predictor_used_a_hundred_times_does_not_grow(model: Any) -> None:
     [
         (lambda run, clip: vidlstm.load(run, tracking={"confidence": 0.5}), "`confidence` has no effect"),
         (lambda run, clip: vidlstm.load(run, every=3), "`every` has no effect"),
-        (lambda run, clip: vidlstm.load(run, windoww={}), "`windoww` has no effect"),
+        (lambda run, clip: vidlstm.load(run, windoww={}), "did you mean 'window'"),
+        (lambda run, clip: vidlstm.load(run, window=3), "`window` takes settings"),
+        (lambda run, clip: vidlstm.load(run, backbone="resnet18"), "trained on efficientnet_lite0"),
+        (lambda run, clip: vidlstm.train("action", out="x", model="lstm"), "`model` takes settings"),
+        (lambda run, clip: vidlstm.train("action", data=clip.parent, out=run), "is a file, not a folder"),
+        (lambda run, clip: vidlstm.train("action", out="x", trainer={"max_epoch": 1}), "`trainer`"),
+        (lambda run, clip: vidlstm.predict(run, clip, out="x", outputz=["csv"]), "is called outputz"),
         (lambda run, clip: vidlstm.load(run, window={"seconds": -1}), "`window.seconds` must be greater"),
         (lambda run, clip: vidlstm.load(run, device="cuda:77"), "cuda:77"),
         (lambda run, clip: vidlstm.load(run.parent), "is a folder; give the checkpoint in it"),
@@ -229,6 +272,18 @@ def test_frames_without_a_rate_and_of_a_wrong_kind_are_refused(model: Any) -> No
         model.predict(frames.astype(np.float32), fps=10)
     with pytest.raises(ValueError, match=r"\(T, 1280\)"):
         model.predict(np.zeros((4, 7), np.float32), fps=10)
+    with pytest.raises(ValueError, match="one array"):
+        model.predict(list(frames), fps=10)
+    for fps in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="fps is a rate"):
+            model.predict(np.zeros((4, 1280), np.float32), fps=fps)
+    with pytest.raises(VidlstmError, match="not numbers"):
+        model.predict(np.full((4, 1280), np.nan), fps=10)
+    falling = vidlstm.FeatureSequence(np.zeros((3, 1280), np.float16), np.array([0.0, 2.0, 1.0]))
+    with pytest.raises(ValueError, match="must rise"):
+        model.predict(falling)
+    with pytest.warns(UserWarning, match="trained on 10"):
+        model.predict(np.zeros((9, 1280), np.float32), fps=100)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert model.predict(frames, fps=10).segments

@@ -196,9 +196,25 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(card, dict) or not isinstance(state, dict):
         raise CheckpointError(f"{path} was not written by vidlstm train: it has no {CARD!r} card")
     weights = {str(k).removeprefix(MODEL): v for k, v in state.items() if str(k).startswith(MODEL)}
+    if broken := [name for name, value in weights.items() if not _is_whole(value)]:
+        raise CheckpointError(f"{path} is damaged: {broken[0]} is not a whole array of finite numbers")
     epoch = content.get("epoch")
     plain = _migrated(dict(card), path)
     return Checkpoint(path, plain["task"], plain, weights, epoch if isinstance(epoch, int) else -1)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether a weight is a dense tensor with a number of its own in each place, and none that is not finite.
+
+    A few bytes can claim any size: a stride of 0, or a sparse tensor.
+    """
+    import torch
+
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.device.type != "cpu":
+        return False
+    if value.untyped_storage().nbytes() < value.numel() * value.element_size():
+        return False
+    return not value.is_floating_point() or bool(torch.isfinite(value).all())
 
 
 def _why(error: Exception) -> str:

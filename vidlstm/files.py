@@ -9,6 +9,7 @@ import csv
 import json
 import math
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,7 +31,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
         OutputError: the file cannot be written.
     """
     target = Path(path)
-    temporary = target.with_name(f".{crc32(target.name.encode()):08x}.{os.getpid()}.part{target.suffix}")
+    mine = f"{os.getpid()}-{threading.get_ident():x}"
+    temporary = target.with_name(f".{crc32(target.name.encode()):08x}.{mine}.part{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -92,3 +94,17 @@ def plain_json(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return str(value) if isinstance(value, Path) else value
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder for outputs.
+
+    Raises:
+        OutputError: it is a file, or may not be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: no folder can be made here: {error.strerror}; choose another `out`"
+        ) from error

@@ -442,9 +442,7 @@ def settings_from(kind: type[S], given: S | Mapping[str, Any] | str | Path | Non
     Raises:
         SettingsError: a name is unknown, or a value is not what the field's type says.
     """
-    if isinstance(given, str | Path):
-        given = {SHORTHAND[section]: given}
-    values = asdict(given) if is_dataclass(given) else dict(given or {})  # type: ignore[arg-type]
+    values = by_name(given, section)
     known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     for name in values.keys() - known:
         full = dotted(section, name)
@@ -456,6 +454,22 @@ def settings_from(kind: type[S], given: S | Mapping[str, Any] | str | Path | Non
     except ValidationError as error:
         raise first_mistake(error, section) from None
     return checked
+
+
+def by_name(given: Any, section: str) -> dict[str, Any]:
+    """Settings by name, however they were given; of a settings object all of them.
+
+    Raises:
+        SettingsError: it is neither settings, nor a mapping, nor a word where one is taken.
+    """
+    if isinstance(given, str | Path) and section in SHORTHAND:
+        return {SHORTHAND[section]: given}
+    if is_dataclass(given) and not isinstance(given, type):
+        return asdict(given)
+    if given is None or isinstance(given, Mapping):
+        return dict(given or {})
+    name = section or "tracking"
+    raise SettingsError(f"`{name}` takes settings, or a dict of some, not {given!r}", setting=name)
 
 
 def value_from(kind: Any, given: Any, *, name: str) -> Any:

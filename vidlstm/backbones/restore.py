@@ -82,7 +82,7 @@ def _known_parts(spec: dict[str, Any], weights_source: str, weights: str | None)
             for part, own, place in zip(parts, specs, places, strict=True)
         ]
         whole = spec["dtype"] in DTYPES and spec["frame"][2] in FITS
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise WeightsError(f"what the checkpoint says of its backbone is damaged: {error!r}") from error
     if not whole:
         raise WeightsError(f"the checkpoint's backbone has dtype {spec['dtype']!r}, frame {spec['frame']!r}")

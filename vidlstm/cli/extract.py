@@ -27,8 +27,13 @@ def run(argv: Sequence[str]) -> int:
     parser.add_class_arguments(SamplingSettings, "sampling")
     settings = parse(parser, argv)
 
+    from vidlstm.datasets.videos import find_videos
     from vidlstm.files import write_csv
+    from vidlstm.render.names import check_inputs
     from vidlstm.verbs.extract import extract_to_store
+
+    if settings.failures is not None:
+        check_inputs([settings.failures], find_videos(settings.paths))
 
     with ExtractionBar() as bar:
         report = extract_to_store(

@@ -8,6 +8,9 @@ import numpy as np
 
 from vidlstm.structures import Segment
 
+MOST_WINDOWS = 1_000_000
+"""Eleven days at one a second; a stride too small for that is taken as the one that gives so many."""
+
 
 def window_rows(
     timestamps_seconds: np.ndarray, seconds: float, stride_seconds: float
@@ -43,6 +46,8 @@ def window_rows(
 def window_starts(first: float, end: float, seconds: float, stride_seconds: float) -> np.ndarray:
     """When each window begins, ``(W,)``; the last is moved back to end with the video."""
     last_start = max(first, end - seconds)
+    # A stride far below any step would ask for more windows than there can be different ones.
+    stride_seconds = max(stride_seconds, (last_start - first) / MOST_WINDOWS)
     count = int(np.ceil((last_start - first) / stride_seconds - 1e-9)) + 1
     starts: np.ndarray = np.minimum(first + stride_seconds * np.arange(count), last_start)
     return starts

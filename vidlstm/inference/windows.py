@@ -96,7 +96,7 @@ class WindowClassifier:
                 minimum_seconds=self.cut.minimum_seconds,
                 end_seconds=float(ends[-1]),
             ),
-            produced_by=self._produced_by,
+            produced_by=dict(self._produced_by),
             truncated=sequence.truncated,
         )
 

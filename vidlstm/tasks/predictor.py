@@ -145,8 +145,10 @@ def rate_of(fps: float | None) -> float:
     """The rate of an array.
 
     Raises:
-        ValueError: it is not given.
+        ValueError: it is not given, or is none.
     """
     if fps is None:
         raise ValueError("frames in memory have no clock of their own; say how many a second: fps=25")
-    return fps
+    if not 1e-3 <= fps <= 1e6:
+        raise ValueError(f"fps is a rate, from 0.001 to a million a second, not {fps}")
+    return float(fps)

@@ -11,13 +11,14 @@ import torch
 from lightning import Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from vidlstm.cards import card_from, read_checkpoint
 from vidlstm.devices import AUTO, resolve_device
-from vidlstm.errors import CheckpointError, OutputError, side_by_side
+from vidlstm.errors import CheckpointError, OutputError, SettingsError, side_by_side
 from vidlstm.files import atomic
 from vidlstm.settings import TRAINER_DEFAULTS
 
@@ -76,7 +77,10 @@ def build_trainer(
     chosen.append(ModelCheckpoint(out, "last", enable_version_counter=False))
     if arguments.get("logger") in (None, True):
         arguments["logger"] = CSVLogger(out, name="", version="")
-    return Trainer(callbacks=chosen, **arguments)
+    try:
+        return Trainer(callbacks=chosen, **arguments)
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        raise SettingsError(f"`trainer`: {error}", setting="trainer") from error
 
 
 def _placed(device: str | torch.device | None) -> dict[str, Any]:

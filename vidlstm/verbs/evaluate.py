@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
-from vidlstm.files import write_json
-from vidlstm.settings import SHORTHAND, BackboneSettings, SamplingSettings, dotted, settings_from
+from vidlstm.files import make_folder, write_json
+from vidlstm.render.names import check_inputs
+from vidlstm.settings import BackboneSettings, SamplingSettings, by_name, dotted, settings_from
 from vidlstm.tasks import open_checkpoint, tasks_with
 from vidlstm.tasks.base import Run, Scoring
 from vidlstm.verbs.load import refuse_other_backbone
-from vidlstm.verbs.predict import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,11 +62,13 @@ def evaluate(
         raise SettingsError(
             f"`side {side}` is not for {task.name}{nearest(side, task.sides)}", setting="side"
         )
-    given = _by_name(data, "data")
+    given = by_name(data, "data")
     for section, values in (("data", given), ("backbone", backbone), ("sampling", sampling)):
-        refuse_without_effect(task.name, section, _by_name(values, section))
+        refuse_without_effect(task.name, section, by_name(values, section))
     refuse_other_backbone(trained.card, backbone)
     make_folder(Path(out))
+    outputs = [Path(out) / name for name in ("report.json", "predictions.csv")]
+    check_inputs(outputs, [path for path in (given.get("annotations"), given.get("root")) if path])
     scoring = Scoring(
         given,
         side,
@@ -88,10 +89,3 @@ def refuse_without_effect(task: str, section: str, given: Mapping[str, Any]) -> 
             raise SettingsError(
                 f"leave out `{name}`: it has no effect on a checkpoint of {task}", setting=name
             )
-
-
-def _by_name(settings: Any, section: str) -> dict[str, Any]:
-    """Settings by name; of a settings object all of them."""
-    if isinstance(settings, str | Path):
-        return {SHORTHAND[section]: settings}
-    return asdict(settings) if is_dataclass(settings) else dict(settings or {})  # type: ignore[arg-type]

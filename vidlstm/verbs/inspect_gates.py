@@ -12,7 +12,7 @@ from vidlstm.datasets.segments import read_segments
 from vidlstm.devices import resolve_device
 from vidlstm.errors import VideoError
 from vidlstm.features.extract import fill_store, make_store, store_folder
-from vidlstm.files import atomic
+from vidlstm.files import atomic, make_folder
 from vidlstm.inference.attribution import (
     Attribution,
     DeletionCheck,
@@ -27,7 +27,6 @@ from vidlstm.tasks import open_checkpoint
 from vidlstm.tasks.action.predictor import ActionPredictor
 from vidlstm.tasks.action.task import ActionTask
 from vidlstm.verbs.load import predict_settings
-from vidlstm.verbs.predict import make_folder
 from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import torch
 
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError
-from vidlstm.files import write_csv
+from vidlstm.files import make_folder, write_csv
 from vidlstm.inference.lag_gradients import lag_gradients
 from vidlstm.models.cells import CELLS
 from vidlstm.models.fusion import streams_of
@@ -18,7 +18,6 @@ from vidlstm.models.recurrent import RecurrentEncoder
 from vidlstm.render.plot.gradients import plot_lag_gradients
 from vidlstm.tasks import TASKS, open_checkpoint
 from vidlstm.verbs.inspect_gates import action_predictor, video_features
-from vidlstm.verbs.predict import make_folder
 
 if TYPE_CHECKING:
     import numpy as np

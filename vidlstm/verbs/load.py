@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from vidlstm.backbones.base import Backbone
 from vidlstm.backbones.plugins import is_import_path
 from vidlstm.devices import resolve_device
-from vidlstm.errors import SettingsError
-from vidlstm.settings import PredictSettings, settings_from
+from vidlstm.errors import SettingsError, nearest
+from vidlstm.settings import PredictSettings, by_name, settings_from
 from vidlstm.tasks import open_checkpoint
 
 if TYPE_CHECKING:
@@ -49,9 +49,11 @@ def load(
     if backbone is not None and network is None:
         given["backbone"] = backbone
         refuse_other_backbone(trained.card, backbone)
+    if network is not None and "backbone" not in task.used:
+        raise SettingsError(f"`backbone` has no effect on a checkpoint of {task.name}", setting="backbone")
     refuse_without_effect(task, given)
     if "tracking" in task.used:
-        given["tracking"] = {**task.tracking_defaults(trained.card), **_plain(given.get("tracking"))}
+        given["tracking"] = {**task.tracking_defaults(trained.card), **by_name(given.get("tracking"), "")}
     return task.predictor(trained, predict_settings(given), device=device, backbone=network)
 
 
@@ -61,7 +63,7 @@ def refuse_other_backbone(card: Any, backbone: Any) -> None:
     Only the place of code from outside the package may be given, ``package.module:function``: a checkpoint
     cannot have it imported.
     """
-    name = backbone.get("name") if isinstance(backbone, Mapping) else None
+    name = by_name(backbone, "backbone").get("name") if isinstance(backbone, Mapping | str) else None
     trained = getattr(card, "backbone", {}).get("backbone")
     if name and name != trained and not is_import_path(name):
         raise SettingsError(
@@ -85,12 +87,13 @@ def predict_settings(given: dict[str, Any]) -> PredictSettings:
 
 def refuse_without_effect(task: Task[Any, Any], given: dict[str, Any]) -> None:
     """Raises a SettingsError where an option means nothing to the checkpoint's task."""
+    known = {f.name for f in fields(PredictSettings)}
     for section, value in given.items():
+        if section not in known:
+            raise SettingsError(f"no setting is called {section}{nearest(section, known)}", setting=section)
         if section not in task.used:
-            within = next(iter(_plain(value)), "") if section not in ("every", "homography") else ""
-            name = within if section == "tracking" else f"{section}.{within}" if within else section
+            within = next(iter(value), "") if isinstance(value, Mapping) else ""
+            name = (
+                within if section == "tracking" and within else f"{section}.{within}" if within else section
+            )
             raise SettingsError(f"`{name}` has no effect on a checkpoint of {task.name}", setting=name)
-
-
-def _plain(settings: Any) -> dict[str, Any]:
-    return dict(settings) if isinstance(settings, dict) else vars(settings) if settings else {}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.errors import OutputError, VideoError
+from vidlstm.files import make_folder
 from vidlstm.render.names import check_inputs
 from vidlstm.render.sinks import check_outputs, outputs_of, suffixes, write_outputs
 from vidlstm.structures import Failure
@@ -93,17 +94,3 @@ def _write(
         report.files += error.written
         about = Path(getattr(outcome.prediction, "video", outcome.stem))
         report.failures.append(Failure(about, "unwritable", str(error)))
-
-
-def make_folder(folder: Path) -> None:
-    """Makes a folder for outputs.
-
-    Raises:
-        OutputError: it is a file, or may not be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: no folder can be made here: {error.strerror}; choose another `out`"
-        ) from error

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vidlstm.cards import CARD, MODEL, ActionCard
+from vidlstm.backbones.base import Backbone
+from vidlstm.cards import CARD, MODEL, ActionCard, card_from
 from vidlstm.errors import OutputError, SettingsError
 from vidlstm.files import atomic
 from vidlstm.models.classifier import SequenceClassifier
@@ -15,8 +16,6 @@ from vidlstm.settings import ActionModelSettings, Positive, settings_from, value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from vidlstm.backbones.base import Backbone
 
 
 def save_card(
@@ -56,6 +55,10 @@ def save_card(
     target = Path(path)
     if target.exists() and not overwrite:
         raise OutputError(f"{target} is there already; give another path, or overwrite=True")
+    if not isinstance(model, SequenceClassifier) or not isinstance(backbone, Backbone):
+        raise SettingsError("save_card takes a SequenceClassifier and the Backbone that made its features")
+    if isinstance(labels, str) or len(set(labels)) < len(labels):
+        raise SettingsError(f"labels are different names, one a class, not {labels!r}")
     settings = dict(model.settings)
     width, classes = settings.pop("feature_dim"), settings.pop("num_classes")
     if width != backbone.feature_dim or classes != len(labels):
@@ -74,6 +77,7 @@ def save_card(
         window_seconds=value_from(Positive, window_seconds, name="window_seconds"),
         model=settings_from(ActionModelSettings, settings, section="model"),
     )
+    card_from(ActionCard, card.as_plain(), str(target))  # else it could not be loaded
     content: dict[str, Any] = {
         "state_dict": {f"{MODEL}{name}": value.cpu() for name, value in model.state_dict().items()},
         CARD: card.as_plain(),

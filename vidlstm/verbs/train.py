@@ -10,7 +10,7 @@ from lightning import seed_everything
 
 from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.devices import resolve_device
-from vidlstm.errors import SettingsError, nearest
+from vidlstm.errors import OutputError, SettingsError, nearest
 from vidlstm.files import write_json
 from vidlstm.settings import Number, Seed, settings_from, value_from
 from vidlstm.tasks import naming_the_task, task_named
@@ -69,6 +69,8 @@ def train(
     seed = value_from(Seed, seed, name="seed")
     chosen.check(settings)
     place = str(resolve_device(device))
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out} is a file, not a folder; choose another `out`")
     quieten_lightning()
     seed_everything(seed, workers=True, verbose=False)
     keep_freed_memory(KEPT_MEGABYTES)

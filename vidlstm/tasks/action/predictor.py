@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from vidlstm.datasets.videos import find_videos
 from vidlstm.features.extract import fill_store, make_store, store_folder
 from vidlstm.features.in_process import features_of_video
 from vidlstm.features.lanes import Lanes
+from vidlstm.features.store import storable
 from vidlstm.inference.windows import Cut, WindowClassifier
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.structures import FeatureSequence
@@ -76,8 +78,12 @@ class ActionPredictor(Predictor):
         if isinstance(source, FeatureSequence):
             return self._checked(source)
         if isinstance(source, np.ndarray) and source.ndim == 2:
+            if not np.isrealobj(source) or source.dtype == object:
+                raise ValueError(f"features are real numbers, not {source.dtype}")
             times = np.arange(len(source)) / rate_of(fps)
-            return self._checked(FeatureSequence(source.astype(np.float16), times))
+            return self._checked(FeatureSequence(storable(source, NAME), times))
+        if not isinstance(source, str | Path | np.ndarray):
+            raise ValueError(f"frames are one array, RGB uint8 (T, H, W, 3): {type(source).__name__} given")
         in_memory = isinstance(source, np.ndarray)
         sampling = self.settings.sampling
         return features_of_video(
@@ -94,6 +100,15 @@ class ActionPredictor(Predictor):
         width = sequence.features.shape[1]
         if width != self.card.feature_dim:
             raise ValueError(f"features are (T, {self.card.feature_dim}) here, not (T, {width})")
+        times = sequence.timestamps_seconds
+        if not np.isfinite(sequence.features).all() or not np.isfinite(times).all():
+            raise ValueError("features and their times must be finite numbers")
+        if len(times) > 1 and not (np.diff(times) > 0).all():
+            raise ValueError("the times of features must rise")
+        if len(times) > 2 and (rate := 1 / float(np.median(np.diff(times)))) > 1.5 * self.card.fps:
+            warnings.warn(
+                f"features at {rate:.3g} a second; the network was trained on {self.card.fps:g}", stacklevel=4
+            )
         return sequence
 
     def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
