@@ -125,11 +125,11 @@ def test_where_there_are_none_all_four_places_are_listed(hub: Path) -> None:
         build()
     for words in (
         "no weights for squeezenet1_1",
-        "1. --backbone.weights FILE: not given",
+        "1. `backbone.weights FILE`: not given",
         f"2. torch hub's cache: {hub / CACHED} is not there",
         "3. an installed package: none offers this network",
-        f"4. a download: not allowed; --backbone.download true fetches {CACHED}",
-        "--backbone.weights random",
+        f"4. a download: not allowed; `backbone.download true` fetches {CACHED}",
+        "`backbone.weights random`",
     ):
         assert words in str(error.value)
 

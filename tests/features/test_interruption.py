@@ -75,6 +75,6 @@ def test_a_full_disk_is_told_and_nothing_half_written_stays(tmp_path: Path) -> N
     process = tiny.start(tiny.extract_with_little_room, clips, store, answer)
     process.join()
     assert "cannot be written: File too large" in answer.read_text()
-    assert "another --store" in answer.read_text()
+    assert "another `store`" in answer.read_text()
     assert tiny.leftovers_of(store) == []
     assert tiny.files_of(store) == {}

@@ -105,7 +105,7 @@ def test_a_folder_with_another_spec_is_refused_with_both(tmp_path: Path) -> None
     path.write_text(json.dumps({**spec().as_dict(), "fps": 5.0, "dtype": "bfloat16"}))
     with pytest.raises(StoreError) as error:
         FeatureStore(tmp_path, spec())
-    for words in ("another --store", "wanted 10.0", "found  5.0", "wanted 'float32'", "found  'bfloat16'"):
+    for words in ("another `store`", "wanted 10.0", "found  5.0", "wanted 'float32'", "found  'bfloat16'"):
         assert words in str(error.value)
     path.write_text("{")
     with pytest.raises(StoreError, match=f"delete {path.parent} and extract again"):
