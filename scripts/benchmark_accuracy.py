@@ -21,7 +21,7 @@ from rich.progress import track
 
 from vidlstm.backbones.build import build_backbone
 from vidlstm.cli.parsing import parse, section_fields
-from vidlstm.cli.progress import ExtractionBar, quieten_lightning
+from vidlstm.cli.progress import ExtractionBar
 from vidlstm.cli.train import chosen_task, train_parser
 from vidlstm.datasets import load_dataset
 from vidlstm.render.table.results_table import results_table
@@ -32,6 +32,7 @@ from vidlstm.tasks.base import Run
 from vidlstm.tasks.object_action.data import gather_objects
 from vidlstm.tasks.object_action.network import object_network
 from vidlstm.training.baselines import late_regression, majority_class
+from vidlstm.training.trainer import quieten_lightning
 from vidlstm.verbs.train import train
 
 if TYPE_CHECKING:

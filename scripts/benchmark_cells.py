@@ -30,7 +30,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidlstm.cli.progress import quieten_lightning
 from vidlstm.datamodules.collate import SequenceDataset
 from vidlstm.datasets import load_dataset
 from vidlstm.models.cells import CELLS
@@ -38,6 +37,7 @@ from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.models.recurrent import RecurrentEncoder
 from vidlstm.settings import ActionDataSettings, ActionModelSettings, BackboneSettings
 from vidlstm.training.baselines import logistic_regression
+from vidlstm.training.trainer import quieten_lightning
 from vidlstm.verbs.evaluate import evaluate
 from vidlstm.verbs.train import train as train_verb
 

@@ -32,7 +32,6 @@ from lightning import Callback, LightningModule, Trainer
 
 from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.cards import ActionCard
-from vidlstm.cli.progress import quieten_lightning
 from vidlstm.datamodules.actions import ActionData
 from vidlstm.datasets import ClipRecord
 from vidlstm.features.spec import FeatureSpec
@@ -41,7 +40,7 @@ from vidlstm.models.fusion import Classifier, streams_of
 from vidlstm.settings import ActionDataSettings, OptimiserSettings
 from vidlstm.structures import SequenceBatch
 from vidlstm.tasks import TASKS
-from vidlstm.training.trainer import build_trainer
+from vidlstm.training.trainer import build_trainer, quieten_lightning
 from vidlstm.verbs.train import KEPT_MEGABYTES, task_settings
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "action"

@@ -155,5 +155,5 @@ def test_old_leftovers_are_cleared_and_new_ones_left(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_rate_at_which_no_frame_can_be_taken_is_refused(fps: float) -> None:
-    with pytest.raises(SettingsError, match=r"sampling\.fps must be positive"):
+    with pytest.raises(SettingsError, match=r"`sampling\.fps` must be positive"):
         check_rate(fps)
