@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidlstm.backbones.weights import sha256_of
-from vidlstm.datasets.videos import find_videos
 from vidlstm.devices import resolve_device
 from vidlstm.features.crops import CountedFrames
 from vidlstm.features.extract import store_folder
@@ -22,9 +20,8 @@ from vidlstm.render.sinks import Material, suffixes
 from vidlstm.settings import SamplingSettings
 from vidlstm.tasks.action.data import How
 from vidlstm.tasks.object_action.data import objects_of, sequences_of
-from vidlstm.tasks.predictor import Outcome, Predictor, Work, origin, rate_of
-from vidlstm.tracking.run import detector_of, track_source, track_videos
-from vidlstm.video.arrays import NAME
+from vidlstm.tasks.predictor import Outcome, Work, origin
+from vidlstm.tasks.tracking_predictor import TRACKS, TrackingPredictor
 from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -36,13 +33,9 @@ if TYPE_CHECKING:
     from vidlstm.structures import FeatureSequence, ObjectActions
     from vidlstm.tasks.base import Trained
     from vidlstm.tasks.object_action.network import ObjectNetwork
-    from vidlstm.tracking.detector import Detector
 
 
-TRACKS = "tracks.parquet"
-
-
-class ObjectActionPredictor(Predictor):
+class ObjectActionPredictor(TrackingPredictor):
     """Says what each person or thing does.
 
     ``predict`` takes videos and frames, finds and follows the objects in them with the network that
@@ -71,9 +64,9 @@ class ObjectActionPredictor(Predictor):
         *,
         device: str | None = None,
     ) -> None:
-        super().__init__(trained.path, trained.card, settings)
+        super().__init__(trained.path, trained.card, settings, device=device)
         card = trained.card
-        self.labels, self.network, self.device = card.labels, network, device
+        self.labels, self.network = card.labels, network
         self.model = trained.model.to(resolve_device(device))
         self.windows = ObjectWindowClassifier(
             self.model,
@@ -84,8 +77,6 @@ class ObjectActionPredictor(Predictor):
             minimum_object_seconds=card.objects.minimum_seconds,
             produced_by=origin(trained.path, card.fps, network),
         )
-        self._detector: Detector | None = None
-        self._one_at_a_time = threading.Lock()
         self._check_weights()
 
     def _check_weights(self) -> None:
@@ -102,12 +93,7 @@ class ObjectActionPredictor(Predictor):
         """Predicts one video; see :meth:`Predictor.predict`. Features of whole frames are of no use here."""
         if not isinstance(source, str | Path | np.ndarray):
             raise ValueError("objects are tracked in videos and frames, not in features")
-        video = source if isinstance(source, np.ndarray) else Path(source)
-        name, rate = (NAME, rate_of(fps)) if isinstance(video, np.ndarray) else (str(source), fps)
-        tracking = self.settings.tracking
-        with self._one_at_a_time:
-            self._detector = self._detector or detector_of(tracking, resolve_device(self.device))
-            table, summary = track_source(video, name, self._detector, tracking, image_fps=rate)
+        name, video, rate, table, summary = self.track(source, fps)
         objects = tracked_objects(table, fps=self.card.fps, source=name).get(name)
         sequences = []
         if objects is not None:
@@ -135,22 +121,14 @@ class ObjectActionPredictor(Predictor):
 
     def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
         """Tracks many videos into ``tracks.parquet``, then predicts each; see :meth:`Predictor.outcomes`."""
-        tracks = work.out / TRACKS
-        tracking = self.settings.tracking
-        report, _, table = track_videos(
-            find_videos(inputs),
-            out=tracks,
-            settings=tracking,
-            device=self.device,
-            progress=work.progress.tracking if work.progress else None,
-        )
-        work.files += report.files
-        work.failures += report.failures
+        report, table = self.track_all(inputs, work)
         records = {Path(record["video"]): record for record in report.videos}
         with store_folder(work.store, work.out) as root:
             how = How(self._sampling(), self.settings.backbone.batch_size)
             gap = self.card.objects.max_gap_seconds
-            done = objects_of(list(records), tracks, self.network, how, gap, root, progress=work.progress)
+            done = objects_of(
+                list(records), work.out / TRACKS, self.network, how, gap, root, progress=work.progress
+            )
         work.failures += done.failures
         stems = self.stems(inputs, work.out)
         for path, record in ((p, r) for p, r in records.items() if p in done.sequences):
@@ -182,10 +160,3 @@ class ObjectActionPredictor(Predictor):
             image_fps=tracking.image_fps,
             timeout_seconds=tracking.timeout_seconds,
         )
-
-    def open_video(self) -> Any:
-        """What opens a video of a prediction as it was tracked."""
-        from functools import partial
-
-        tracking = self.settings.tracking
-        return partial(open_video, decoder=tracking.decoder, image_fps=tracking.image_fps)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import tempfile
-import threading
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +11,12 @@ import numpy as np
 import polars
 
 from vidlstm.datasets.homography import project, read_homography
-from vidlstm.datasets.videos import find_videos
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError
 from vidlstm.render.sinks import Material
-from vidlstm.tasks.predictor import Outcome, Predictor, Work, rate_of
+from vidlstm.tasks.predictor import Outcome, Work
+from vidlstm.tasks.tracking_predictor import TRACKS, TrackingPredictor
 from vidlstm.tasks.trajectory.forecasts import forecast_all
-from vidlstm.tracking.run import detector_of, track_source, track_videos
-from vidlstm.video.arrays import NAME
-from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,14 +25,13 @@ if TYPE_CHECKING:
     from vidlstm.settings import PredictSettings
     from vidlstm.structures import FeatureSequence, TrackForecasts
     from vidlstm.tasks.base import Trained
-    from vidlstm.tracking.detector import Detector
 
 TABLE = ".parquet"
 OF_TABLES, OF_VIDEOS = ("parquet", "csv", "json", "png"), ("parquet", "csv", "json", "mp4")
 """What is written where no outputs are asked for."""
 
 
-class TrajectoryPredictor(Predictor):
+class TrajectoryPredictor(TrackingPredictor):
     """Says where each tracked object will be.
 
     ``predict`` takes tracks tables (Parquet), videos and frames, and gives
@@ -56,11 +50,8 @@ class TrajectoryPredictor(Predictor):
     def __init__(
         self, trained: Trained[TrajectoryCard], settings: PredictSettings, *, device: str | None = None
     ) -> None:
-        super().__init__(trained.path, trained.card, settings)
-        self.device = device
+        super().__init__(trained.path, trained.card, settings, device=device)
         self.model: Any = trained.model.to(resolve_device(device))
-        self._detector: Detector | None = None
-        self._one_at_a_time = threading.Lock()
 
     def predict(
         self, source: str | Path | np.ndarray | FeatureSequence, *, fps: float | None = None
@@ -70,14 +61,9 @@ class TrajectoryPredictor(Predictor):
             raise ValueError("a forecaster takes tracks tables, videos and frames, not features")
         if not isinstance(source, np.ndarray) and Path(source).suffix == TABLE:
             return self._forecast(Path(source), self.settings.every)
-        video = source if isinstance(source, np.ndarray) else Path(source)
-        name, rate = (NAME, rate_of(fps)) if isinstance(video, np.ndarray) else (str(source), fps)
-        tracking = self.settings.tracking
-        with self._one_at_a_time:
-            self._detector = self._detector or detector_of(tracking, resolve_device(self.device))
-            table, _ = track_source(video, name, self._detector, tracking, image_fps=rate)
+        _, _, _, table, _ = self.track(source, fps)
         with tempfile.TemporaryDirectory() as folder:
-            tracks = Path(folder) / "tracks.parquet"
+            tracks = Path(folder) / TRACKS
             table.write_parquet(tracks)
             return self._forecast(tracks, self.settings.every or 1)
 
@@ -115,34 +101,20 @@ class TrajectoryPredictor(Predictor):
             return
         found = self._forecast(inputs[0], self.settings.every)
         tracks = polars.read_parquet(inputs[0])
-        material = Material(open_video=self._open, tracks=tracks, to_picture=self._to_picture())
+        material = Material(open_video=self.open_video(), tracks=tracks, to_picture=self._to_picture())
         yield Outcome(found, self.stems(inputs, work.out)[inputs[0]], material, OF_TABLES)
 
     def _of_videos(self, inputs: Sequence[Path], work: Work) -> Outcome:
-        tracks = work.out / "tracks.parquet"
-        report, _, table = track_videos(
-            find_videos(inputs),
-            out=tracks,
-            settings=self.settings.tracking,
-            device=self.device,
-            progress=work.progress.tracking if work.progress else None,
-        )
-        work.files += report.files
-        work.failures += report.failures
+        report, table = self.track_all(inputs, work)
         material = Material(
-            open_video=self._open,
+            open_video=self.open_video(),
             tracks=table,
             fps={record["video"]: record["fps"] for record in report.videos},
             to_picture=self._to_picture(),
             modes_in_text=False,
         )
-        found = self._forecast(tracks, self.settings.every or 1)
+        found = self._forecast(work.out / TRACKS, self.settings.every or 1)
         return Outcome(found, work.out / "forecasts", material, OF_VIDEOS)
-
-    @property
-    def _open(self) -> Any:
-        tracking = self.settings.tracking
-        return partial(open_video, decoder=tracking.decoder, image_fps=tracking.image_fps)
 
     def _to_picture(self) -> Any:
         if self.settings.homography is None:
