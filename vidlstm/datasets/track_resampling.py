@@ -115,7 +115,7 @@ def resample(
 
 
 def _rows_before(place_R: np.ndarray, opens_R: np.ndarray) -> np.ndarray:
-    """Of each row the last of its stretch that is ``CARRIED_ON`` or more before it; else the first there is."""
+    """Of each row the last of its stretch that is ``CARRIED_ON`` or more before it; else the first."""
     rows = np.arange(len(place_R))
     first_R = np.maximum.accumulate(np.where(opens_R, rows, 0))
     # One line for all stretches, a step apart; longer pauses matter no more than a step.

@@ -45,7 +45,7 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class Ended:
-    """A video was read to its end: how many frames decoded, why it ended early if it did, what is to be told."""
+    """A video was read to its end: frames decoded, why it ended early if it did, and what is to be told."""
 
     job: int
     frames: int

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from vidlstm.backbones.cpu import available_cores
 from vidlstm.datasets.files import listing
-from vidlstm.errors import SettingsError
+from vidlstm.errors import SettingsError, VideoError
 from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Failed, Hashed
 from vidlstm.features.lanes import Lanes
 from vidlstm.features.spec import FeatureSpec
@@ -324,7 +324,7 @@ def look_up(
     def hash_of(path: Path) -> str | None:
         try:
             video_hash = hash_video(path)
-        except OSError:
+        except (OSError, VideoError):
             return None
         if crops and path in crops:
             video_hash = crops[path].key_of(video_hash)

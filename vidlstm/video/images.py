@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 
 from vidlstm.errors import VideoError
+from vidlstm.media import IMAGE_SUFFIXES, frames_in
 from vidlstm.structures import VideoInfo
 from vidlstm.video.base import VideoReader
 from vidlstm.video.fitting import finished, scaled_size
@@ -22,27 +22,16 @@ if TYPE_CHECKING:
     from vidlstm.structures import FrameSize
     from vidlstm.video.base import Picture, Wanted
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-"""What counts as an image, by the end of its name in either case. Other files are passed over."""
-
-
-def image_files(folder: str | Path) -> list[Path]:
-    """The images of a folder in natural order: img2 before img10. Hidden files are passed over."""
-    files = (f for f in Path(folder).iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
-    return sorted((f for f in files if f.is_file()), key=_natural)
-
-
-def _natural(file: Path) -> tuple[list[tuple[int, int, str]], str]:
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", file.name)
-    return [(0, int(digits), "") if digits else (1, 0, text) for digits, text in parts], file.name
-
 
 class ImagesReader(VideoReader):
     """Reads a folder of images as a video: frame ``i`` is at ``i / fps`` seconds.
 
+    Which images are frames, and in which order, see :func:`~vidlstm.media.frames_in`. Without a ``size``,
+    one of another size than the first is scaled to it, as frames of a file are.
+
     Raises:
-        VideoError: ``unreadable``, when opened or later: no image there, one that cannot be decoded, or
-            one of another size than the first where no ``size`` was asked for.
+        VideoError: ``unreadable``, when opened or later: no image there, several sequences of them, or one
+            that cannot be decoded.
         ValueError: for a rate that is not positive.
     """
 
@@ -53,15 +42,17 @@ class ImagesReader(VideoReader):
             raise ValueError(f"image_fps must be positive, not {fps}")
         self._folder, self._size, self._fps = Path(folder), size, fps
         try:
-            self._files = image_files(folder)
+            names, left_out = frames_in(self._folder)
         except OSError as error:
             raise VideoError(folder, reason="unreadable", detail=str(error)) from error
-        if not self._files:
-            raise VideoError(
-                folder, reason="unreadable", detail=f"the folder holds no image ({', '.join(SUFFIXES)})"
-            )
+        if not names:
+            endings = ", ".join(f".{suffix}" for suffix in sorted(IMAGE_SUFFIXES))
+            raise VideoError(folder, reason="unreadable", detail=f"the folder holds no image ({endings})")
+        self._files = [self._folder / name for name in names]
         self._shape = _shape(self._load(0))
         super().__init__(self._info(), wanted=wanted)
+        if left_out:
+            self._tell(f"images beside its frames are left out: {', '.join(left_out)}")
 
     def _info(self) -> VideoInfo:
         return VideoInfo(
@@ -81,12 +72,8 @@ class ImagesReader(VideoReader):
 
     def _image(self, index: int) -> np.ndarray:
         image = self._load(index)
-        if self._size is None:
-            if _shape(image) != self._shape:
-                first, here = "x".join(map(str, self._shape)), "x".join(map(str, _shape(image)))
-                raise self._error(index, f"is {here}, the first is {first}; ask for a size to mix them")
-            return finished(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), 0, None)
-        scaled = resized(image, *scaled_size(*_shape(image), self._size))
+        upright = scaled_size(*_shape(image), self._size) if self._size else self._shape
+        scaled = resized(image, *upright)
         return finished(cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB), 0, self._size)
 
     def _load(self, index: int) -> np.ndarray:
