@@ -1,4 +1,4 @@
-"""Which files are videos and which are frames, by their names: the one list, for datasets and readers alike."""
+"""Which files are videos and which are frames, by their names: the one list, for datasets and readers."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _sequences(names: list[str]) -> dict[str, list[str]]:
 
 
 def _videos_among(sequences: dict[str, list[str]]) -> list[str]:
-    """The patterns of those that may be the video: where others remain, nothing computed and nothing stray."""
+    """The patterns of what may be the video: where others remain, nothing computed and nothing stray."""
     chosen = sorted(sequences)
     for drop in (
         lambda pattern: not NO_PICTURES.isdisjoint(re.findall("[a-z]+", pattern.lower())),

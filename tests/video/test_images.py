@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import cv2
@@ -148,6 +150,24 @@ def test_one_foreign_file_does_not_change_what_a_folder_is(
     for name in [f"{n}.jpg" for n in range(images)] + others:
         (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
     assert is_frame_folder(tmp_path) == frames
+
+
+@pytest.mark.parametrize("side", [12_000, 30_000])
+def test_an_image_too_large_to_be_held_is_refused_by_its_header(side: int, tmp_path: Path) -> None:
+    header = struct.pack(">II5B", side, side, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    (tmp_path / "1.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", len(header))
+        + chunk
+        + struct.pack(">I", zlib.crc32(chunk))
+        + struct.pack(">I", 0)
+        + b"IDAT"
+        + struct.pack(">I", zlib.crc32(b"IDAT"))
+    )
+    with pytest.raises(VideoError, match=rf"1\.png.*({side}|{side * side})") as caught:
+        open_video(tmp_path)
+    assert caught.value.reason == "too_large"
 
 
 def test_a_video_ends_like_one() -> None:

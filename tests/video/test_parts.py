@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from vidlstm.structures import FrameSize, VideoInfo
 from vidlstm.video.base import Picture, VideoReader
 from vidlstm.video.clock import MOST_APART_SECONDS, Clock
-from vidlstm.video.fitting import GREY, finished, scaled_size
+from vidlstm.video.fitting import GREY, finished, scaled_size, turn_of
 
 sides = st.integers(1, 5000)
 
@@ -88,6 +89,29 @@ def test_scaled_sizes_as_drawn() -> None:
     fits = ("squash", "crop", "letterbox")
     got = [scaled_size(100, 200, FrameSize(50, 50, fit)) for fit in fits]
     assert got == [(50, 50), (50, 100), (25, 50)]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), [0, 1, 2, 3]),
+        ((0, 1, -1, 0), [2, 0, 3, 1]),  # by a quarter clockwise
+        ((-1, 0, 0, -1), [3, 2, 1, 0]),
+        ((0, -1, 1, 0), [1, 3, 0, 2]),
+        ((-1, 0, 0, 1), [1, 0, 3, 2]),  # mirrored left to right
+        ((1, 0, 0, -1), [2, 3, 0, 1]),  # top to bottom
+        ((0, 1, 1, 0), [0, 2, 1, 3]),  # along the diagonal
+        ((0, -1, -1, 0), [3, 1, 2, 0]),
+        ((0, 0, 0, 0), [0, 1, 2, 3]),
+    ],
+)
+def test_every_way_a_picture_may_lie(matrix: tuple[int, ...], shown: list[int]) -> None:
+    a, b, c, d = (value << 16 for value in matrix)
+    quarters, mirrored = turn_of(struct.pack("9i", a, b, 0, c, d, 0, 0, 0, 1 << 30))
+    lying = np.zeros((2, 2, 3), np.uint8) + np.arange(4, dtype=np.uint8).reshape(2, 2, 1)
+    upright = finished(lying, quarters, None, mirrored=mirrored)
+    assert upright[..., 0].ravel().tolist() == shown
+    assert upright.flags.c_contiguous and turn_of(None) == (0, False)
 
 
 def test_the_middle_is_cut_out_and_the_rest_padded_grey() -> None:

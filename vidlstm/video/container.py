@@ -113,8 +113,8 @@ def first_video_stream(container: InputContainer, path: str | Path, skip: int = 
         skip: how many of them are passed over.
 
     Raises:
-        VideoError: ``no_video_stream``; ``unreadable`` where PyAV has no decoder for it or its pictures are
-            larger than ``MOST_PIXELS``.
+        VideoError: ``no_video_stream``; ``unreadable`` where PyAV has no decoder for it; ``too_large`` where
+            its pictures have more than ``MOST_PIXELS``.
     """
     for stream in container.streams.video:
         if stream.disposition & Disposition.attached_pic:
@@ -134,13 +134,13 @@ def check_size(path: str | Path, height: int, width: int) -> None:
     """Refuses pictures of which one would take more memory than a video may.
 
     Raises:
-        VideoError: ``unreadable``.
+        VideoError: ``too_large``.
     """
     if height * width > MOST_PIXELS:
         raise VideoError(
             path,
-            reason="unreadable",
-            detail=f"its pictures have {width} x {height} pixels, more than {MOST_PIXELS:,}; scale it down",
+            reason="too_large",
+            detail=f"{width} x {height} pixels are more than {MOST_PIXELS:,}",
         )
 
 
@@ -161,7 +161,7 @@ class Opening:
         skipped: how many streams gave no picture.
 
     Raises:
-        VideoError: ``missing``, ``unreadable``, ``no_video_stream``, or ``empty``.
+        VideoError: ``missing``, ``unreadable``, ``no_video_stream``, ``too_large``, or ``empty``.
     """
 
     def __init__(self, path: str | Path) -> None:

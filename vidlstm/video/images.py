@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from vidlstm.errors import VideoError
 from vidlstm.media import IMAGE_SUFFIXES, frames_in
 from vidlstm.structures import VideoInfo
 from vidlstm.video.base import VideoReader
+from vidlstm.video.container import check_size
 from vidlstm.video.fitting import finished, scaled_size
 from vidlstm.video.opencv import resized
 
@@ -31,7 +33,7 @@ class ImagesReader(VideoReader):
 
     Raises:
         VideoError: ``unreadable``, when opened or later: no image there, several sequences of them, or one
-            that cannot be decoded.
+            that cannot be decoded; ``too_large``.
         ValueError: for a rate that is not positive.
     """
 
@@ -78,6 +80,7 @@ class ImagesReader(VideoReader):
 
     def _load(self, index: int) -> np.ndarray:
         """BGR, turned upright by the image's own EXIF tag."""
+        self._check_size(index)
         try:
             data = np.fromfile(self._files[index], np.uint8)
             image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
@@ -86,6 +89,18 @@ class ImagesReader(VideoReader):
         if image is None:
             raise self._error(index, "cannot be decoded")
         return image
+
+    def _check_size(self, index: int) -> None:
+        """Refuses by its header alone an image that would take too much memory."""
+        try:
+            with Image.open(self._files[index]) as image:
+                width, height = image.size
+        except Image.DecompressionBombError as error:
+            detail = f"{self._files[index].name}: {error}"
+            raise VideoError(self._folder, reason="too_large", detail=detail, frame=index) from error
+        except (OSError, ValueError, SyntaxError):  # Pillow does not know it; OpenCV may
+            return
+        check_size(self._files[index], height, width)
 
     def _error(self, index: int, what: str) -> VideoError:
         return VideoError(

@@ -54,7 +54,12 @@ class PyAVReader(VideoReader):
             end_seconds=header.end_seconds,
         )
         if opening.skipped:
-            self._tell(f"its first {opening.skipped} video stream(s) give no picture; the next one is read")
+            first = (
+                f"first {opening.skipped} video streams give"
+                if opening.skipped > 1
+                else "first video stream gives"
+            )
+            self._tell(f"its {first} no picture; the next is read")
 
     def _info(self, header: Header) -> VideoInfo:
         return VideoInfo(
