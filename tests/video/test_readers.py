@@ -257,6 +257,6 @@ def test_pictures_too_large_to_be_held_are_refused_by_their_size(
 ) -> None:
     clip = make_clip(tmp_path / "x.mp4")
     monkeypatch.setattr(container, "MOST_PIXELS", 96 * 128 - 1)
-    with pytest.raises(VideoError, match="too large .* 128 x 96 pixels are more than 12,287") as caught:
+    with pytest.raises(VideoError, match=r"too large .* 128 x 96 pixels are more than 12,287") as caught:
         open_video(clip, decoder=decoder)
     assert caught.value.reason == "too_large"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TOLERANCE_SECONDS = 0.002
 """How far before a stretch of rows a step may lie and still take the first: containers round times."""
 CARRIED_ON = 0.25
-"""Of a step: for how long a track is carried on after a row. Its way is taken over as long a time at least."""
+"""Of a step: for how long a track is carried on after a row. Its way is taken over as long a time or more."""
 MOST_CARRIED_ON = 0.5
 """The same for slow videos, in which a track is carried on until the next frame could have come."""
 ROUNDING = 1e-6
