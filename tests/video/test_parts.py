@@ -129,9 +129,15 @@ class Claims(VideoReader):
     """A reader of blank frames whose header claims what it is told to."""
 
     def __init__(
-        self, times: list[float], *, frames: int | None, seconds: float | None, error: str = ""
+        self,
+        times: list[float],
+        *,
+        frames: int | None,
+        seconds: float | None,
+        error: str = "",
+        fps: float = 10.0,
     ) -> None:
-        info = VideoInfo("x", 1, 1, frames, 10.0, seconds, "none", "none")
+        info = VideoInfo("x", 1, 1, frames, fps, seconds, "none", "none")
         super().__init__(info, wanted=None, end_seconds=None if seconds is None else times[0] + seconds)
         self.times, self.error = times, error
 
@@ -176,6 +182,11 @@ def test_a_jump_is_told_and_is_no_early_end() -> None:
         frames = list(reader)
     assert [f.timestamp_seconds for f in frames] == pytest.approx([0, 0.1, 0.2, 0.3])
     assert reader.truncated == ""
+
+
+def test_a_rate_that_is_claimed_too_high_is_no_early_end() -> None:
+    reader = Claims([i / 30 for i in range(30)], frames=None, seconds=1.0, fps=1000.0)
+    assert len(list(reader)) == 30 and reader.truncated == ""
 
 
 def test_a_decoders_own_words_come_first() -> None:

@@ -59,7 +59,7 @@ class VideoReader(ABC):
         self.decoded_frames = 0
         self.truncated = ""
         self._wanted = wanted
-        self._end_seconds = end_seconds
+        self._first_seconds, self._end_seconds = 0.0, end_seconds
         self._clock = Clock(info.claimed_fps, start_seconds)
         self._frames = self._iterate()
 
@@ -86,6 +86,8 @@ class VideoReader(ABC):
         for seconds, convert in self._pictures():
             timestamp = self._clock.tick(seconds)
             index = self.decoded_frames
+            if not index:
+                self._first_seconds = timestamp
             self.decoded_frames += 1
             if self._wanted is None or self._wanted(timestamp):
                 yield Frame(convert(), timestamp, index)
@@ -128,6 +130,9 @@ class VideoReader(ABC):
         duration, fps = self.info.claimed_duration_seconds, self.info.claimed_fps
         if not duration or not fps or not self.decoded_frames or self._end_seconds is None:
             return None
-        missing = self._end_seconds - (self._clock.furthest_seconds + 1 / fps)
-        short = missing > max(SHORT_FRAMES / fps, SHORT_SHARE * duration)
+        # Browsers claim a thousand frames a second, whatever they record.
+        between = (self._clock.furthest_seconds - self._first_seconds) / max(1, self.decoded_frames - 1)
+        frame = max(1 / fps, between)
+        missing = self._end_seconds - (self._clock.furthest_seconds + frame)
+        short = missing > max(SHORT_FRAMES * frame, SHORT_SHARE * duration)
         return f"ends {missing:.2f} s before its {duration:.2f} s are over" if short else ""
