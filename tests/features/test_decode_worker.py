@@ -46,9 +46,9 @@ def messages(stream: bytes) -> list[tuple[int, dict[str, Any], bytes]]:
     return found
 
 
-def run(path: Path, folder: Path, **options: Any) -> list[tuple[int, dict[str, Any], bytes]]:
+def run(path: Path, folder: Path) -> list[tuple[int, dict[str, Any], bytes]]:
     out = io.BytesIO()
-    decode_worker.decode(job(path, folder), Outlet(out, **options))
+    decode_worker.decode(job(path, folder), Outlet(out))
     return messages(out.getvalue())
 
 
@@ -79,7 +79,9 @@ def test_a_video_in_the_store_is_not_decoded(tmp_path: Path) -> None:
 
 def test_it_shows_that_it_lives_while_nothing_is_sampled(tmp_path: Path) -> None:
     write_video(tmp_path / "clip.mp4", frames=20, fps=10)
-    kinds = [kind for kind, _, _ in run(tmp_path / "clip.mp4", tmp_path, beat_seconds=-1.0)]
+    out = io.BytesIO()
+    decode_worker.decode({**job(tmp_path / "clip.mp4", tmp_path), "beat_seconds": -1.0}, Outlet(out))
+    kinds = [kind for kind, _, _ in messages(out.getvalue())]
     assert kinds[0] == BEAT, "while hashing"
     assert kinds.count(BEAT) == 21, "and at every decoded frame"
     assert kinds.count(FRAME) == 10

@@ -47,9 +47,9 @@ class Outlet:
         beat_seconds: how long nothing may have been said before a beat is.
     """
 
-    def __init__(self, out: IO[bytes], *, beat_seconds: float = 1.0) -> None:
+    def __init__(self, out: IO[bytes]) -> None:
         self._out = out
-        self.beat_seconds = beat_seconds
+        self.beat_seconds = 1.0
         self._sent = time.monotonic()
 
     def send(self, kind: int, text: dict[str, Any], raw: Any = b"") -> None:
