@@ -137,12 +137,12 @@ def _sequences(names: list[str]) -> dict[str, list[str]]:
 def _videos_among(sequences: dict[str, list[str]]) -> list[str]:
     """The patterns of what may be the video: where others remain, nothing computed and nothing stray."""
     chosen = sorted(sequences)
-    for drop in (
-        lambda pattern: not NO_PICTURES.isdisjoint(re.findall("[a-z]+", pattern.lower())),
-        lambda pattern: len(sequences[pattern]) == 1,
-        lambda pattern: "*" not in pattern,
+    for unlikely in (
+        {name for name in chosen if not NO_PICTURES.isdisjoint(re.findall("[a-z]+", name.lower()))},
+        {name for name in chosen if len(sequences[name]) == 1},
+        {name for name in chosen if "*" not in name},
     ):
-        chosen = [pattern for pattern in chosen if not drop(pattern)] or chosen
+        chosen = [name for name in chosen if name not in unlikely] or chosen
     return chosen
 
 

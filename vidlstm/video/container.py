@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 from av.stream import Disposition
@@ -195,8 +195,8 @@ class Opening:
         except FAILURES as error:
             raise VideoError(self._path, reason="empty", detail=plain(error)) from error
         # A decoder that waits for later frames gives the first with the time of one of them.
-        known = self.first.dts is not None and self._key_ticks is not None
-        self.late_ticks = max(0, self.first.dts - self._key_ticks) if known else 0
+        first, key = self.first.dts, self._key_ticks
+        self.late_ticks = 0 if first is None or key is None else max(0, first - key)
 
     def _decode(self) -> Iterator[VideoFrame]:
         for packet in self.container.demux(self.stream):
@@ -206,7 +206,7 @@ class Opening:
 
     def turn(self) -> tuple[int, bool]:
         """How its frames are brought upright; see :func:`~vidlstm.video.fitting.turn_of`."""
-        matrix = self.first.side_data.get("DISPLAYMATRIX")
+        matrix: Any = self.first.side_data.get("DISPLAYMATRIX")
         return turn_of(None if matrix is None else bytes(matrix))
 
 
