@@ -12,7 +12,7 @@ import vidlstm
 PACKAGE = Path(vidlstm.__file__).parent
 LEVELS = [
     {"errors"},
-    {"structures", "settings", "files", "devices"},
+    {"structures", "settings", "files", "devices", "media"},
     {"video", "backbones", "datasets", "models"},
     {"tracking", "features", "cards"},
     {"datamodules", "training"},

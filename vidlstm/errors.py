@@ -79,6 +79,7 @@ VIDEO_FAILURES = {
     "unreadable": "cannot be opened as a video",
     "no_video_stream": "holds no video stream",
     "empty": "promises frames but none decodes",
+    "too_large": "its pictures are too large to be read; scale it down",
     "truncated": "ends early; frames up to there are good",
     "timeout": "took longer than allowed without giving a frame",
     "crashed": "its decoder process died",

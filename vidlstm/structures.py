@@ -59,7 +59,8 @@ class VideoInfo:
         claimed_duration_seconds: from the header; None where it does not say.
         codec: the codec's short name, such as ``h264``.
         decoder: which reader opened it, ``pyav``, ``opencv`` or ``images``.
-        rotation_degrees: the clockwise turn that was applied to make frames upright.
+        rotation_degrees: the clockwise turn that was applied to make frames upright, and
+        mirrored: whether they were mirrored left to right before it.
     """
 
     path: str
@@ -71,6 +72,7 @@ class VideoInfo:
     codec: str
     decoder: str
     rotation_degrees: int = 0
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, eq=False)

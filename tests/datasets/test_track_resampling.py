@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars
@@ -11,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.tracks import write_tracks
-from vidlstm.datamodules.path_windows import cut_windows
+from vidlstm.datamodules.path_windows import cut_windows, find_neighbours
 from vidlstm.datasets.track_formats import Reading, read_track_tables
-from vidlstm.datasets.track_resampling import gaps_in, resample
+from vidlstm.datasets.track_resampling import MOST_CARRIED_ON, gaps_in, resample
 from vidlstm.datasets.tracks import TrackTable
 from vidlstm.datasets.tracks_parquet import gaps_in_tracks, read_clocks, read_tracks_parquet
 from vidlstm.errors import DatasetError, SettingsError
@@ -56,7 +58,8 @@ def test_a_gap_is_filled_up_to_the_stated_length_and_split_beyond_it() -> None:
     np.testing.assert_allclose(steps.positions_RC[:, 0], 12.0 * steps.frames_R, atol=1e-6)
     windows = cut_windows([steps], steps=9)
     spans = {(f, f + 8) for f in windows.start_frame_N.tolist()}
-    assert spans == {(f, f + 8) for f in range(8)} | {(21, 29)}
+    # The last row, at 5.9 s, is carried on to 6.0 s.
+    assert spans == {(f, f + 8) for f in range(8)} | {(21, 29), (22, 30)}
     gaps = gaps_in(table, seconds, max_gap_seconds=1.0)
     assert [(g.track_id, round(g.end_seconds - g.start_seconds, 3), g.filled) for g in gaps] == [
         (1, 0.9, True),
@@ -96,10 +99,63 @@ def test_positions_lie_between_the_tracks_own_rows(data: st.DataObject) -> None:
     np.testing.assert_array_equal(steps.positions_RC[:, 0] // 1000, steps.track_ids_R)
     for track, step in zip(steps.track_ids_R, times, strict=True):
         own = seconds[ids == track]
-        before, after = own[own <= step + 2.1e-3].max(), own[own >= step - 2.1e-3].min()
-        assert after - before <= 0.5 + 5e-3
+        before, after = own[own <= step + 2.1e-3].max(), own[own >= step - 2.1e-3].min(initial=np.inf)
+        carried_on = step - before <= MOST_CARRIED_ON * steps.seconds_per_step + 1e-6
+        assert carried_on or after - before <= 0.5 + 5e-3
     pairs = list(zip(steps.track_ids_R.tolist(), steps.frames_R.tolist(), strict=True))
     assert pairs == sorted(set(pairs))
+
+
+def seen_from(table: TrackTable, seconds_R: np.ndarray, step_seconds: float) -> dict[tuple[int, int], Any]:
+    """What a forecaster of three steps sees of a track and two neighbours, by track and moment."""
+    steps = resample(table, seconds_R, step_seconds=step_seconds, max_gap_seconds=0.5)
+    windows = cut_windows([steps], steps=3, seen_at=2)
+    others = find_neighbours([steps], windows, observed=3, limit=2)
+    keys = zip(windows.track_id_N.tolist(), (windows.start_frame_N + 2).tolist(), strict=True)
+    return {key: (windows.paths_NTC[n], others[n]) for n, key in enumerate(keys)}
+
+
+@pytest.mark.parametrize("step_seconds", [0.1, 0.25, 0.4])
+@pytest.mark.parametrize("fps", [3, 10, 24, 29.97])
+def test_what_a_forecast_sees_ends_at_its_moment(fps: float, step_seconds: float) -> None:
+    rng = np.random.default_rng(round(fps))
+    frames = np.arange(round(4 * fps))
+    ids = np.repeat([1, 2, 3], len(frames))
+    kept = rng.random(len(ids)) < 0.8
+    kept[[0, -1]] = True
+    ids, frames = ids[kept], np.tile(frames, 3)[kept]
+    seconds = 8 + frames / fps
+    boxes = np.cumsum(rng.normal(0, 9, (len(ids), 4)), 0)
+    boxes[:, 2:] = 50 + rng.uniform(0, 20, (len(ids), 2))
+    table = TrackTable("v", frames, ids, boxes, "pixels", 1, 1 / fps)
+    whole = seen_from(table, seconds, step_seconds)
+    assert len(whole) > 10
+    for moment in sorted({moment for _, moment in whole}):
+        known = seconds <= 8 + moment * step_seconds + 1e-9
+        then = seen_from(table.only(known), seconds[known], step_seconds)
+        for key in (key for key in whole if key[1] == moment):
+            for was, now in zip(then[key], whole[key], strict=True):
+                np.testing.assert_allclose(was, now, atol=1e-6)
+
+
+def test_a_turn_is_not_foreseen() -> None:
+    table, seconds = walk(list(range(25)), 24)
+    turned = table.positions_RC.copy()
+    turned[10:, 1] += 50  # at 0.417 s, after the step at 0.4 s
+    steps = [
+        resample(replace(table, positions_RC=boxes), seconds, step_seconds=0.4, max_gap_seconds=1.0)
+        for boxes in (table.positions_RC, turned)
+    ]
+    np.testing.assert_array_equal(steps[0].positions_RC[:2], steps[1].positions_RC[:2])
+    assert steps[0].positions_RC[2, 1] != steps[1].positions_RC[2, 1]
+
+
+def test_a_shrinking_box_keeps_a_size() -> None:
+    table, seconds = walk([0, 1, 2, 3], 10)
+    sizes = table.positions_RC.copy()
+    sizes[:, 2:] = [[80, 80], [60, 60], [30, 30], [2, 2]]
+    steps = resample(replace(table, positions_RC=sizes), seconds, step_seconds=0.32, max_gap_seconds=1.0)
+    assert steps.frames_R.tolist() == [0, 1] and (steps.positions_RC[:, 2:] > 0).all()
 
 
 def test_tables_are_resampled_as_they_are_read(tmp_path: Path) -> None:
@@ -127,7 +183,7 @@ def test_a_video_with_objects_in_one_frame_does_not_stop_the_others(tmp_path: Pa
         tmp_path / "b.parquet"
     )
     one, other = read_tracks_parquet(tmp_path / "b.parquet", step_seconds=0.4)
-    assert (len(one), len(np.unique(other.frames_R))) == (3, 20)
+    assert (len(one), len(np.unique(other.frames_R))) == (3, 21)
     assert read_clocks(tmp_path / "b.parquet")["v0.mp4"].frame_at(2.2) == 7
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import numpy as np
 import pytest
 
 from tests.fakes.videos import write_video
+from tests.video.clips import make_clip
 from vidlstm.errors import VideoError
 from vidlstm.features import decode_worker
 from vidlstm.features.decode_worker import BEAT, END, FRAME, HASH, HEAD, Outlet
 from vidlstm.video.hashing import hash_video
 
+MS = Fraction(1, 1000)
 HEAVY = {"torch", "torchvision", "lightning", "matplotlib", "polars", "rich"}
 
 
@@ -43,9 +46,9 @@ def messages(stream: bytes) -> list[tuple[int, dict[str, Any], bytes]]:
     return found
 
 
-def run(path: Path, folder: Path, **options: Any) -> list[tuple[int, dict[str, Any], bytes]]:
+def run(path: Path, folder: Path) -> list[tuple[int, dict[str, Any], bytes]]:
     out = io.BytesIO()
-    decode_worker.decode(job(path, folder), Outlet(out, **options))
+    decode_worker.decode(job(path, folder), Outlet(out))
     return messages(out.getvalue())
 
 
@@ -56,7 +59,14 @@ def test_a_video_is_its_hash_its_frames_and_its_end(tmp_path: Path) -> None:
     assert [kind for kind, _, _ in frames] == [FRAME] * 10
     assert [text["t"] for _, text, _ in frames] == pytest.approx(np.arange(10) / 5)
     assert all(len(raw) == 32 * 32 * 3 for _, _, raw in frames)
-    assert last[:2] == (END, {"frames": 20, "truncated": ""})
+    assert last[:2] == (END, {"frames": 20, "truncated": "", "told": []})
+
+
+def test_what_a_reader_has_to_tell_comes_with_the_end(tmp_path: Path) -> None:
+    make_clip(tmp_path / "jump.mkv", times=[0, 0.04, 5e8, 5e8 + 0.04], options={"bf": "0"}, tick=MS)
+    last = run(tmp_path / "jump.mkv", tmp_path)[-1]
+    assert last[1]["frames"] == 4 and last[1]["truncated"] == ""
+    assert "jump.mkv: its clock jumps from 0.04 s to 500000000.00 s" in last[1]["told"][0]
 
 
 def test_a_video_in_the_store_is_not_decoded(tmp_path: Path) -> None:
@@ -69,7 +79,9 @@ def test_a_video_in_the_store_is_not_decoded(tmp_path: Path) -> None:
 
 def test_it_shows_that_it_lives_while_nothing_is_sampled(tmp_path: Path) -> None:
     write_video(tmp_path / "clip.mp4", frames=20, fps=10)
-    kinds = [kind for kind, _, _ in run(tmp_path / "clip.mp4", tmp_path, beat_seconds=-1.0)]
+    out = io.BytesIO()
+    decode_worker.decode({**job(tmp_path / "clip.mp4", tmp_path), "beat_seconds": -1.0}, Outlet(out))
+    kinds = [kind for kind, _, _ in messages(out.getvalue())]
     assert kinds[0] == BEAT, "while hashing"
     assert kinds.count(BEAT) == 21, "and at every decoded frame"
     assert kinds.count(FRAME) == 10

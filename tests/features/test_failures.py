@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from tests.video.clips import make_clip, make_sound
 from vidlstm.errors import StoreError
 from vidlstm.features import decode_process
 from vidlstm.features.decode_process import DecodeProcess
+
+MS = Fraction(1, 1000)
 
 
 @pytest.fixture
@@ -51,6 +54,15 @@ def test_every_kind_of_bad_file_is_listed(good: list[Path], tmp_path: Path) -> N
     assert set(report.hashes) == {*paths} - {f.path for f in report.failures if f.reason != "truncated"}
     assert {f.path.stem for f in report.unreadable} == set(names) - {"short"}
     assert tiny.leftovers_of(tmp_path) == []
+
+
+def test_a_clock_that_jumps_is_told_and_asks_for_no_memory(good: list[Path], tmp_path: Path) -> None:
+    jump = make_clip(tmp_path / "jump.mkv", times=[0, 0.04, 5e8, 5e8 + 0.04], options={"bf": "0"}, tick=MS)
+    with pytest.warns(UserWarning, match="jump.mkv: its clock jumps from 0.04 s to 500000000.00 s"):
+        report = tiny.extract([*good, jump], tmp_path / "store")
+    assert not report.failures and report.extracted == 4
+    sequence = tiny.store_of(tmp_path / "store").get(report.hashes[jump])
+    assert sequence.timestamps_seconds.max() < 1
 
 
 def test_a_truncated_video_keeps_its_good_frames_and_stays_marked(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Windows, merging and overlap, on arrays whose answer is known."""
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -59,6 +60,47 @@ def test_step_probabilities_sum_to_one_and_unseen_steps_take_their_neighbour() -
     probabilities = step_probabilities([(0, 3), (6, 9)], one_hot([0, 1]), 10)
     np.testing.assert_allclose(probabilities.sum(1), 1.0)
     assert probabilities.argmax(1).tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
+
+
+def every_window(at: np.ndarray, seconds: float, stride: float) -> list[tuple[int, int]]:
+    """The same by trying one start after the other."""
+    slack = 0.5 * float(np.median(np.diff(at))) if len(at) > 1 else 0.0
+    last = max(at[0], at[-1] + 2 * slack - seconds)
+    count = int(np.ceil((last - at[0]) / stride - 1e-9)) + 1
+    starts = [min(at[0] + stride * n, last) for n in range(count)]
+    rows = [tuple(np.searchsorted(at, [s - slack, s + seconds - slack]).tolist()) for s in starts]
+    return list(dict.fromkeys((a, b) for a, b in rows if b > a))
+
+
+@given(
+    steps=st.lists(st.sampled_from([0.04, 0.1, 0.37, 9.0]), min_size=1, max_size=40),
+    seconds=st.floats(0.05, 20),
+    stride=st.floats(0.05, 5),
+)
+def test_pauses_leave_out_no_window(steps: list[float], seconds: float, stride: float) -> None:
+    at = 8.33 + np.cumsum(steps)
+    assert window_rows(at, seconds, stride) == every_window(at, seconds, stride)
+
+
+@pytest.mark.parametrize("jump", [1e9, 1e18])
+def test_windows_are_as_many_as_the_times_and_not_as_their_span(jump: float) -> None:
+    at = np.array([0.0, 0.04, 0.08, 0.12, jump])
+    tracemalloc.start()
+    rows = window_rows(at, 2.0, 0.5)
+    step_probabilities(rows, np.ones((len(rows), 3)), len(at))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert rows[0] == (0, 4) and len(rows) <= 2 and peak < 1e6
+
+
+def test_windows_with_gaps_over_an_hour_take_memory_in_proportion() -> None:
+    rows = window_rows(times(36_000), 2.0, 4.0)
+    tracemalloc.start()
+    probabilities = step_probabilities(rows, one_hot([n % 3 for n in range(len(rows))]), 36_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert probabilities.shape == (36_000, 3) and peak < 2e7
+    assert probabilities[29:31].argmax(1).tolist() == [0, 1]  # halfway between [0, 20) and [40, 60)
 
 
 def test_the_change_is_put_between_windows_that_disagree() -> None:

@@ -65,7 +65,16 @@ def test_a_live_source_gives_real_time(source: int | str, clock: list[float]) ->
     assert Camera.opened_with[0] == source
     assert [frame.timestamp_seconds for frame in frames] == [0.25, 0.5, 0.75]
     assert frames[0].image[0, 0].tolist() == [10, 200, 0]
-    assert bool(video.truncated) == (source == 0)
+    what = "camera" if source == 0 else "stream"
+    assert video.truncated == f"the {what} stopped after 3 frames"
+
+
+def test_a_file_behind_an_address_ends_as_a_file_does(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Camera, "get", lambda _, what: 3.0 if what == cv2.CAP_PROP_FRAME_COUNT else -1.0)
+    with open_video("http://example/x.mp4") as video:
+        assert len(list(video)) == 3 and video.truncated == ""
 
 
 def test_a_camera_that_is_not_there(clock: list[float]) -> None:

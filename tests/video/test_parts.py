@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from vidlstm.structures import FrameSize, VideoInfo
 from vidlstm.video.base import Picture, VideoReader
-from vidlstm.video.clock import Clock
-from vidlstm.video.fitting import GREY, finished, scaled_size
+from vidlstm.video.clock import MOST_APART_SECONDS, Clock
+from vidlstm.video.fitting import GREY, finished, scaled_size, turn_of
 
 sides = st.integers(1, 5000)
 
@@ -33,16 +34,41 @@ def test_without_times_frames_follow_the_claimed_rate() -> None:
     assert ticked([None, math.nan, math.inf], None) == pytest.approx([0, 0.04, 0.08])
 
 
-ticks = st.none() | st.floats(-1e18, 1e18) | st.sampled_from([math.nan, math.inf, -math.inf])
+ticks = st.none() | st.floats(-1e18, 1e18) | st.floats(0, 100) | st.sampled_from([math.nan, math.inf, 1e308])
 
 
 @given(st.lists(ticks, max_size=30), st.none() | st.floats())
-def test_times_always_rise_and_good_ones_pass(times: list[float | None], fps: float | None) -> None:
+def test_times_always_rise_and_are_bounded_by_the_number_of_frames(
+    times: list[float | None], fps: float | None
+) -> None:
     got = ticked(times, fps)
     assert all(a < b for a, b in pairwise(got)) and all(map(math.isfinite, got))
-    for (before, now), claimed in zip(pairwise(got), times[1:], strict=False):
-        if claimed is not None and math.isfinite(claimed) and claimed > before:
-            assert now == claimed
+    assert all(b - a <= MOST_APART_SECONDS for a, b in pairwise(got))
+
+
+@given(st.lists(st.floats(0.001, MOST_APART_SECONDS - 1), max_size=30), st.floats(-1e6, 1e9))
+def test_times_that_rise_pass_unchanged(steps: list[float], start: float) -> None:
+    times = [start + sum(steps[:n]) for n in range(len(steps) + 1)]
+    assert ticked(list(times), 10) == times
+
+
+@pytest.mark.parametrize(
+    ("times", "given_out", "jumps"),
+    [
+        ([0, 0.1, 37_600, 0.3, 0.4], [0, 0.1, 0.2, 0.3, 0.4], 1),  # one frame is stamped far ahead
+        ([0, 1.7e9, 1.7e9 + 0.1, 1.7e9 + 0.4], [0, 0.1, 0.2, 0.5], 1),  # it is set to the time of day
+        ([5, 5.1, 0, 0.1, 0.4], [5, 5.1, 5.2, 5.3, 5.6], 1),  # it begins anew
+        ([0, 0.1, 100, 0.3, 0.4, 0.7], [0, 0.1, 100, 100.1, 100.2, 100.5], 1),  # too near to be told at once
+        ([0, 0.1, 7e9, 7e9 + 0.1, 0.4, 0.5], [0, 0.1, 0.2, 0.3, 0.4, 0.5], 2),  # and back
+        ([0, 600, 1200], [0, 600, 1200], 0),  # a time lapse
+        ([1e300, 0.1, 0.2], [0, 0.1, 0.2], 0),
+        ([0.5, 0.4, 0.3, 0.9], [0.5, 0.6, 0.7, 0.9], 0),
+    ],
+)
+def test_a_clock_that_jumps(times: list[float | None], given_out: list[float], jumps: int) -> None:
+    clock = Clock(10)
+    assert [clock.tick(t) for t in times] == pytest.approx(given_out)
+    assert clock.jumps == jumps
 
 
 @given(sides, sides, sides, sides)
@@ -65,6 +91,29 @@ def test_scaled_sizes_as_drawn() -> None:
     assert got == [(50, 50), (50, 100), (25, 50)]
 
 
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), [0, 1, 2, 3]),
+        ((0, 1, -1, 0), [2, 0, 3, 1]),  # by a quarter clockwise
+        ((-1, 0, 0, -1), [3, 2, 1, 0]),
+        ((0, -1, 1, 0), [1, 3, 0, 2]),
+        ((-1, 0, 0, 1), [1, 0, 3, 2]),  # mirrored left to right
+        ((1, 0, 0, -1), [2, 3, 0, 1]),  # top to bottom
+        ((0, 1, 1, 0), [0, 2, 1, 3]),  # along the diagonal
+        ((0, -1, -1, 0), [3, 1, 2, 0]),
+        ((0, 0, 0, 0), [0, 1, 2, 3]),
+    ],
+)
+def test_every_way_a_picture_may_lie(matrix: tuple[int, ...], shown: list[int]) -> None:
+    a, b, c, d = (value << 16 for value in matrix)
+    quarters, mirrored = turn_of(struct.pack("9i", a, b, 0, c, d, 0, 0, 0, 1 << 30))
+    lying = np.zeros((2, 2, 3), np.uint8) + np.arange(4, dtype=np.uint8).reshape(2, 2, 1)
+    upright = finished(lying, quarters, None, mirrored=mirrored)
+    assert upright[..., 0].ravel().tolist() == shown
+    assert upright.flags.c_contiguous and turn_of(None) == (0, False)
+
+
 def test_the_middle_is_cut_out_and_the_rest_padded_grey() -> None:
     wide = np.zeros((4, 8, 3), np.uint8)
     wide[:, :, 0] = np.arange(8)
@@ -80,9 +129,15 @@ class Claims(VideoReader):
     """A reader of blank frames whose header claims what it is told to."""
 
     def __init__(
-        self, times: list[float], *, frames: int | None, seconds: float | None, error: str = ""
+        self,
+        times: list[float],
+        *,
+        frames: int | None,
+        seconds: float | None,
+        error: str = "",
+        fps: float = 10.0,
     ) -> None:
-        info = VideoInfo("x", 1, 1, frames, 10.0, seconds, "none", "none")
+        info = VideoInfo("x", 1, 1, frames, fps, seconds, "none", "none")
         super().__init__(info, wanted=None, end_seconds=None if seconds is None else times[0] + seconds)
         self.times, self.error = times, error
 
@@ -119,6 +174,19 @@ def test_when_a_clean_end_counts_as_truncated(
     reader = Claims([3 + i / 10 for i in range(decoded)], frames=frames, seconds=seconds)
     assert len(list(reader)) == decoded
     assert bool(reader.truncated) == truncated
+
+
+def test_a_jump_is_told_and_is_no_early_end() -> None:
+    reader = Claims([0.0, 0.1, 5e9, 5e9 + 0.1], frames=None, seconds=5e9 + 0.2)
+    with pytest.warns(UserWarning, match=r"x: its clock jumps from 0.10 s to 5000000000.00 s; times are"):
+        frames = list(reader)
+    assert [f.timestamp_seconds for f in frames] == pytest.approx([0, 0.1, 0.2, 0.3])
+    assert reader.truncated == ""
+
+
+def test_a_rate_that_is_claimed_too_high_is_no_early_end() -> None:
+    reader = Claims([i / 30 for i in range(30)], frames=None, seconds=1.0, fps=1000.0)
+    assert len(list(reader)) == 30 and reader.truncated == ""
 
 
 def test_a_decoders_own_words_come_first() -> None:

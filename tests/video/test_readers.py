@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from tests.video.clips import BLUE, RED, SHARED, average_difference, make_clip, needs_shared, picture
+from vidlstm.errors import VideoError
 from vidlstm.structures import Frame, FrameSize
+from vidlstm.video import container
 from vidlstm.video.reader import READERS, open_video
 
 UNEVEN = [0.0, 0.011, 0.2, 0.25, 0.31, 0.9, 0.95, 1.4, 1.41, 2.0, 2.5, 2.6]
@@ -30,6 +34,7 @@ CLIPS: dict[str, Callable[[Path], Path]] = {
     "odd_size": lambda d: make_clip(d / "x.mp4", size=(95, 131), pixels="yuv444p"),
     "mpeg4_avi": lambda d: make_clip(d / "x.avi", codec="mpeg4"),
     "mpeg4_avi_b_frames": lambda d: make_clip(d / "x.avi", codec="mpeg4", options={"bf": "2"}),
+    "h264_avi_b_frames": lambda d: make_clip(d / "x.avi", options={"bf": "3", "b_strategy": "0"}),
     "mjpeg_avi": lambda d: make_clip(d / "x.avi", codec="mjpeg", pixels="yuvj420p"),
     "mpeg_ts": lambda d: make_clip(d / "x.ts", codec="mpeg2video"),
     "raw_h264": lambda d: make_clip(d / "x.h264"),
@@ -199,3 +204,59 @@ def test_a_reader_goes_on_where_it_stopped_and_closes_twice(decoder: str, tmp_pa
         assert [frame.index for frame in video] == list(range(5, 12))
         assert list(video) == []
     video.close()
+
+
+@pytest.mark.parametrize("decoder", READERS)
+@pytest.mark.parametrize("name", [name for name in CLIPS if "_avi" in name])
+def test_an_avi_begins_at_its_beginning(name: str, decoder: str, tmp_path: Path) -> None:
+    with open_video(CLIPS[name](tmp_path), decoder=decoder) as video:
+        times = [frame.timestamp_seconds for frame in video]
+    np.testing.assert_allclose(times, np.arange(12) / 25, atol=1e-9)
+
+
+@pytest.mark.parametrize("decoder", READERS)
+def test_a_mirrored_picture_is_shown_as_players_show_it(decoder: str, tmp_path: Path) -> None:
+    def of_track(a: int, d: int) -> bytes:
+        return struct.pack(">9i", a << 16, 0, 0, 0, d << 16, 0, 0, 0, 1 << 30)
+
+    data = make_clip(tmp_path / "x.mp4").read_bytes()
+    place = data.index(of_track(1, 1), data.index(b"tkhd"))
+    (tmp_path / "y.mp4").write_bytes(data[:place] + of_track(-1, 1) + data[place + 36 :])
+    for size in (None, FrameSize(48, 64)):
+        with open_video(tmp_path / "y.mp4", decoder=decoder, size=size) as video:
+            image = next(iter(video)).image
+            assert (video.info.mirrored, video.info.rotation_degrees) == (True, 0)
+        assert average_difference(image[2:6, -6:-2], np.full((4, 4, 3), RED, np.uint8)) < 12
+        assert average_difference(image[-6:-2, 2:6], np.full((4, 4, 3), BLUE, np.uint8)) < 12
+
+
+@pytest.mark.parametrize("ending", ["ts", "mkv"])
+def test_a_stream_without_a_picture_is_passed_over_and_told(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"two.{ending}"
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("libx264", rate=25) for _ in range(2)]
+        for stream in streams:
+            stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
+        out.start_encoding()
+        for index in range(3):
+            frame = av.VideoFrame.from_ndarray(picture(index, 96, 128), format="rgb24")
+            frame = frame.reformat(format="yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            out.mux(streams[1].encode(frame))
+        out.mux(streams[1].encode(None))
+    with (
+        pytest.warns(UserWarning, match=f"two.{ending}: its first video stream gives no picture; the next"),
+        open_video(path) as video,
+    ):
+        assert len(list(video)) == 3
+
+
+@pytest.mark.parametrize("decoder", ["auto", *READERS])
+def test_pictures_too_large_to_be_held_are_refused_by_their_size(
+    decoder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clip = make_clip(tmp_path / "x.mp4")
+    monkeypatch.setattr(container, "MOST_PIXELS", 96 * 128 - 1)
+    with pytest.raises(VideoError, match=r"too large .* 128 x 96 pixels are more than 12,287") as caught:
+        open_video(clip, decoder=decoder)
+    assert caught.value.reason == "too_large"

@@ -113,7 +113,7 @@ def _window_starts(table: TrackTable, steps: int) -> np.ndarray:
 def find_neighbours(
     tables: Sequence[TrackTable], windows: PathWindows, *, observed: int, limit: int
 ) -> np.ndarray:
-    """The observed paths of the nearest others who are there at each window's last observed step.
+    """The observed paths of the nearest others who are seen at each window's last observed step.
 
     Args:
         tables: the recordings that ``windows`` were cut from, in the same order.
@@ -138,6 +138,8 @@ def _neighbours_in(
     now_W = windows.start_frame_N[mine] + (observed - 1) * table.frame_step
     window_P, row_P = _pairs_in_frame(table, now_W)
     others = table.track_ids_R[row_P] != windows.track_id_N[mine][window_P]
+    if table.measured_R is not None:
+        others &= table.measured_R[row_P]
     window_P, row_P = window_P[others], row_P[others]
     here_P2 = windows.paths_NTC[mine, observed - 1, :2][window_P]
     distance_P = np.linalg.norm(table.positions_RC[row_P, :2] - here_P2, axis=1)

@@ -1,4 +1,4 @@
-"""Which files are videos, whether they are there, and whether they stay inside the dataset's folder.
+"""Whether files are there, which folders are videos, and whether they stay inside the dataset's folder.
 
 Nothing is opened here; a name and a directory entry are all that is looked at.
 """
@@ -11,17 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vidlstm.errors import DatasetError
-
-VIDEO_SUFFIXES = frozenset(
-    "3gp asf avi divx flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv".split()  # noqa: SIM905
-)
-"""File name endings, in lower case, that are taken for a video."""
-
-IMAGE_SUFFIXES = frozenset(("bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp"))
-"""File name endings, in lower case, that are taken for a frame."""
-
-LITTER = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
-"""What file managers leave behind, in lower case; ignored like hidden files."""
+from vidlstm.media import IMAGE_SUFFIXES, are_frames, hidden, suffix_of
 
 _UCF101 = re.compile(r"v_(?P<label>[^_]+)_g(?P<group>\d\d)_c\d\d")
 
@@ -31,17 +21,6 @@ def listing(names: Iterable[str], limit: int = 10) -> str:
     names = list(names)
     rest = [f"... and {len(names) - limit} more, {len(names)} in all"] if len(names) > limit else []
     return "".join(f"\n  {name}" for name in names[:limit] + rest)
-
-
-def hidden(name: str) -> bool:
-    """True for names that no dataset means: dot files and what file managers leave behind."""
-    return name.startswith(".") or name.lower() in LITTER
-
-
-def suffix_of(name: str) -> str:
-    """The ending of a file name in lower case, without its dot; empty where there is none."""
-    stem, _, suffix = name.rpartition(".")
-    return suffix.lower() if stem else ""
 
 
 def existing_folder(folder: Path, flag: str) -> Path:
@@ -87,9 +66,11 @@ def is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def is_frame_folder(folder: str | Path) -> bool:
-    """True for a folder that holds images and nothing else: a video as its frames."""
+    """True for a folder of images, without folders and with few other files: a video as its frames."""
     found = entries(folder)
-    return bool(found) and all(suffix_of(e.name) in IMAGE_SUFFIXES and is_file(e) for e in found)
+    images = [e.name for e in found if suffix_of(e.name) in IMAGE_SUFFIXES and is_file(e)]
+    others = [e.name for e in found if e.name not in set(images)]
+    return not any(map(is_folder, found)) and are_frames(len(images), others)
 
 
 def identity(folder: str | Path) -> tuple[int, int]:

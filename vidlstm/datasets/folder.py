@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidlstm.datasets.files import (
-    IMAGE_SUFFIXES,
-    VIDEO_SUFFIXES,
     entries,
     existing_folder,
     group_from_name,
@@ -22,10 +20,10 @@ from vidlstm.datasets.files import (
     is_folder,
     is_frame_folder,
     listing,
-    suffix_of,
 )
 from vidlstm.datasets.records import SPLIT_WORDS, ClipDataset, ClipRecord
 from vidlstm.errors import DatasetError
+from vidlstm.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix_of
 
 
 def load_folder(root: Path) -> ClipDataset:

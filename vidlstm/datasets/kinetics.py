@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidlstm.datasets.files import (
-    VIDEO_SUFFIXES,
     entries,
     existing_folder,
     identity,
@@ -22,11 +21,11 @@ from vidlstm.datasets.files import (
     is_folder,
     is_frame_folder,
     listing,
-    suffix_of,
 )
 from vidlstm.datasets.records import SPLIT_WORDS, ClipDataset, ClipRecord
 from vidlstm.datasets.tables import Header, has_columns, read_table, stretch
 from vidlstm.errors import DatasetError, nearest
+from vidlstm.media import VIDEO_SUFFIXES, suffix_of
 
 HEADER = Header(
     required=("label", "youtube_id", "time_start", "time_end"),

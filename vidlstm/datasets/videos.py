@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidlstm.datasets.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, entries, is_folder, suffix_of
+from vidlstm.datasets.files import entries, is_folder, is_frame_folder
 from vidlstm.errors import DatasetError
+from vidlstm.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix_of
 
 
 def find_videos(paths: Sequence[Path]) -> list[Path]:
     """Videos named by paths: files as they are, folders searched to the bottom.
 
-    A folder that holds images and no folder or video is one video.
+    A folder of images with few other files, or with no video among them, is one video.
 
     Raises:
         DatasetError: a path is not there, or a folder holds no video.
@@ -32,6 +33,8 @@ def find_videos(paths: Sequence[Path]) -> list[Path]:
 
 
 def _videos_in(folder: Path) -> list[Path]:
+    if is_frame_folder(folder):
+        return [folder]
     children = entries(folder)
     videos: list[Path] = []
     for child in children:

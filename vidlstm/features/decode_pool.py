@@ -45,11 +45,12 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class Ended:
-    """A video was read to its end: how many frames decoded, and why it ended early if it did."""
+    """A video was read to its end: frames decoded, why it ended early if it did, and what is to be told."""
 
     job: int
     frames: int
     truncated: str
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +107,7 @@ class DecodePool:
             "fps": fps,
             "decoder": decoder,
             "image_fps": image_fps,
+            "beat_seconds": min(1.0, timeout_seconds / 4),
         }
         self._shape = (size.height, size.width, 3 * len(views))
         self._paths = list(paths)
@@ -189,7 +191,7 @@ class DecodePool:
                     frames += 1
                     self._events.put(Decoded(job, text["t"], image))
                 elif kind == END:
-                    self._events.put(Ended(job, text["frames"], text["truncated"]))
+                    self._events.put(Ended(job, text["frames"], text["truncated"], tuple(text["told"])))
                 elif kind == FAILED:
                     self._events.put(Failed(job, text["reason"], text["detail"], text["frame"]))
                 if kind in (END, FAILED) or text.get("have"):

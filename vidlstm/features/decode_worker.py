@@ -17,6 +17,7 @@ import struct
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,11 +41,15 @@ other often. Alike, they cost each other a tenth of the time in cold caches."""
 
 
 class Outlet:
-    """The stream of messages."""
+    """The stream of messages.
 
-    def __init__(self, out: IO[bytes], *, beat_seconds: float = 1.0) -> None:
+    Attributes:
+        beat_seconds: how long nothing may have been said before a beat is.
+    """
+
+    def __init__(self, out: IO[bytes]) -> None:
         self._out = out
-        self._beat_seconds = beat_seconds
+        self.beat_seconds = 1.0
         self._sent = time.monotonic()
 
     def send(self, kind: int, text: dict[str, Any], raw: Any = b"") -> None:
@@ -59,7 +64,7 @@ class Outlet:
 
     def beat(self) -> None:
         """Says now and then that work goes on, where nothing else is to be said for a while."""
-        if time.monotonic() - self._sent > self._beat_seconds:
+        if time.monotonic() - self._sent > self.beat_seconds:
             self.send(BEAT, {})
 
 
@@ -68,6 +73,7 @@ def decode(job: dict[str, Any], outlet: Outlet) -> None:
 
     Only the hash is sent where the store holds its features already.
     """
+    outlet.beat_seconds = job.get("beat_seconds", outlet.beat_seconds)
     path = Path(job["path"])
     if not path.is_dir():
         check_is_file(path)
@@ -86,9 +92,12 @@ def decode(job: dict[str, Any], outlet: Outlet) -> None:
         return sampler(timestamp_seconds)
 
     whole = None if crops else size
-    with open_video(
-        path, decoder=job["decoder"], size=whole, wanted=wanted, image_fps=job["image_fps"]
-    ) as reader:
+    with (
+        warnings.catch_warnings(record=True, action="always") as told,
+        open_video(
+            path, decoder=job["decoder"], size=whole, wanted=wanted, image_fps=job["image_fps"]
+        ) as reader,
+    ):
         pictures = (
             crops.cut_from(reader, job["views"], size)
             if crops
@@ -98,7 +107,8 @@ def decode(job: dict[str, Any], outlet: Outlet) -> None:
             outlet.send(FRAME, {"t": seconds}, picture.reshape(-1))
         if crops and reader.decoded_frames <= crops.last_frame:
             raise VideoError(path, reason="unreadable", frame=reader.decoded_frames, detail=SHORT)
-        outlet.send(END, {"frames": reader.decoded_frames, "truncated": reader.truncated})
+        ended = {"frames": reader.decoded_frames, "truncated": reader.truncated}
+        outlet.send(END, {**ended, "told": [str(warning.message) for warning in told]})
 
 
 def serve(outlet: Outlet) -> None:

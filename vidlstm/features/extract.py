@@ -11,6 +11,7 @@ import contextlib
 import math
 import tempfile
 import time
+import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidlstm.backbones.cpu import available_cores
-from vidlstm.errors import SettingsError
+from vidlstm.datasets.files import listing
+from vidlstm.errors import SettingsError, VideoError
 from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Failed, Hashed
 from vidlstm.features.lanes import Lanes
 from vidlstm.features.spec import FeatureSpec
@@ -101,6 +103,9 @@ def extract_features(
 
     Returns:
         The report. A video that fails does not stop the others.
+
+    Warns:
+        UserWarning: of what the readers had to tell, all videos together.
     """
     assert store.spec.backbone == backbone.spec
     unique = list(dict.fromkeys(Path(p) for p in paths))
@@ -129,6 +134,9 @@ def extract_features(
     order = {path: i for i, path in enumerate(unique)}
     run.report.failures.sort(key=lambda failure: order[failure.path])
     run.report.seconds = time.monotonic() - started
+    if run.told:
+        text = f"{len(run.told)} remarks on videos:{listing(run.told)}" if run.told[1:] else run.told[0]
+        warnings.warn(text, stacklevel=2)
     return run.report
 
 
@@ -153,7 +161,7 @@ class _Run:
         batch_size: int,
         progress: Callable[[ExtractionReport], None],
     ) -> None:
-        self.report = ExtractionReport()
+        self.report, self.told = ExtractionReport(), list[str]()
         self._paths, self._store, self._backbone, self._progress = paths, store, backbone, progress
         self._open: dict[int, _Open] = {}
         self._rows: list[tuple[int, float]] = []
@@ -175,6 +183,7 @@ class _Run:
                 self._hashed(event)
             case Ended():
                 self._open[event.job].ended = event
+                self.told += event.told
                 self._finish(event.job)
             case Failed():
                 self._failed(event)
@@ -315,7 +324,7 @@ def look_up(
     def hash_of(path: Path) -> str | None:
         try:
             video_hash = hash_video(path)
-        except OSError:
+        except (OSError, VideoError):
             return None
         if crops and path in crops:
             video_hash = crops[path].key_of(video_hash)

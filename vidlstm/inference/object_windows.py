@@ -92,7 +92,8 @@ class ObjectWindowClassifier:
     def _windows(self, first_seconds: float, last_seconds: float) -> np.ndarray:
         """Start and end of each window ``(W, 2)``; the last ends with the video."""
         end = last_seconds + self._step
-        starts = window_starts(first_seconds, end, self.cut.window_seconds, self.cut.stride_seconds)
+        times = np.arange(first_seconds, end - self._step / 2, self._step)
+        starts = window_starts(times, end, self.cut.window_seconds, self.cut.stride_seconds)
         return np.stack([starts, np.minimum(starts + self.cut.window_seconds, end)], axis=1)
 
     def _inside(

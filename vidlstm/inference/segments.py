@@ -10,6 +10,10 @@ from vidlstm.structures import Segment
 
 MOST_WINDOWS = 1_000_000
 """Eleven days at one a second; a stride too small for that is taken as the one that gives so many."""
+ROUNDING = 1e-9
+"""Of a stride: what floating point leaves of a whole number of them."""
+LAST_NUMBER = 2.0**53
+"""Up to here every whole number is one of floating point."""
 
 
 def window_rows(
@@ -36,20 +40,38 @@ def window_rows(
         return []
     # Half a step of tolerance, so that jitter in timestamps does not move a row across an edge.
     slack = 0.5 * float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    starts = window_starts(times[0], times[-1] + 2 * slack, seconds, stride_seconds)
+    starts = window_starts(times, times[-1] + 2 * slack, seconds, stride_seconds)
     first = np.searchsorted(times, starts - slack)
     last = np.searchsorted(times, starts + seconds - slack)
     rows = [(int(a), int(b)) for a, b in zip(first, last, strict=True) if b > a]
     return list(dict.fromkeys(rows))
 
 
-def window_starts(first: float, end: float, seconds: float, stride_seconds: float) -> np.ndarray:
-    """When each window begins, ``(W,)``; the last is moved back to end with the video."""
-    last_start = max(first, end - seconds)
+def window_starts(times: np.ndarray, end: float, seconds: float, stride_seconds: float) -> np.ndarray:
+    """When each window begins, ``(W,)``; the last is moved back to end with the video.
+
+    A window that holds none of the times may be left out, so that their number, and not the length of the
+    pauses between them, says how many there are.
+
+    Args:
+        times: ``(T,)`` seconds, rising, at least one.
+        end: when the video ends.
+        seconds, stride_seconds: see :func:`window_rows`.
+    """
+    last_start = max(times[0], end - seconds)
+    covered = np.minimum(np.diff(times, append=end), seconds).sum()
     # A stride far below any step would ask for more windows than there can be different ones.
-    stride_seconds = max(stride_seconds, (last_start - first) / MOST_WINDOWS)
-    count = int(np.ceil((last_start - first) / stride_seconds - 1e-9)) + 1
-    starts: np.ndarray = np.minimum(first + stride_seconds * np.arange(count), last_start)
+    stride_seconds = max(stride_seconds, covered / MOST_WINDOWS)
+    final = min(np.ceil((last_start - times[0]) / stride_seconds - ROUNDING), LAST_NUMBER)
+    # The numbers of the windows over each time, and some more on either side; each number once.
+    since = times - times[0]
+    low = np.floor((since - seconds) / stride_seconds).clip(0, final)
+    high = np.ceil((since + end - times[-1]) / stride_seconds + 1).clip(0, final)
+    low[1:] = np.maximum(low[1:], high[:-1] + 1)
+    count = np.maximum(high - low + 1, 0).astype(np.int64)
+    numbers = np.repeat(low - np.cumsum(count) + count, count) + np.arange(count.sum())
+    numbers = np.unique(np.append(numbers, final))
+    starts: np.ndarray = np.minimum(times[0] + stride_seconds * numbers, last_start)
     return starts
 
 
@@ -80,9 +102,8 @@ def merge_windows(rows: list[tuple[int, int]], values_WLK: np.ndarray, steps: in
         weight_T1[first:last, 0] += triangle
     # A stride longer than the window leaves steps that no window saw: they take their nearest neighbour's.
     seen = np.flatnonzero(weight_T1[:, 0] > 0)
-    result: np.ndarray = total_TK[seen] / weight_T1[seen]
-    if len(seen) < steps:
-        result = result[np.abs(np.arange(steps)[:, None] - seen[None, :]).argmin(1)]
+    nearest = np.searchsorted((seen[1:] + seen[:-1]) / 2, np.arange(steps))
+    result: np.ndarray = (total_TK[seen] / weight_T1[seen])[nearest]
     return result
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from vidlstm.backbones.cpu import available_cores, keep_freed_memory
+from vidlstm.tracking.read_ahead import held_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,6 +31,8 @@ BATCH = {"cpu": 4, "cuda": 16}
 """Frames that go through the network together, by device."""
 THREADS = 2
 """Of a lane on a CPU."""
+MOST_BYTES = 1 << 28
+"""Of the pictures of a batch; a larger one goes alone."""
 
 
 def detect_frames(
@@ -64,11 +67,12 @@ def detect_frames(
 
 
 def batches(frames: Iterable[Pair], size: int) -> Iterator[list[Pair]]:
-    """Lists of up to ``size`` frames that follow each other and are alike in size."""
+    """Lists of up to ``size`` frames that follow each other, are alike in size and fit in ``MOST_BYTES``."""
     stream = iter(frames)
     held: list[Pair] = []
     for pair in stream:
-        if held and pair[1].shape != held[0][1].shape:
+        alike = held and pair[1].shape == held[0][1].shape
+        if held and not (alike and held_bytes(pair[0]) * (len(held) + 1) <= MOST_BYTES):
             yield held
             held = []
         held.append(pair)

@@ -67,7 +67,7 @@ Progress = Callable[[TrackingReport, int], None]
 
 NO_SOURCE = "give either `weights FILE` (a YOLO network) or `boxes FILE` (MOT text)"
 
-FORMAT = 1
+FORMAT = 2
 """Rises when the same video and settings would give other tracks."""
 
 
@@ -123,7 +123,6 @@ def track_source(
         name,
         boxes,
         tracker=settings.tracker,
-        fps=settings.fps,
         lost_seconds=settings.lost_seconds,
         start_confidence=settings.start_confidence,
         weigh_overlap=settings.weigh_overlap,

@@ -10,7 +10,7 @@ from vidlstm.tracking.lanes import detect_frames
 from vidlstm.tracking.mot_boxes import LABEL, MotBoxes
 from vidlstm.tracking.read_ahead import ReadAhead
 from vidlstm.tracking.table import TableBuilder
-from vidlstm.tracking.tracker import ObjectTracker
+from vidlstm.tracking.tracker import ObjectTracker, looks_at_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +70,6 @@ def track_video(
     source: Detector | MotBoxes,
     *,
     tracker: str = "bytetrack",
-    fps: float | None = None,
     lost_seconds: float = 1.0,
     start_confidence: float = 0.25,
     weigh_overlap: bool = True,
@@ -85,7 +84,6 @@ def track_video(
         name: of the video, for the table.
         source: a network, or boxes made elsewhere; those with identities are not tracked again.
         tracker: one of ``TRACKERS``.
-        fps: frames a second looked at; None takes what the container claims, or 25.
         lost_seconds, start_confidence, weigh_overlap: see :class:`ObjectTracker`.
         batch_size: see :func:`detect_frames`.
         timeout_seconds: how long to wait for a frame.
@@ -100,20 +98,20 @@ def track_video(
     builder = TableBuilder(name, {0: LABEL} if isinstance(source, MotBoxes) else source.names)
     summary, follower = VideoSummary(), None
     prepare = _nothing if isinstance(source, MotBoxes) else source.prepare
-    with ReadAhead(open_video, prepare=prepare, timeout_seconds=timeout_seconds) as frames:
+    with ReadAhead(
+        open_video, prepare=prepare, pictures=looks_at_pictures(tracker), timeout_seconds=timeout_seconds
+    ) as frames:
         for frame, found, tracked in _found(frames, source, batch_size):
             if follower is None:
-                rate = fps or frames.info.claimed_fps or 25.0
                 follower = ObjectTracker(
                     tracker,
-                    fps=rate,
                     lost_seconds=lost_seconds,
                     start_confidence=start_confidence,
                     weigh_overlap=weigh_overlap,
                 )
                 summary.height, summary.width = frame.image.shape[:2]
                 summary.fps, summary.first_seconds = frames.info.claimed_fps, frame.timestamp_seconds
-            tracked = tracked or follower.update(found, frame.image)
+            tracked = tracked or follower.update(found, frame.image, frame.timestamp_seconds)
             builder.add(frame, tracked, found)
             summary.count(frame, found, tracked)
             if progress:

@@ -6,6 +6,7 @@ Zhang et al. 2022, "ByteTrack: multi-object tracking by associating every detect
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from vidlstm.errors import nearest
 if TYPE_CHECKING:
     from vidlstm.structures import Detections
 
+TOLERANCE_SECONDS = 0.002
+"""How much longer an object may be gone and still be known: containers round times."""
 TRACKERS = {"bytetrack": "BYTETracker", "botsort": "BOTSORT"}
 """Name to the library's class."""
 MODULES = {"bytetrack": "byte_tracker", "botsort": "bot_sort"}
@@ -47,7 +50,6 @@ class ObjectTracker:
 
     Args:
         name: one of ``TRACKERS``.
-        fps: frames a second that it will be given.
         lost_seconds: for how long an object that is not seen keeps its number.
         start_confidence: how certain a detection must be to begin a track, and to be matched first.
         weigh_overlap: weigh the overlap of boxes by the confidence of the detection in matching.
@@ -60,7 +62,6 @@ class ObjectTracker:
         self,
         name: str,
         *,
-        fps: float,
         lost_seconds: float = 1.0,
         start_confidence: float = 0.25,
         weigh_overlap: bool = True,
@@ -71,29 +72,34 @@ class ObjectTracker:
         folder = Path(str(ultralytics_module("ultralytics").__file__)).parent / "cfg" / "trackers"
         settings = utils.YAML.load(folder / f"{name}.yaml")
         # Looks are not compared: that takes a second network, which the library would download.
-        settings |= {"track_buffer": max(1, round(lost_seconds * fps)), "with_reid": False}
+        # Nor are frames counted until an object is lost: :meth:`_forget` knows how long it is.
+        settings |= {"track_buffer": sys.maxsize, "with_reid": False}
         settings |= {"new_track_thresh": start_confidence, "track_high_thresh": start_confidence}
         settings["fuse_score"] = weigh_overlap
         module: Any = ultralytics_module(f"ultralytics.trackers.{MODULES[name]}")
         self._tracker = getattr(module, TRACKERS[name])(utils.IterableSimpleNamespace(**settings))
-        self._looks = name == "botsort"
+        self._looks, self._lost_seconds = looks_at_pictures(name), lost_seconds
+        self._seen_seconds: dict[int, float] = {}
         self._boxes = ultralytics_module("ultralytics.engine.results").Boxes
 
-    def update(self, found: Detections, image: np.ndarray) -> Tracked:
+    def update(self, found: Detections, image: np.ndarray, seconds: float) -> Tracked:
         """Takes the next frame.
 
         Args:
             found: its detections.
-            image: the frame, RGB uint8 ``(H, W, 3)``; BoT-SORT follows the camera by it.
+            image: the frame, RGB uint8 ``(H, W, 3)``; see :func:`looks_at_pictures`.
+            seconds: its time.
 
         Returns:
             Objects that are followed and seen in this frame; boxes are cut off at its edges.
         """
+        self._forget(seconds)
         height, width = image.shape[:2]
         rows = np.column_stack([found.boxes_N4, found.confidence_N, found.class_N]).astype(np.float32)
         bgr = np.ascontiguousarray(image[..., ::-1]) if self._looks else None
         tracks = self._tracker.update(self._boxes(rows, (height, width)), bgr)
         tracks = np.asarray(tracks, np.float32).reshape(-1, 8)
+        self._seen_seconds |= dict.fromkeys((t.track_id for t in self._tracker.tracked_stracks), seconds)
         detection_N = tracks[:, 7].astype(np.int64)
         boxes_N4 = _inside(tracks[:, :4], height, width)
         # The filter's box may lie off the edge that a detection touches.
@@ -106,6 +112,21 @@ class ObjectTracker:
             tracks[:, 6].astype(np.int64),
             detection_N,
         )
+
+    def _forget(self, now: float) -> None:
+        """Drops the objects that have not been seen for longer than ``lost_seconds``."""
+        oldest = now - self._lost_seconds - TOLERANCE_SECONDS
+        gone = {number for number, seconds in self._seen_seconds.items() if seconds < oldest}
+        for state in ("tracked_stracks", "lost_stracks"):
+            kept = [t for t in getattr(self._tracker, state) if t.track_id not in gone]
+            setattr(self._tracker, state, kept)
+        for number in gone:
+            del self._seen_seconds[number]
+
+
+def looks_at_pictures(tracker: str) -> bool:
+    """Whether a tracker sees the frames themselves, or only what was detected in them."""
+    return tracker == "botsort"
 
 
 def _inside(boxes_N4: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -7,6 +7,7 @@ It knows no decoder.
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Self
@@ -36,8 +37,9 @@ class VideoReader(ABC):
     """A video that is read once, front to back; a context manager that iterates over frames.
 
     Frames are RGB ``uint8 (H, W, 3)``, upright and C-contiguous, with strictly rising times in seconds from
-    the container. Without a ``size`` all have the size that ``info`` gives, that of the first frame.
-    Pixels are taken to be square. Iterating a second time goes on where the first stopped.
+    the container, see :class:`~vidlstm.video.clock.Clock`. Without a ``size`` all have the size that ``info``
+    gives, that of the first frame. Pixels are taken to be square. Iterating a second time goes on where the
+    first stopped. What a user should know of a video comes as a warning that names it.
 
     Attributes:
         info: what the container claims, and which reader was taken.
@@ -57,7 +59,7 @@ class VideoReader(ABC):
         self.decoded_frames = 0
         self.truncated = ""
         self._wanted = wanted
-        self._end_seconds = end_seconds
+        self._first_seconds, self._end_seconds = 0.0, end_seconds
         self._clock = Clock(info.claimed_fps, start_seconds)
         self._frames = self._iterate()
 
@@ -84,10 +86,26 @@ class VideoReader(ABC):
         for seconds, convert in self._pictures():
             timestamp = self._clock.tick(seconds)
             index = self.decoded_frames
+            if not index:
+                self._first_seconds = timestamp
             self.decoded_frames += 1
             if self._wanted is None or self._wanted(timestamp):
                 yield Frame(convert(), timestamp, index)
         self.truncated = self.truncated or self._ended_early()
+        if self._clock.jumps:
+            self._tell(self._jumped())
+
+    def _tell(self, what: str) -> None:
+        """Warns of something that the user should know of this video."""
+        warnings.warn(f"{self.info.path}: {what}", stacklevel=2)
+
+    def _jumped(self) -> str:
+        before, after = self._clock.first_jump
+        more = f", and {self._clock.jumps - 1} times more" if self._clock.jumps > 1 else ""
+        return (
+            f"its clock jumps from {before:.2f} s to {after:.2f} s{more}; "
+            "times are counted on as if it did not"
+        )
 
     def _ended_early(self) -> str:
         """Why a video that ended without an error is short, or nothing.
@@ -109,13 +127,12 @@ class VideoReader(ABC):
         return f"ends after {self.decoded_frames} of {claimed} frames" if short else ""
 
     def _short_in_time(self) -> str | None:
-        duration, fps, last = (
-            self.info.claimed_duration_seconds,
-            self.info.claimed_fps,
-            self._clock.last_seconds,
-        )
-        if not duration or not fps or last is None or self._end_seconds is None:
+        duration, fps = self.info.claimed_duration_seconds, self.info.claimed_fps
+        if not duration or not fps or not self.decoded_frames or self._end_seconds is None:
             return None
-        missing = self._end_seconds - (last + 1 / fps)
-        short = missing > max(SHORT_FRAMES / fps, SHORT_SHARE * duration)
+        # Browsers claim a thousand frames a second, whatever they record.
+        between = (self._clock.furthest_seconds - self._first_seconds) / max(1, self.decoded_frames - 1)
+        frame = max(1 / fps, between)
+        missing = self._end_seconds - (self._clock.furthest_seconds + frame)
+        short = missing > max(SHORT_FRAMES * frame, SHORT_SHARE * duration)
         return f"ends {missing:.2f} s before its {duration:.2f} s are over" if short else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,12 +40,33 @@ def coded_size(shape: tuple[int, int], quarters: int) -> tuple[int, int]:
     return (shape[1], shape[0]) if quarters % 2 else shape
 
 
-def finished(image: np.ndarray, quarters: int, size: FrameSize | None) -> np.ndarray:
-    """Turns a scaled picture by quarters counter-clockwise, then cuts or pads it to ``size``; contiguous.
+def turn_of(matrix: bytes | None) -> tuple[int, bool]:
+    """How a picture is brought upright that comes with a display matrix.
+
+    Args:
+        matrix: nine int32, as in the header of an MP4 track: where the axes of the picture go on the screen
+            are the first two of its first two rows. None: as it lies.
+
+    Returns:
+        By how many quarters it is turned counter-clockwise, and whether it is mirrored left to right before.
+    """
+    if matrix is None or len(matrix) < 36:
+        return 0, False
+    a, b, _, c, d = np.frombuffer(matrix, np.int32, 5).astype(np.float64).tolist()
+    mirrored = a * d < b * c
+    along, down = (-a, -b) if mirrored else (a, b)
+    scale = np.hypot(a, c) or 1.0, np.hypot(b, d) or 1.0
+    return round(-math.atan2(down / scale[1], along / scale[0]) / (math.pi / 2)) % 4, mirrored
+
+
+def finished(
+    image: np.ndarray, quarters: int, size: FrameSize | None, *, mirrored: bool = False
+) -> np.ndarray:
+    """Brings a scaled picture upright, see :func:`turn_of`, then cuts or pads it to ``size``; contiguous.
 
     An odd row or column more is cut from the end, or padded at the end.
     """
-    upright = np.rot90(image, quarters) if quarters else image
+    upright = np.rot90(image[:, ::-1] if mirrored else image, quarters)
     height, width = upright.shape[:2]
     if size is None or (height, width) == (size.height, size.width):
         return np.ascontiguousarray(upright)

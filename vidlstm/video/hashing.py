@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.video.images import image_files
+from vidlstm.media import frames_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,11 +20,15 @@ def hash_video(path: Path, *, beat: Callable[[], None] = lambda: None) -> str:
     Args:
         path: the video. Other files in a folder of images do not count.
         beat: called after every piece read: large files on slow disks take minutes.
+
+    Raises:
+        OSError: it cannot be read.
+        VideoError: see :func:`~vidlstm.media.frames_in`.
     """
     if not path.is_dir():
         return _hash_file(path, beat)
     digest = hashlib.sha256()
-    for image in image_files(path):
+    for image in (path / name for name in frames_in(path)[0]):
         digest.update(f"{image.name}\0{_hash_file(image, beat)}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from vidlstm.errors import VideoError
+from vidlstm.media import IMAGE_SUFFIXES, frames_in
 from vidlstm.structures import VideoInfo
 from vidlstm.video.base import VideoReader
+from vidlstm.video.container import check_size
 from vidlstm.video.fitting import finished, scaled_size
 from vidlstm.video.opencv import resized
 
@@ -22,27 +24,16 @@ if TYPE_CHECKING:
     from vidlstm.structures import FrameSize
     from vidlstm.video.base import Picture, Wanted
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-"""What counts as an image, by the end of its name in either case. Other files are passed over."""
-
-
-def image_files(folder: str | Path) -> list[Path]:
-    """The images of a folder in natural order: img2 before img10. Hidden files are passed over."""
-    files = (f for f in Path(folder).iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
-    return sorted((f for f in files if f.is_file()), key=_natural)
-
-
-def _natural(file: Path) -> tuple[list[tuple[int, int, str]], str]:
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", file.name)
-    return [(0, int(digits), "") if digits else (1, 0, text) for digits, text in parts], file.name
-
 
 class ImagesReader(VideoReader):
     """Reads a folder of images as a video: frame ``i`` is at ``i / fps`` seconds.
 
+    Which images are frames, and in which order, see :func:`~vidlstm.media.frames_in`. Without a ``size``,
+    one of another size than the first is scaled to it, as frames of a file are.
+
     Raises:
-        VideoError: ``unreadable``, when opened or later: no image there, one that cannot be decoded, or
-            one of another size than the first where no ``size`` was asked for.
+        VideoError: ``unreadable``, when opened or later: no image there, several sequences of them, or one
+            that cannot be decoded; ``too_large``.
         ValueError: for a rate that is not positive.
     """
 
@@ -53,15 +44,17 @@ class ImagesReader(VideoReader):
             raise ValueError(f"image_fps must be positive, not {fps}")
         self._folder, self._size, self._fps = Path(folder), size, fps
         try:
-            self._files = image_files(folder)
+            names, left_out = frames_in(self._folder)
         except OSError as error:
             raise VideoError(folder, reason="unreadable", detail=str(error)) from error
-        if not self._files:
-            raise VideoError(
-                folder, reason="unreadable", detail=f"the folder holds no image ({', '.join(SUFFIXES)})"
-            )
+        if not names:
+            endings = ", ".join(f".{suffix}" for suffix in sorted(IMAGE_SUFFIXES))
+            raise VideoError(folder, reason="unreadable", detail=f"the folder holds no image ({endings})")
+        self._files = [self._folder / name for name in names]
         self._shape = _shape(self._load(0))
         super().__init__(self._info(), wanted=wanted)
+        if left_out:
+            self._tell(f"images beside its frames are left out: {', '.join(left_out)}")
 
     def _info(self) -> VideoInfo:
         return VideoInfo(
@@ -81,16 +74,13 @@ class ImagesReader(VideoReader):
 
     def _image(self, index: int) -> np.ndarray:
         image = self._load(index)
-        if self._size is None:
-            if _shape(image) != self._shape:
-                first, here = "x".join(map(str, self._shape)), "x".join(map(str, _shape(image)))
-                raise self._error(index, f"is {here}, the first is {first}; ask for a size to mix them")
-            return finished(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), 0, None)
-        scaled = resized(image, *scaled_size(*_shape(image), self._size))
+        upright = scaled_size(*_shape(image), self._size) if self._size else self._shape
+        scaled = resized(image, *upright)
         return finished(cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB), 0, self._size)
 
     def _load(self, index: int) -> np.ndarray:
         """BGR, turned upright by the image's own EXIF tag."""
+        self._check_size(index)
         try:
             data = np.fromfile(self._files[index], np.uint8)
             image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
@@ -99,6 +89,18 @@ class ImagesReader(VideoReader):
         if image is None:
             raise self._error(index, "cannot be decoded")
         return image
+
+    def _check_size(self, index: int) -> None:
+        """Refuses by its header alone an image that would take too much memory."""
+        try:
+            with Image.open(self._files[index]) as image:
+                width, height = image.size
+        except Image.DecompressionBombError as error:
+            detail = f"{self._files[index].name}: {error}"
+            raise VideoError(self._folder, reason="too_large", detail=detail, frame=index) from error
+        except (OSError, ValueError, SyntaxError):  # Pillow does not know it; OpenCV may
+            return
+        check_size(self._files[index], height, width)
 
     def _error(self, index: int, what: str) -> VideoError:
         return VideoError(

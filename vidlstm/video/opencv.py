@@ -24,6 +24,7 @@ from vidlstm.structures import VideoInfo
 from vidlstm.video.base import VideoReader
 from vidlstm.video.container import (
     SAFE_OPTIONS,
+    Opening,
     check_is_file,
     first_video_stream,
     open_container,
@@ -61,7 +62,10 @@ class OpenCVReader(VideoReader):
         live: bool = False,
     ) -> None:
         self._path, self._size, self._live = path, size, live
-        self._header = None if live or isinstance(path, int) else _header(path)
+        self._header, self._turn, self._late_ticks = None, None, 0
+        if not live and not isinstance(path, int):
+            self._header = _header(path)
+            self._turn, self._late_ticks = _first_frame(path)
         self._capture = _open(path, live)
         try:
             first = self._first_picture()
@@ -83,7 +87,7 @@ class OpenCVReader(VideoReader):
         if not self._capture.grab():
             raise self._error("empty", "OpenCV gets no frame")
         clockwise = self._capture.get(cv2.CAP_PROP_ORIENTATION_META)
-        self._quarters = -round(clockwise / 90) % 4
+        self._quarters, self._mirrored = self._turn or (-round(clockwise / 90) % 4, False)
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         return self._retrieve(0)
 
@@ -105,6 +109,7 @@ class OpenCVReader(VideoReader):
             codec=header.codec if header else _four_letters(self._capture.get(cv2.CAP_PROP_FOURCC)),
             decoder="opencv",
             rotation_degrees=-90 * self._quarters % 360,
+            mirrored=self._mirrored,
         )
 
     def _pictures(self) -> Iterator[Picture]:
@@ -112,18 +117,23 @@ class OpenCVReader(VideoReader):
         while grabbed:
             yield self._seconds(), self._image
             grabbed = self._capture.grab()
-        if isinstance(self._path, int):
-            self.truncated = f"the camera stopped after {self.decoded_frames} frames"
+        # A source that claims no length has no end of its own.
+        if self._live and self.info.claimed_frames is None:
+            what = "camera" if isinstance(self._path, int) else "stream"
+            self.truncated = f"the {what} stopped after {self.decoded_frames} frames"
 
     def _seconds(self) -> float | None:
         if self._live:
             return time.monotonic() - self._opened
         seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if self.decoded_frames and seconds <= 0:  # what OpenCV says of the frames that come late
+            return None
         header = self._header
         if header is None or header.start_ticks is None:
             return seconds
         # OpenCV has subtracted the start; whole ticks give the same floating-point number as PyAV's.
-        return float((round(seconds / header.time_base) + header.start_ticks) * header.time_base)
+        ticks = round(seconds / header.time_base) + header.start_ticks - self._late_ticks
+        return float(ticks * header.time_base)
 
     def _image(self) -> np.ndarray:
         shape = self.info.height, self.info.width
@@ -131,7 +141,9 @@ class OpenCVReader(VideoReader):
         coded = self._retrieve(self.decoded_frames)
         try:
             scaled = resized(coded, *coded_size(upright, self._quarters))
-            return finished(cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB), self._quarters, self._size)
+            return finished(
+                cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB), self._quarters, self._size, mirrored=self._mirrored
+            )
         except (cv2.error, MemoryError) as error:
             raise self._error("unreadable", str(error), self.decoded_frames) from error
 
@@ -171,6 +183,16 @@ def _header(path: str | Path) -> Header | None:
             path, reason="unreadable", detail="OpenCV sees only the cover picture in front of the video"
         )
     return header
+
+
+def _first_frame(path: str | Path) -> tuple[tuple[int, bool] | None, int]:
+    """How frames lie, and how many ticks late OpenCV gives them; None and 0 where PyAV decodes nothing."""
+    try:
+        opening = Opening(path)
+    except VideoError:
+        return None, 0
+    with opening.container:
+        return opening.turn(), opening.late_ticks if opening.container.format.name == "avi" else 0
 
 
 def _open(path: str | Path | int, live: bool) -> cv2.VideoCapture:

@@ -10,7 +10,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from vidlstm.errors import VideoError
 from vidlstm.structures import VideoInfo
 from vidlstm.video.base import VideoReader
-from vidlstm.video.container import FAILURES, first_video_stream, open_container, plain, read_header
+from vidlstm.video.container import FAILURES, Opening, plain
 from vidlstm.video.fitting import coded_size, finished, scaled_size
 
 if TYPE_CHECKING:
@@ -38,22 +38,14 @@ class PyAVReader(VideoReader):
         self, path: str | Path, *, size: FrameSize | None = None, wanted: Wanted | None = None
     ) -> None:
         self._path, self._size = path, size
-        self._container = open_container(path)
-        try:
-            stream = first_video_stream(self._container, path)
-            header = read_header(self._container, stream)
-            # One process per core decodes; measured here, threads inside the decoder cost 20 % more CPU time.
-            stream.codec_context.thread_count = 1
-            self._decoded = self._container.decode(stream)
-            self._first = self._decode_first()
-        except VideoError:
-            self._container.close()
-            raise
+        opening = Opening(path)
+        header, self._container = opening.header, opening.container
+        self._first, self._decoded = opening.first, opening.rest
         # AVI keeps no presentation times. FFmpeg's guesses at them go back and forth on files with B-frames
         # packed together, but its decoding times, which come with the frames in order, rise.
-        self._use_decoding_times = self._container.format.name == "avi"
+        self._late_ticks = opening.late_ticks if self._container.format.name == "avi" else None
         self._reformatter = VideoReformatter()
-        self._quarters = round(self._first.rotation / 90) % 4  # counter-clockwise
+        self._quarters, self._mirrored = opening.turn()
         self._shape = coded_size((self._first.height, self._first.width), self._quarters)
         super().__init__(
             self._info(header),
@@ -61,14 +53,13 @@ class PyAVReader(VideoReader):
             start_seconds=header.start_seconds,
             end_seconds=header.end_seconds,
         )
-
-    def _decode_first(self) -> VideoFrame:
-        try:
-            return next(self._decoded)
-        except StopIteration:
-            raise VideoError(self._path, reason="empty", detail="the stream ends at once") from None
-        except FAILURES as error:
-            raise VideoError(self._path, reason="empty", detail=plain(error)) from error
+        if opening.skipped:
+            first = (
+                f"first {opening.skipped} video streams give"
+                if opening.skipped > 1
+                else "first video stream gives"
+            )
+            self._tell(f"its {first} no picture; the next is read")
 
     def _info(self, header: Header) -> VideoInfo:
         return VideoInfo(
@@ -81,6 +72,7 @@ class PyAVReader(VideoReader):
             codec=header.codec,
             decoder="pyav",
             rotation_degrees=-90 * self._quarters % 360,
+            mirrored=self._mirrored,
         )
 
     def _pictures(self) -> Iterator[Picture]:
@@ -95,7 +87,9 @@ class PyAVReader(VideoReader):
                 return
 
     def _seconds(self, frame: VideoFrame) -> float | None:
-        ticks = frame.dts if self._use_decoding_times else frame.pts
+        ticks = frame.pts
+        if self._late_ticks is not None:
+            ticks = None if frame.dts is None else frame.dts - self._late_ticks
         return None if ticks is None or frame.time_base is None else float(ticks * frame.time_base)
 
     def _image(self, frame: VideoFrame) -> np.ndarray:
@@ -117,7 +111,7 @@ class PyAVReader(VideoReader):
             raise VideoError(
                 self._path, reason="unreadable", detail=plain(error), frame=self.decoded_frames
             ) from error
-        return finished(image, self._quarters, self._size)
+        return finished(image, self._quarters, self._size, mirrored=self._mirrored)
 
     def close(self) -> None:  # noqa: D102 as in VideoReader
         self._container.close()

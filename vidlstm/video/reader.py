@@ -51,7 +51,7 @@ def open_video(
             RGB uint8 ``(T, H, W, 3)`` is a video in memory.
         decoder: ``auto`` takes PyAV, and OpenCV where PyAV cannot open the file or decodes nothing.
             Cameras and streams always come through OpenCV, folders of images through neither.
-        size: scale frames to this while converting; without it, they keep their own.
+        size: scale frames to this while converting; without it, they keep their own, or that of the first.
         wanted: asked for each decoded frame, with its time in seconds, before any conversion; frames that
             are not wanted are not given out.
         image_fps: the rate of a folder of images and of an array, which have no clock of their own.
@@ -60,7 +60,8 @@ def open_video(
         A reader that has decoded its first frame already: what opens, has a picture.
 
     Raises:
-        VideoError: ``missing``, ``unreadable``, ``no_video_stream``, or ``empty``, with each decoder's words.
+        VideoError: ``missing``, ``unreadable``, ``no_video_stream``, ``too_large``, or ``empty``, with each
+            decoder's words.
         ValueError: for an unknown decoder, or PyAV asked of a camera or stream.
     """
     if decoder not in ("auto", *READERS):
@@ -87,7 +88,7 @@ def _first_that_can(
         try:
             return reader(path, size=size, wanted=wanted)
         except VideoError as error:
-            if error.reason == "no_video_stream":
+            if error.reason in ("no_video_stream", "too_large"):
                 raise
             failures[name] = error
     words = "; ".join(f"{name}: {error.detail or error.reason}" for name, error in failures.items())

@@ -14,7 +14,7 @@ from vidlstm.cards import Tracked
 from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.datamodules.object_sequences import object_sequences
 from vidlstm.datasets.files import listing
-from vidlstm.errors import DatasetError, SettingsError
+from vidlstm.errors import DatasetError, SettingsError, VideoError
 from vidlstm.features.extract import fill_store, make_store
 from vidlstm.features.read_tracks import read_tracked_objects
 from vidlstm.structures import Failure
@@ -255,6 +255,8 @@ class _Table:
             sha256 = hash_video(video)
         except OSError as error:
             return Failure(video, "unreadable", error.strerror or str(error))
+        except VideoError as error:
+            return Failure(video, error.reason, error.detail)
         place = video.resolve()
         # By place first: of two videos with the same bytes each has its own tracks.
         if self._known.get(place) == sha256 or (not self._known and place in self._places):
