@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from av import VideoFrame
+    from av.container import InputContainer
 
     from vidlstm.structures import FrameSize
     from vidlstm.video.base import Picture, Wanted
@@ -38,7 +39,7 @@ class PyAVReader(VideoReader):
         self, path: str | Path, *, size: FrameSize | None = None, wanted: Wanted | None = None
     ) -> None:
         self._path, self._size = path, size
-        self._container = open_container(path)
+        self._container = self._open()
         try:
             stream = first_video_stream(self._container, path)
             header = read_header(self._container, stream)
@@ -61,6 +62,9 @@ class PyAVReader(VideoReader):
             start_seconds=header.start_seconds,
             end_seconds=header.end_seconds,
         )
+
+    def _open(self) -> InputContainer:
+        return open_container(self._path)
 
     def _decode_first(self) -> VideoFrame:
         try:
