@@ -85,7 +85,7 @@ def show_event(event: dict[str, Any]) -> None:
             f"{event['probability']:.2f}",
             flush=True,
         )
-    elif kind != "heartbeat":
+    elif kind not in ("heartbeat", "step"):
         print(f"{source}: {kind}: {event['detail']}", file=sys.stderr, flush=True)
 
 

@@ -106,7 +106,7 @@ class SlidingWindow(Streams):
     def __init__(self, classifier: Any, cut: Cut) -> None:
         self._classifier, self._cut = classifier, cut
         self._past: dict[Hashable, deque[tuple[float, np.ndarray]]] = {}
-        self._due: dict[Hashable, float] = {}
+        self._start: dict[Hashable, float] = {}  # of the window that is due next
         self.how = (
             f"a window of {cut.window_seconds:.3g} s is read anew every {cut.stride_seconds:.3g} s, which is "
             f"{cut.window_seconds / cut.stride_seconds:.3g} steps for each that a causal network takes"
@@ -125,19 +125,21 @@ class SlidingWindow(Streams):
         return said
 
     def _keep(self, key: Hashable, x_F: np.ndarray, seconds: float) -> bool:
-        """Adds a row to a source's window, drops what has left it, and tells whether it is due."""
+        """Adds a row to a source's window, and tells whether the window is whole and due."""
         past = self._past.setdefault(key, deque())
+        start = self._start.setdefault(key, seconds)
         past.append((seconds, x_F))
         step = (seconds - past[0][0]) / (len(past) - 1) if len(past) > 1 else 0.0
-        while past[0][0] < seconds + step / 2 - self._cut.window_seconds:
+        # The next step would lie outside; half a step of tolerance, as in segments.window_rows.
+        whole = seconds + 1.5 * step >= start + self._cut.window_seconds
+        if whole:  # after a gap the window is the one that ends here
+            start = max(start, seconds + step / 2 - self._cut.window_seconds)
+        while past[0][0] < start - step / 2 - 1e-9:
             past.popleft()
-        due = self._due.setdefault(key, past[0][0] + self._cut.window_seconds - step)
-        if seconds < due - step / 2:
-            return False
-        self._due[key] = max(due, seconds - step) + self._cut.stride_seconds
-        return True
+        self._start[key] = start + self._cut.stride_seconds if whole else start
+        return whole
 
     def forget(self, key: Hashable) -> None:
         """Drops a source's window."""
         self._past.pop(key, None)
-        self._due.pop(key, None)
+        self._start.pop(key, None)

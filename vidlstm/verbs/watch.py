@@ -47,6 +47,7 @@ class WatchSettings:
         keep_state_seconds: what is carried of a source outlives a break of so long; after a longer one it
             begins anew.
         heartbeat_seconds: how often each source is reported on when nothing happens.
+        steps: an event at every step, with the probabilities of all labels.
         seconds: stop after so long; None goes on.
     """
 
@@ -56,6 +57,7 @@ class WatchSettings:
     reconnect_seconds: NotNegative = 60.0
     keep_state_seconds: NotNegative = 2.0
     heartbeat_seconds: Positive = 10.0
+    steps: bool = False
     seconds: Positive | None = None
 
 
@@ -219,6 +221,9 @@ class _Watch:
                 continue
             age = now - item.taken_seconds if watched.paced else None
             watched.answered(self._labels, probabilities_K, age)
+            if self._how.steps:
+                said_K = dict(zip(self._labels, probabilities_K.tolist(), strict=True))
+                self._event(item.source, "step", seconds=seconds, probabilities=said_K, age_seconds=age)
             self._say(item.source, watched.segments.push(seconds, probabilities_K), age)
 
     def _noted(self, note: Note) -> None:

@@ -114,8 +114,8 @@ class OpenCVReader(VideoReader):
         while grabbed:
             yield self._seconds(), self._image
             grabbed = self._capture.grab()
-        if isinstance(self._path, int):
-            self.truncated = f"the camera stopped after {self.decoded_frames} frames"
+        if self._live:
+            self.truncated = f"the source stopped after {self.decoded_frames} frames"
 
     def _seconds(self) -> float | None:
         if self._live:
