@@ -77,11 +77,6 @@ def test_of_a_camera_the_newest_frame_is_given(monkeypatch: pytest.MonkeyPatch) 
         assert video.truncated == "the source stopped after 3 frames"
 
 
-def test_pyav_reads_no_camera(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="camera 0: cameras are read by OpenCV"):
-        open_video(0, decoder="pyav")
-
-
 def test_an_address_where_nobody_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
