@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from vidlstm.verbs.save_card import save_card
     from vidlstm.verbs.track import track
     from vidlstm.verbs.train import train
+    from vidlstm.verbs.watch import watch
     from vidlstm.video.reader import open_video
 
 _PLACES = {
@@ -54,6 +55,7 @@ _PLACES = {
     "save_card": "verbs.save_card",
     "track": "verbs.track",
     "train": "verbs.train",
+    "watch": "verbs.watch",
 }
 """Public name to the module that has it."""
 
@@ -77,6 +79,7 @@ __all__ = [
     "save_card",
     "track",
     "train",
+    "watch",
 ]
 
 

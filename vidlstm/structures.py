@@ -77,11 +77,20 @@ class VideoInfo:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One decoded frame: RGB ``uint8 (H, W, 3)``, upright, and its time in the container's own clock."""
+    """One decoded frame: RGB ``uint8 (H, W, 3)``, upright, and its time in the container's own clock.
+
+    Attributes:
+        image: the picture.
+        timestamp_seconds: its time.
+        index: its number among all decoded frames.
+        taken_seconds: of a camera or stream, when it was taken by this machine's ``time.monotonic()``, as far
+            as can be told from here; None for what is read at its own pace.
+    """
 
     image: np.ndarray
     timestamp_seconds: float
     index: int
+    taken_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import cv2
@@ -58,7 +59,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 
 @pytest.mark.parametrize("source", [0, "rtsp://camera/1", "HTTP://example/x.mp4"])
 def test_a_live_source_gives_real_time(source: int | str, clock: list[float]) -> None:
-    with open_video(source) as video:
+    with open_video(source, decoder="opencv", newest=False) as video:
         frames = list(video)
         assert video.info.decoder == "opencv" and video.info.claimed_frames is None
         assert (video.info.height, video.info.width) == (6, 8)
@@ -73,8 +74,24 @@ def test_a_file_behind_an_address_ends_as_a_file_does(
     clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Camera, "get", lambda _, what: 3.0 if what == cv2.CAP_PROP_FRAME_COUNT else -1.0)
-    with open_video("http://example/x.mp4") as video:
+    with open_video("http://example/x.mp4", decoder="opencv", newest=False) as video:
         assert len(list(video)) == 3 and video.truncated == ""
+
+
+def test_of_a_camera_the_newest_frame_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    with open_video(0) as video:
+        given = [frame.index for frame in video]
+        assert given[-1] == 2 and len(given) + video.dropped_frames == 3  # type: ignore[attr-defined]
+        assert video.truncated == "the camera stopped after 3 frames"
+
+
+def test_an_address_where_nobody_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(VideoError, match="refused") as caught:
+        open_video(f"http://127.0.0.1:{port}/cam.mjpg")
+    assert caught.value.reason == "unreadable"
 
 
 def test_a_camera_that_is_not_there(clock: list[float]) -> None:

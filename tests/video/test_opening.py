@@ -163,9 +163,8 @@ def test_opencv_alone_reads_without_pyavs_header(clip: Path, monkeypatch: pytest
 def test_wrong_arguments_are_value_errors(clip: Path) -> None:
     with pytest.raises(ValueError, match=r"auto.*pyav.*opencv"):
         open_video(clip, decoder="ffmpeg")
-    for address in (0, "rtsp://127.0.0.1/x"):
-        with pytest.raises(ValueError, match="read by OpenCV"):
-            open_video(address, decoder="pyav")
+    with pytest.raises(ValueError, match="read by OpenCV"):
+        open_video(0, decoder="pyav")
 
 
 def test_the_environment_is_left_as_it_was(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

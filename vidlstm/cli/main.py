@@ -23,6 +23,7 @@ VERBS = {
     "train": "labelled clips to a checkpoint; extracts missing features first",
     "evaluate": "a checkpoint's accuracy beside its trivial baselines",
     "predict": "videos to annotated videos, tables and timelines",
+    "watch": "cameras, streams and files to what happens in them, while it happens",
     "inspect": "what a network has learned: its gates over a video, its gradient over the lag",
 }
 """Each verb is ``run(argv) -> exit status`` in ``vidlstm/cli/<verb>.py``."""

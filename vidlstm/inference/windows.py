@@ -110,6 +110,16 @@ class WindowClassifier:
             parts.append(scores.double().softmax(-1).cpu().numpy())
         return np.concatenate(parts)
 
+    @torch.inference_mode()
+    def of_windows(self, windows: list[np.ndarray]) -> np.ndarray:
+        """Class probabilities ``(W, K)`` float64 of windows ``(T, F)`` of one batch."""
+        device = next(self._model.parameters()).device
+        parts = [torch.from_numpy(window).float() for window in windows]
+        x_BTF = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+        scores_BK = self._model(x_BTF.to(device), torch.tensor([len(part) for part in parts]).to(device))
+        probabilities_BK: np.ndarray = scores_BK.double().softmax(-1).cpu().numpy()
+        return probabilities_BK
+
 
 def window_batches(sequence: FeatureSequence, rows: list[tuple[int, int]]) -> Iterator[SequenceBatch]:
     """Batches of windows, in order; their targets mean nothing.

@@ -6,13 +6,31 @@ with the CNN outside. It knows nothing of losses, files or frames.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from vidlstm.models.cells import valid_steps
-from vidlstm.models.pooling import build_pooling
+from vidlstm.models.pooling import LastPooling, build_pooling
 from vidlstm.models.recurrent import RecurrentEncoder
+from vidlstm.models.stacks import single_step
 from vidlstm.models.truncation import run_truncated
+
+if TYPE_CHECKING:
+    from vidlstm.models.cells import State
+
+
+class ClassifierState(NamedTuple):
+    """What a causal classifier carries from step to step.
+
+    Attributes:
+        before_BF: the normalised features of the step before; NaN where there was none.
+        encoder: of the recurrent layers, parts of ``(L, B, D)``.
+    """
+
+    before_BF: Tensor
+    encoder: State
 
 
 class FeatureNorm(nn.Module):
@@ -156,6 +174,52 @@ class SequenceClassifier(nn.Module):
             y_BTD, _ = self.encoder(read_BTE, lengths_B)
         pooled_BD: Tensor = self.pooling(y_BTD, lengths_B)
         return pooled_BD
+
+    def why_not_causal(self) -> str:
+        """Why there is no :meth:`step`: empty, or which setting of the training stands against it."""
+        if self.encoder.bidirectional:
+            return "it also reads clips from their end; train with `model.bidirectional false`"
+        if not isinstance(self.pooling, LastPooling):
+            return "it pools over a whole clip; train with `model.pooling last`"
+        return ""
+
+    def initial_state(self, batch: int) -> ClassifierState:
+        """The state before the first step of ``batch`` sequences."""
+        like, layers = self.norm.mean, self.encoder.stack.layers
+        zeros_LBD = like.new_zeros(len(layers), batch, self.encoder.output_size)
+        parts = len(self.encoder.stack.cell.state_names)
+        before_BF = like.new_full((batch, len(like)), torch.nan)
+        return ClassifierState(before_BF, tuple(zeros_LBD.clone() for _ in range(parts)))
+
+    @torch.no_grad()
+    def step(self, x_BF: Tensor, state: ClassifierState) -> tuple[Tensor, ClassifierState]:
+        """One step of a causal network: the scores ``(B, K)`` of all that was read up to now.
+
+        What it gives at step t is what :meth:`forward` gives for a clip of the first t steps, to 1e-5 in
+        float32: its kernels add in another order.
+
+        Args:
+            x_BF: the next features of each sequence.
+            state: after the step before, or :meth:`initial_state`.
+
+        Raises:
+            ValueError: the network is not causal; says which setting of the training would make it so.
+        """
+        if why := self.why_not_causal():
+            raise ValueError(f"the network cannot go step by step: {why}")
+        now_BF = self.norm(x_BF.float())
+        read_BE = self.project(self._with_change(now_BF, state.before_BF))
+        y_BD, last = single_step(self.encoder.stack.layers, read_BE, state.encoder)
+        scores_BK: Tensor = self.head(y_BD)
+        return scores_BK, ClassifierState(now_BF, last)
+
+    def _with_change(self, x_BF: Tensor, before_BF: Tensor) -> Tensor:
+        if not (self.frame_difference or self.absolute_difference):
+            return x_BF
+        change_BF = torch.where(before_BF.isnan(), 0.0, x_BF - before_BF)  # nothing came before a first step
+        signed = [change_BF] if self.frame_difference else []
+        unsigned = [change_BF.abs()] if self.absolute_difference else []
+        return torch.cat([x_BF, *signed, *unsigned], dim=-1)
 
     def encoder_input(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
         """What the encoder reads at every step, ``(B, T, E)``."""

@@ -118,6 +118,13 @@ AnyClassifier = Classifier | BagClassifier | BagFusion
 """What an action checkpoint may hold."""
 
 
+def why_not_causal(model: Any) -> str:
+    """Why a classifier has no ``step``: empty, or which setting of the training stands against it."""
+    if isinstance(model, LateFusion):
+        return "its networks are joined after they have read a clip; train with `model.fusion early`"
+    return str(model.why_not_causal())
+
+
 class Stream(NamedTuple):
     """One recurrent network of a classifier, and what it reads.
 

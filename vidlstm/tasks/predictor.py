@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import vidlstm
 from vidlstm.backbones.weights import sha256_of
 from vidlstm.datasets.videos import find_videos
+from vidlstm.errors import SettingsError
+from vidlstm.inference.online import OnlineSettings
 from vidlstm.render.names import output_stems
 from vidlstm.video.reader import open_video
 
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from vidlstm.cards import Card
+    from vidlstm.inference.stream import Streams
     from vidlstm.render.sinks import Material
     from vidlstm.settings import PredictSettings
     from vidlstm.structures import Failure, FeatureSequence, Progress
+    from vidlstm.tasks.stream import Stream
 
 
 @dataclass
@@ -107,6 +111,35 @@ class Predictor(ABC):
             inputs: files, and folders to search for them.
             work: what is shared; takes the failures.
         """
+
+    def streams(self) -> Streams:
+        """What says, from step to step, what many sources show; each call gives one without a past.
+
+        Raises:
+            SettingsError: predictions of this kind are not made step by step.
+        """
+        raise SettingsError(f"a checkpoint of {self.card.task} is not watched with; it reads whole tracks")
+
+    def why_not_carried(self) -> str:
+        """Why :meth:`streams` reads windows anew: empty, or the setting of the training to change."""
+        return ""
+
+    def stream(self, *, fps: float | None = None, online: OnlineSettings | None = None) -> Stream:
+        """One source for a loop of one's own.
+
+        >>> stream = model.stream()  # doctest: +SKIP
+        >>> for frame, seconds in camera:  # doctest: +SKIP
+        ...     for change in stream.push(frame, seconds):
+        ...         print(change.kind, change.label, change.start_seconds)
+
+        Args:
+            fps: how often a frame is looked at; None is the rate of the training.
+            online: when a label begins and is over.
+        """
+        from vidlstm.tasks.stream import Stream
+
+        card: Any = self.card
+        return Stream(self, fps or card.fps, online or OnlineSettings())
 
     def reads(self, inputs: Sequence[Path]) -> list[Path]:
         """The files that are read for inputs; none of them may be written over."""

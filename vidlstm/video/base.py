@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -45,7 +45,10 @@ class VideoReader(ABC):
         info: what the container claims, and which reader was taken.
         decoded_frames: every frame decoded so far, also those not wanted.
         truncated: empty, or why the video ended before its header said; valid after iteration.
+        converts_later: whether a frame may still be converted when the next ones have been decoded.
     """
+
+    converts_later: ClassVar[bool] = True
 
     def __init__(
         self,

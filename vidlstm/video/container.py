@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from vidlstm.errors import VideoError
 from vidlstm.video.fitting import turn_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from av import VideoFrame
     from av.container import InputContainer
@@ -151,6 +152,7 @@ class Opening:
 
     Args:
         path: a file.
+        open: opens it, where it is no file.
 
     Attributes:
         container, stream: of FFmpeg.
@@ -164,11 +166,12 @@ class Opening:
         VideoError: ``missing``, ``unreadable``, ``no_video_stream``, ``too_large``, or ``empty``.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, open: Callable[[], InputContainer] | None = None) -> None:
         self._path, self.skipped = path, 0
+        open = open or partial(open_container, path)
         empty: VideoError | None = None
         while True:
-            self.container = open_container(path)
+            self.container = open()
             try:
                 self._begin()
             except VideoError as error:

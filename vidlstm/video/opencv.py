@@ -53,6 +53,8 @@ class OpenCVReader(VideoReader):
         VideoError: ``missing``, ``unreadable``, ``no_video_stream``, or ``empty``.
     """
 
+    converts_later = False
+
     def __init__(
         self,
         path: str | Path | int,

@@ -10,7 +10,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from vidlstm.errors import VideoError
 from vidlstm.structures import VideoInfo
 from vidlstm.video.base import VideoReader
-from vidlstm.video.container import FAILURES, Opening, plain
+from vidlstm.video.container import FAILURES, Opening, open_container, plain
 from vidlstm.video.fitting import coded_size, finished, scaled_size
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from av import VideoFrame
+    from av.container import InputContainer
 
     from vidlstm.structures import FrameSize
     from vidlstm.video.base import Picture, Wanted
@@ -38,7 +39,7 @@ class PyAVReader(VideoReader):
         self, path: str | Path, *, size: FrameSize | None = None, wanted: Wanted | None = None
     ) -> None:
         self._path, self._size = path, size
-        opening = Opening(path)
+        opening = Opening(path, self._open)
         header, self._container = opening.header, opening.container
         self._first, self._decoded = opening.first, opening.rest
         # AVI keeps no presentation times. FFmpeg's guesses at them go back and forth on files with B-frames
@@ -60,6 +61,9 @@ class PyAVReader(VideoReader):
                 else "first video stream gives"
             )
             self._tell(f"its {first} no picture; the next is read")
+
+    def _open(self) -> InputContainer:
+        return open_container(self._path)
 
     def _info(self, header: Header) -> VideoInfo:
         return VideoInfo(

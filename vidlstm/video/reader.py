@@ -13,6 +13,8 @@ from vidlstm.video.arrays import ArrayReader
 from vidlstm.video.base import VideoReader
 from vidlstm.video.container import check_is_file
 from vidlstm.video.images import ImagesReader
+from vidlstm.video.live import LiveReader
+from vidlstm.video.network import NetworkReader
 from vidlstm.video.opencv import OpenCVReader
 from vidlstm.video.pyav import PyAVReader
 
@@ -26,6 +28,9 @@ __all__ = ["READERS", "VideoReader", "open_video"]
 READERS: dict[str, type[PyAVReader] | type[OpenCVReader]] = {"pyav": PyAVReader, "opencv": OpenCVReader}
 """The decoders of files by name. ``auto`` tries them in this order."""
 
+STANDARD_INPUT = "-"
+"""What standard input is called in place of an address."""
+
 _ADDRESS = re.compile(r"(rtsps?|rtmps?|rtp|srt|udp|tcp|https?)://", re.IGNORECASE)
 
 
@@ -36,6 +41,8 @@ def open_video(
     size: FrameSize | None = None,
     wanted: Callable[[float], bool] | None = None,
     image_fps: float = 25.0,
+    newest: bool = True,
+    timeout_seconds: float = 10.0,
 ) -> VideoReader:
     """Opens a video to be read once, front to back.
 
@@ -47,14 +54,18 @@ def open_video(
     Args:
         path: a file, or a folder of frame images. Opened by its plain name: no name is taken for an address
             or a pattern, and a playlist that would open other files is refused. A number is a camera; a
-            string that begins with a scheme and two slashes (``rtsp://``, ``http://``) is a stream; an array
-            RGB uint8 ``(T, H, W, 3)`` is a video in memory.
+            string that begins with a scheme and two slashes (``rtsp://``, ``http://``) is a stream, ``-`` is
+            standard input, an array RGB uint8 ``(T, H, W, 3)`` a video in memory. Of cameras
+            and streams the newest frame is given, and what was missed is counted: see
+            :class:`~vidlstm.video.live.LiveReader`.
         decoder: ``auto`` takes PyAV, and OpenCV where PyAV cannot open the file or decodes nothing.
-            Cameras and streams always come through OpenCV, folders of images through neither.
+            Cameras always come through OpenCV, folders of images through neither.
         size: scale frames to this while converting; without it, they keep their own, or that of the first.
         wanted: asked for each decoded frame, with its time in seconds, before any conversion; frames that
             are not wanted are not given out.
         image_fps: the rate of a folder of images and of an array, which have no clock of their own.
+        newest: of a camera or stream give the newest frame; else every frame, however old.
+        timeout_seconds: a camera or stream that gives nothing for so long has broken off.
 
     Returns:
         A reader that has decoded its first frame already: what opens, has a picture.
@@ -62,21 +73,44 @@ def open_video(
     Raises:
         VideoError: ``missing``, ``unreadable``, ``no_video_stream``, ``too_large``, or ``empty``, with each
             decoder's words.
-        ValueError: for an unknown decoder, or PyAV asked of a camera or stream.
+        ValueError: for an unknown decoder, or PyAV asked of a camera.
     """
     if decoder not in ("auto", *READERS):
         raise ValueError(f"decoder must be one of {('auto', *READERS)}, not {decoder!r}")
     if isinstance(path, np.ndarray):
         return ArrayReader(path, fps=image_fps, size=size, wanted=wanted)
-    if isinstance(path, int) or (isinstance(path, str) and _ADDRESS.match(path)):
-        if decoder == "pyav":
-            raise ValueError(f"{path}: cameras and streams are read by OpenCV; leave decoder at 'auto'")
-        return OpenCVReader(path, size=size, wanted=wanted, live=True)
+    if isinstance(path, int) or (isinstance(path, str) and is_live(path)):
+        if newest:
+            source = _in_order(path, decoder, size, None, timeout_seconds)
+            return LiveReader(source, wanted=wanted, timeout_seconds=timeout_seconds)
+        return _in_order(path, decoder, size, wanted, timeout_seconds)
     if Path(path).is_dir():
         return ImagesReader(path, fps=image_fps, size=size, wanted=wanted)
     if decoder != "auto":
         return READERS[decoder](path, size=size, wanted=wanted)
     return _first_that_can(path, size, wanted)
+
+
+def is_live(path: object) -> bool:
+    """Whether this is a camera's number, an address or standard input, not a file."""
+    return isinstance(path, int) or (
+        isinstance(path, str) and (path == STANDARD_INPUT or bool(_ADDRESS.match(path)))
+    )
+
+
+def _in_order(
+    path: int | str,
+    decoder: str,
+    size: FrameSize | None,
+    wanted: Callable[[float], bool] | None,
+    timeout_seconds: float,
+) -> VideoReader:
+    """What reads a camera or a stream frame after frame."""
+    if isinstance(path, int) and decoder == "pyav":
+        raise ValueError(f"camera {path}: cameras are read by OpenCV; leave decoder at 'auto'")
+    if isinstance(path, int) or decoder == "opencv":
+        return OpenCVReader(path, size=size, wanted=wanted, live=True)
+    return NetworkReader(path, size=size, wanted=wanted, timeout_seconds=timeout_seconds)
 
 
 def _first_that_can(

@@ -40,23 +40,42 @@ def with_views(frames: Iterable[Frame], views: Sequence[str]) -> Iterator[tuple[
     Yields:
         The frame, and uint8 ``(H, W, 3 * len(views))``.
     """
-    if "motion" not in views:
-        yield from ((frame, frame.image) for frame in frames)
-        return
-    before: Frame | None = None
-    first: Frame | None = None
+    viewer = Viewer(views)
     for frame in frames:
+        yield from viewer.push(frame)
+    yield from viewer.finish()
+
+
+class Viewer:
+    """The same as :func:`with_views`, for whoever is handed frames one by one.
+
+    Args:
+        views: names in ``structures.VIEWS``.
+    """
+
+    def __init__(self, views: Sequence[str]) -> None:
+        self._views = views
+        self._before: Frame | None = None
+        self._waits = False  # whether the frame before has yet to be shown
+
+    def push(self, frame: Frame) -> list[tuple[Frame, np.ndarray]]:
+        """What can be shown now that this frame is there: none, one or two frames with their views."""
+        if "motion" not in self._views:
+            return [(frame, frame.image)]
+        before, waited = self._before, self._waits
+        self._before, self._waits = frame, before is None
         if before is None:
-            before = first = frame
-            continue
+            return []
         change = motion(before.image, frame.image)
-        if first is not None:
-            yield first, _stack(first.image, change, views)
-            first = None
-        yield frame, _stack(frame.image, change, views)
-        before = frame
-    if first is not None:
-        yield first, _stack(first.image, np.zeros_like(first.image), views)
+        shown = [(before, _stack(before.image, change, self._views))] if waited else []
+        return [*shown, (frame, _stack(frame.image, change, self._views))]
+
+    def finish(self) -> list[tuple[Frame, np.ndarray]]:
+        """A lone frame that still waits to be shown."""
+        if not self._waits or self._before is None:
+            return []
+        self._waits, image = False, self._before.image
+        return [(self._before, _stack(image, np.zeros_like(image), self._views))]
 
 
 def _stack(image_HWC: np.ndarray, change_HWC: np.ndarray, views: Sequence[str]) -> np.ndarray:

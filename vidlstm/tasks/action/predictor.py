@@ -13,7 +13,9 @@ from vidlstm.features.extract import fill_store, make_store, store_folder
 from vidlstm.features.in_process import features_of_video
 from vidlstm.features.lanes import Lanes
 from vidlstm.features.store import storable
+from vidlstm.inference.stream import CarriedState, SlidingWindow
 from vidlstm.inference.windows import Cut, WindowClassifier
+from vidlstm.models.fusion import why_not_causal
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.structures import FeatureSequence
 from vidlstm.tasks.predictor import Outcome, Predictor, Work, origin, rate_of
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.cards import ActionCard
+    from vidlstm.inference.stream import Streams
     from vidlstm.settings import PredictSettings
     from vidlstm.structures import ActionPrediction
     from vidlstm.tasks.base import Trained
@@ -110,6 +113,15 @@ class ActionPredictor(Predictor):
                 f"features at {rate:.3g} a second; the network was trained on {self.card.fps:g}", stacklevel=4
             )
         return sequence
+
+    def streams(self) -> Streams:
+        """What goes on from step to step; see :meth:`Predictor.streams`."""
+        why = why_not_causal(self.model)
+        return SlidingWindow(self.windows, self.windows.cut) if why else CarriedState(self.model)
+
+    def why_not_carried(self) -> str:
+        """Why no state is carried; see :meth:`Predictor.why_not_carried`."""
+        return why_not_causal(self.model)
 
     def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
         """Predicts many videos; see :meth:`Predictor.outcomes`."""

@@ -1,0 +1,214 @@
+"""``watch``: what is said while it happens is what the whole file gives."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import vidlstm
+from tests.fakes.videos import write_video
+from tests.features.tiny import WIDTH, tiny_backbone
+from vidlstm.cli.main import main
+from vidlstm.errors import VideoError
+from vidlstm.inference.stream import CarriedState
+from vidlstm.models.classifier import SequenceClassifier
+from vidlstm.tasks.predictor import Predictor
+
+LABELS = ("a", "b", "c")
+
+
+def predictor(folder: Path, **settings: Any) -> Predictor:
+    """A network that was never trained, with a head that makes it sure of itself."""
+    torch.manual_seed(1)
+    network = SequenceClassifier(WIDTH, 3, hidden_size=8, projection=0, **settings)
+    network.head[1].weight.data *= 40
+    path = vidlstm.save_card(
+        folder / "mine.ckpt", network.eval(), labels=LABELS, backbone=tiny_backbone(), window_seconds=1.0
+    )
+    return vidlstm.load(path, backbone=tiny_backbone(), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def causal(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    return predictor(tmp_path_factory.mktemp("causal"), bidirectional=False, pooling="last")
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Of different sizes, rates and lengths."""
+    root = tmp_path_factory.mktemp("videos")
+    for i in range(8):
+        write_video(
+            root / f"{i}.mp4",
+            seed=i,
+            frames=20 + 5 * i,
+            height=48 + 16 * (i % 3),
+            width=64,
+            fps=10 + 5 * (i % 2),
+        )
+    return [root / f"{i}.mp4" for i in range(8)]
+
+
+def steps(events: list[dict[str, Any]], source: Path) -> np.ndarray:
+    return np.array(
+        [
+            list(e["probabilities"].values())
+            for e in events
+            if e["event"] == "step" and e["source"] == str(source)
+        ]
+    )
+
+
+def offline(model: Predictor, video: Path) -> np.ndarray:
+    network: Any = model
+    streams, features = CarriedState(model.model), network.features(video).features
+    return np.array([streams.push([0], x_F[None], [0.0])[0] for x_F in features])
+
+
+def watched(model: Predictor, sources: Any, **settings: Any) -> tuple[list[dict[str, Any]], Any]:
+    events: list[dict[str, Any]] = []
+    report = vidlstm.watch(model, sources, on_event=events.append, settings={"steps": True, **settings})
+    return events, report
+
+
+def test_one_source_gives_what_the_whole_file_gives_bit_for_bit(
+    causal: Predictor, videos: list[Path]
+) -> None:
+    for video in videos[:3]:
+        events, report = watched(causal, video)
+        expected = offline(causal, video)
+        assert np.array_equal(steps(events, video), expected)
+        assert report.sources[0].steps == len(expected) and report.sources[0].dropped_frames == 0
+
+
+def test_eight_sources_share_batches_and_keep_their_states(causal: Predictor, videos: list[Path]) -> None:
+    events, _ = watched(causal, videos)
+    for video in videos:
+        np.testing.assert_allclose(steps(events, video), offline(causal, video), rtol=0, atol=1e-5)
+    ended = [e["source"] for e in events if e["event"] == "ended"]
+    assert sorted(ended) == sorted(map(str, videos))
+
+
+def test_segments_begin_and_end_within_the_video(causal: Predictor, videos: list[Path]) -> None:
+    events, _ = watched(causal, videos[7])
+    said = [e for e in events if e["event"] in ("start", "end")]
+    assert said and [e["event"] for e in said][::2] == ["start"] * (len(said) // 2)
+    assert all(e["end_seconds"] > e["start_seconds"] for e in said if e["event"] == "end")
+    assert all(e["age_seconds"] is None and e["start_utc"] is None for e in said)  # a file has no pace
+
+
+def test_a_loop_of_ones_own_says_the_same(causal: Predictor, videos: list[Path]) -> None:
+    events, _ = watched(causal, videos[7])
+    stream, changes = causal.stream(), []
+    with vidlstm.open_video(videos[7]) as video:
+        for frame in video:
+            changes += stream.push(frame.image, frame.timestamp_seconds)
+    changes += stream.finish()
+    said = [(e["event"], e["label"], e["start_seconds"]) for e in events if e["event"] in ("start", "end")]
+    assert [(c.kind, c.label, c.start_seconds) for c in changes] == said
+
+
+def test_a_network_that_reads_both_ways_slides_a_window(videos: list[Path], tmp_path: Path) -> None:
+    model: Any = predictor(tmp_path)
+    assert "model.bidirectional false" in model.why_not_carried()
+    events, report = watched(model, videos[6])
+    expected = model.predict(videos[6])
+    inner = len(expected.window_probabilities) - 1  # the last window of a whole file is moved back to its end
+    np.testing.assert_allclose(
+        steps(events, videos[6])[:inner], expected.window_probabilities[:inner], rtol=0, atol=1e-5
+    )
+    assert (
+        report.how
+        == "a window of 1 s is read anew every 0.25 s, which is 4 steps for each that a causal network takes"
+    )
+
+
+def test_a_file_at_its_own_pace_has_ages_and_wall_times(causal: Predictor, videos: list[Path]) -> None:
+    events, report = watched(causal, videos[0], pace="real", drop="none")
+    (source,) = report.sources
+    assert source.age_p50_seconds is not None and source.age_p99_seconds >= source.age_p50_seconds > 0
+    assert source.steps == len(offline(causal, videos[0]))
+    assert all(e["start_utc"].endswith("+00:00") for e in events if e["event"] == "start")
+
+
+def jpeg(number: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((48, 64, 3), number, np.uint8)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def camera() -> Iterator[tuple[str, threading.Event]]:
+    """MJPEG over HTTP on this machine: six frames a connection, which is cut in the middle of a frame."""
+    server = socket.create_server(("127.0.0.1", 0))
+    gone = threading.Event()
+
+    def serve() -> None:
+        while not gone.is_set():
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(4096)
+                head = b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n"
+                connection.sendall(head)
+                for number in range(6):
+                    data = jpeg(40 * number)
+                    part = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(data)
+                    connection.sendall(part + data + b"\r\n")
+                connection.sendall(part + data[:50])
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield f"http://127.0.0.1:{server.getsockname()[1]}/cam.mjpg", gone
+    gone.set()
+    server.close()
+
+
+def test_a_stream_that_breaks_off_is_opened_again_and_said_to_be_lost(
+    causal: Predictor, camera: tuple[str, threading.Event]
+) -> None:
+    address, gone = camera
+    events: list[dict[str, Any]] = []
+
+    def listen(event: dict[str, Any]) -> None:
+        events.append(event)
+        if [e["event"] for e in events].count("opened") == 2:
+            gone.set()
+
+    settings = {"timeout_seconds": 5, "reconnect_seconds": 1.5}
+    report = vidlstm.watch(causal, address, on_event=listen, settings=settings)
+    kinds = [e["event"] for e in events]
+    assert kinds.count("opened") >= 2 and "lost" in kinds and kinds[-1] == "failed"
+    assert report.sources[0].failure and report.sources[0].steps >= 2
+
+
+def test_the_command_line_writes_events_and_says_how_sources_ended(
+    causal: Predictor, videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("vidlstm.verbs.load.load", lambda *_, **__: causal)
+    out = tmp_path / "events.jsonl"
+    assert main(["watch", str(causal.path), str(videos[7]), "--events", str(out), "--steps", "true"]) == 0
+    events = [json.loads(line) for line in out.read_text().splitlines()]
+    assert np.array_equal(steps(events, videos[7]), offline(causal, videos[7]))
+    printed = capsys.readouterr()
+    assert f"{videos[7]}: {len(offline(causal, videos[7]))} steps, 0 frames dropped" in printed.err
+    assert main(["watch", str(causal.path), str(videos[7]), "--events", "-"]) == 0
+    assert all(json.loads(line)["source"] == str(videos[7]) for line in capsys.readouterr().out.splitlines())
+
+
+def test_a_file_that_is_not_there_is_said_before_anything_is_watched(
+    causal: Predictor, tmp_path: Path
+) -> None:
+    with pytest.raises(VideoError, match="no such file"):
+        vidlstm.watch(causal, tmp_path / "none.mp4", on_event=print)

@@ -1,0 +1,100 @@
+"""``vidlstm watch CHECKPOINT SOURCE...``."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidlstm.cli.parsing import add_device, add_how, new_parser, parse_given
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jsonargparse import ArgumentParser
+
+    from vidlstm.verbs.watch import SourceReport
+
+
+def watch_parser() -> ArgumentParser:
+    """Every setting of ``watch``."""
+    from vidlstm.inference.online import OnlineSettings
+    from vidlstm.settings import WindowSettings
+    from vidlstm.verbs.watch import WatchSettings
+
+    parser = new_parser("watch", "Cameras, streams and files to what happens in them, while it happens.")
+    parser.add_argument("checkpoint", type=Path, help="what train wrote")
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        type=str,
+        help="a camera's number, an address (rtsp://, http://, ...), a file, or - for standard input",
+    )
+    parser.add_argument(
+        "--events",
+        type=str | None,
+        default=None,
+        help="append events to this file as lines of JSON; - prints them in place of the readable lines",
+    )
+    add_device(parser)
+    parser.add_class_arguments(WatchSettings, None)
+    parser.add_class_arguments(OnlineSettings, "online")
+    add_how(parser)
+    parser.add_class_arguments(WindowSettings, "window")
+    return parser
+
+
+def run(argv: Sequence[str]) -> int:
+    """Watches, and prints what happens."""
+    given = parse_given(watch_parser(), argv)
+
+    from vidlstm.render.events import EventFile
+    from vidlstm.verbs.load import load
+    from vidlstm.verbs.watch import WatchSettings, watch
+
+    checkpoint, sources, events = given.pop("checkpoint"), given.pop("sources"), given.pop("events", None)
+    settings = {name: given.pop(name) for name in WatchSettings.__dataclass_fields__ if name in given}
+    online = given.pop("online", None)
+    predictor = load(checkpoint, **given)
+    if why := predictor.why_not_carried():
+        print(f"no state is carried: {why}", file=sys.stderr)
+    named = [int(source) if source.isdecimal() else source for source in sources]
+    with closing(EventFile(Path(events) if events and events != "-" else None)) as file:
+        consumers: list[Callable[[dict[str, Any]], None]] = [file] if events else []
+        if events != "-":
+            consumers.append(show_event)
+
+        def told(event: dict[str, Any]) -> None:
+            for consumer in consumers:
+                consumer(event)
+
+        report = watch(predictor, named, on_event=told, settings=settings, online=online)
+    for source in report.sources:
+        print(said_of(source), file=sys.stderr)
+    return 1 if any(source.failure for source in report.sources) else 0
+
+
+def show_event(event: dict[str, Any]) -> None:
+    """One event in a line for a person."""
+    kind, source = event["event"], event["source"]
+    if kind in ("start", "end"):
+        end = "" if event["end_seconds"] is None else f"{event['end_seconds']:.2f}"
+        print(
+            f"{source}  {event['start_seconds']:8.2f} - {end:>8} s  {event['label']}  "
+            f"{event['probability']:.2f}",
+            flush=True,
+        )
+    elif kind not in ("heartbeat", "step"):
+        print(f"{source}: {kind}: {event['detail']}", file=sys.stderr, flush=True)
+
+
+def said_of(report: SourceReport) -> str:
+    """One source in a line, at the end."""
+    ages = ""
+    if report.age_p50_seconds is not None and report.age_p99_seconds is not None:
+        ages = f", age {report.age_p50_seconds:.3f} s (p50), {report.age_p99_seconds:.3f} s (p99)"
+    return (
+        f"{report.name}: {report.steps} steps, {report.dropped_frames} frames dropped{ages}"
+        f"{', given up: ' + report.failure if report.failure else ''}"
+    )

@@ -1,0 +1,108 @@
+"""One source, frame by frame, for a loop of one's own; and the batches that many sources share."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vidlstm.backbones.network import CPU_FRAMES
+from vidlstm.features.lanes import Lanes
+from vidlstm.inference.online import OnlineSegments
+from vidlstm.structures import Frame
+from vidlstm.video.arrays import ArrayReader
+from vidlstm.video.sampling import SteadySampler
+from vidlstm.video.views import Viewer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+
+    from vidlstm.backbones.base import Backbone
+    from vidlstm.inference.online import Change, OnlineSettings
+    from vidlstm.tasks.predictor import Predictor
+
+
+class SharedBatches:
+    """Frames of many sources through one backbone, a batch at a time.
+
+    Args:
+        backbone: the frozen network.
+        most: frames that come together at most, one of each source.
+    """
+
+    def __init__(self, backbone: Backbone, most: int) -> None:
+        on_cpu = backbone.device.type == "cpu"
+        self._size = CPU_FRAMES if on_cpu else most
+        self._lanes = Lanes(backbone, self._size)
+
+    def __call__(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Features ``(B, F)`` float16 of what the network is shown, uint8 ``(H, W, C)`` each."""
+        under_way: list[Future[np.ndarray]] = []
+        for first in range(0, len(images), self._size):
+            part, batch = images[first : first + self._size], self._lanes.new_batch()
+            for row, image in enumerate(part):
+                batch[row] = image
+            under_way.append(self._lanes.submit(batch, len(part)))
+        return np.concatenate([future.result() for future in under_way])
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._lanes.close()
+
+
+class Stream:
+    """What one source shows, said while it is pushed in.
+
+    Args:
+        predictor: loaded, of a task that has ``streams``.
+        fps: how often a frame is looked at.
+        online: when a label begins and is over.
+
+    Attributes:
+        labels: the K class names.
+        probabilities_K: of the last step; None before the first.
+    """
+
+    def __init__(self, predictor: Predictor, fps: float, online: OnlineSettings) -> None:
+        self._streams = predictor.streams()
+        network: Any = predictor
+        self.labels: tuple[str, ...] = network.labels
+        self.probabilities_K: np.ndarray | None = None
+        self._backbone = network.backbone
+        self._due, self._viewer = SteadySampler(fps), Viewer(self._backbone.views)
+        self._segments = OnlineSegments(self.labels, online)
+        self._frames = 0
+
+    def push(self, frame_HWC: np.ndarray, timestamp_seconds: float) -> list[Change]:
+        """Takes the next frame.
+
+        Args:
+            frame_HWC: RGB uint8, of any size.
+            timestamp_seconds: its time, later than the last; any clock that goes in seconds.
+
+        Returns:
+            The labels that begin or are over with it. Frames between two steps change nothing.
+        """
+        self._frames += 1
+        if not self._due(timestamp_seconds):
+            return []
+        with ArrayReader(frame_HWC[None], fps=1.0, size=self._backbone.size) as reader:
+            (frame,) = reader
+        shown = self._viewer.push(Frame(frame.image, timestamp_seconds, self._frames - 1))
+        return [change for view in shown for change in self._step(*view)]
+
+    def _step(self, frame: Frame, image: np.ndarray) -> list[Change]:
+        with closing(SharedBatches(self._backbone, 1)) as batches:  # on a CPU open ones change the process
+            x_1F = batches([image])
+        (said,) = self._streams.push([0], x_1F, [frame.timestamp_seconds])
+        if said is None:
+            return []
+        self.probabilities_K = said
+        return self._segments.push(frame.timestamp_seconds, said)
+
+    def finish(self) -> list[Change]:
+        """The source is over: ends what lasts."""
+        changes = [change for view in self._viewer.finish() for change in self._step(*view)]
+        return changes + self._segments.finish()
