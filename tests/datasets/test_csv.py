@@ -215,7 +215,7 @@ def test_a_mistake_names_the_file_and_the_line(tmp_path: Path, name: str) -> Non
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
 def test_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
-    with pytest.raises(DatasetError, match=r"clips\.csv is not UTF-8 .*; save it as CSV UTF-8"):
+    with pytest.raises(DatasetError, match=r"clips\.csv is not UTF-8 \(line [12]: .*; save it as UTF-8"):
         load_csv(table(tmp_path, "path,label\nrun/1.mp4,läuft\n", encoding=encoding))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vidlstm.datasets.files import Presence, listing
 from vidlstm.datasets.records import ClipRecord
+from vidlstm.datasets.text import read_lines
 from vidlstm.errors import DatasetError
 
 
@@ -34,17 +35,9 @@ def read_list(file: Path) -> Iterator[tuple[str, list[str]]]:
     Raises:
         DatasetError: the file is not there, not readable or not UTF-8.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DatasetError(
-            f"{file} is not there; point `data.annotations` at the folder with the official lists"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file} cannot be read: {error}; download the official lists again") from error
-    for line, content in enumerate(text.splitlines(), start=1):
-        if words := content.split():
-            yield f"{file}, line {line}", words
+    remedy = "point `data.annotations` at the folder with the official lists"
+    for line, content in read_lines(file, remedy=remedy):
+        yield f"{file}, line {line}", content.split()
 
 
 def check_official_fold(annotations: Path, fold: int, there: Iterable[int]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vidlstm.datasets.text import read_text
 from vidlstm.datasets.tracks import Gaps, TrackTable, make_table, read_numbers
 from vidlstm.errors import DatasetError
 
@@ -59,9 +60,9 @@ def _sequence_fps(path: Path) -> float:
     info = path.parent.parent / "seqinfo.ini"
     parser = configparser.ConfigParser()
     try:
-        parser.read_string(info.read_text(encoding="utf-8"))
+        parser.read_string(read_text(info))
         fps = parser.getfloat("Sequence", "frameRate")
-    except (OSError, configparser.Error, ValueError) as error:
+    except (DatasetError, configparser.Error, ValueError) as error:
         raise DatasetError(f"{path}: no frame rate: give fps, or {info} with frameRate ({error})") from error
     if not fps > 0:
         raise DatasetError(f"{info}: frameRate must be positive, not {fps}")

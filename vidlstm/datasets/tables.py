@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
+from vidlstm.datasets.text import read_text
 from vidlstm.errors import DatasetError
 
 
@@ -109,19 +111,15 @@ def stretch(
 def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
     """Yields every row that is not empty with the line it starts on."""
     line = 1
+    text = read_text(existing_file(file))
     try:
-        with existing_file(file).open(encoding="utf-8-sig", newline="") as text:
-            reader = csv.reader(text, strict=True)
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    yield line, cells
-                line = reader.line_num + 1
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{file} is not UTF-8 ({error.reason}); save it as CSV UTF-8") from error
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield line, cells
+            line = reader.line_num + 1
     except csv.Error as error:
         raise DatasetError(f"{file}, line {line}: {error}; check the double quotes") from error
-    except OSError as error:
-        raise DatasetError(f"{file} cannot be read: {error.strerror}; check its permissions") from error
 
 
 def _check_columns(file: Path, columns: list[str], header: Header) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from vidlstm.datasets.text import read_lines
 from vidlstm.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -169,11 +170,7 @@ def read_numbers(path: Path, *, columns: int, separator: str | None = None) -> t
     Raises:
         DatasetError: the file is missing or unreadable, a line has too few numbers, or one is not a number.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from error
-    kept = [(n, line.split(separator)) for n, line in enumerate(lines, 1) if line.strip()]
+    kept = [(n, line.split(separator)) for n, line in read_lines(path)]
     for n, words in kept:
         if len(words) < columns:
             raise DatasetError(f"{path}:{n}: {columns} numbers expected, {len(words)} found")

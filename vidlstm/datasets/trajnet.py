@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vidlstm.datasets.text import read_lines
 from vidlstm.datasets.tracks import Gaps, TrackTable, make_table
 from vidlstm.errors import DatasetError
 
@@ -76,17 +77,11 @@ def smallest_step(frames_R: np.ndarray) -> int:
 
 
 def _records(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from error
     records = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, line in read_lines(path):
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DatasetError(f"{path}:{number}: not JSON: {error}") from error
         if not isinstance(record, dict):
             raise DatasetError(f"{path}:{number}: an object expected, not {type(record).__name__}")
