@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,16 +67,24 @@ def find_clips(root: Path, listed: Iterable[Listed]) -> tuple[ClipRecord, ...]:
     """
     presence, records, missing = Presence(), [], []
     for clip in listed:
-        path = presence.find(str(root / clip.name))
+        path = presence.find(*_places(root, clip.name))
         if path is None:
-            missing.append(clip.name)
+            missing.append(clip)
         else:
             records.append(
                 ClipRecord(Path(path), clip.label, group=clip.group, split=clip.split, name=clip.name)
             )
     if missing:
+        names = [presence.told(root, clip.name) for clip in missing[:10]] + [c.name for c in missing[10:]]
         raise DatasetError(
             f"{len(missing)} of {len(missing) + len(records)} listed clips are not under {root}; check "
-            f"`data.root`, or list the clips you have in a CSV (`data.format csv`):{listing(missing)}"
+            f"`data.root`, or list the clips you have in a CSV (`data.format csv`):{listing(names)}"
         )
+    presence.warn_of_spellings(root, root)
     return tuple(records)
+
+
+def _places(root: Path, name: str) -> tuple[str, str]:
+    """Where a clip may lie: the file, or the folder of its frames, whose name has no ending."""
+    path = str(root / name)
+    return path, os.path.splitext(path)[0]  # noqa: PTH122

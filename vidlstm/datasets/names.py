@@ -1,7 +1,8 @@
-"""Names as people see them: spellings that differ in case, Unicode form or invisible characters are one name."""
+"""Names as people see them: case, Unicode form and invisible characters make no other name."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from difflib import get_close_matches
@@ -18,7 +19,7 @@ MOST_COMPARED = 5_000
 
 
 def seen(name: str) -> str:
-    """A name as it looks: composed (NFC), without invisible characters, each stretch of white space one space.
+    """A name as it looks: composed (NFC), without invisible characters, white space as single spaces.
 
     >>> seen("cafe\\u0301\\u200b  noir ") == "caf\\u00e9 noir"
     True
@@ -51,7 +52,7 @@ def alike(names: Iterable[str]) -> list[list[str]]:
 
 
 def nearest_name(name: str, there: Collection[str]) -> str | None:
-    """Of the names that are there, the one that is likely meant: alike, of another ending, or spelt nearly so."""
+    """Of the names that are there the one likely meant: alike, with another ending, or nearly so."""
     by_plain = {plain(other): other for other in sorted(there)}
     by_stem = {_stem(other): whole for other, whole in by_plain.items()}
     wanted = plain(name)
@@ -60,7 +61,9 @@ def nearest_name(name: str, there: Collection[str]) -> str | None:
             return known[key]
     if len(there) > MOST_COMPARED:
         return None
-    close = get_close_matches(wanted, by_plain, n=1)
+    # Of numbered names another number is another thing, however near it is spelt.
+    numbered = [other for other in by_plain if re.findall(r"\d+", other) == re.findall(r"\d+", wanted)]
+    close = get_close_matches(wanted, numbered, n=1)
     return by_plain[close[0]] if close else None
 
 

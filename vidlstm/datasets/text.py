@@ -1,4 +1,4 @@
-"""The one way in which annotation files are opened: UTF-8 with or without a byte order mark, of bounded size."""
+"""The one opening of annotation files: UTF-8, with or without a byte order mark, of bounded size."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def read_text(path: Path, *, remedy: str = "check the path") -> str:
         remedy: what to do where it is not there, for the message.
 
     Raises:
-        DatasetError: it is not there, is a folder or a device, is larger than ``MOST_BYTES``, cannot be read, or
-            is not text in UTF-8; the message names the file and the line.
+        DatasetError: it is not there, is a folder or a device, has more than ``MOST_BYTES``, cannot be read,
+            or is not text in UTF-8; the message names the file and the line.
     """
     if not path.is_file():
         what = "not there" if not path.exists() else "a folder, not a file" if path.is_dir() else "a device"
@@ -36,7 +36,7 @@ def read_text(path: Path, *, remedy: str = "check the path") -> str:
         raise DatasetError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
     if len(content) > MOST_BYTES:
         raise DatasetError(
-            f"{path} has more than {MOST_BYTES >> 20} MiB, too much for annotations; split it into several files"
+            f"{path} has more than {MOST_BYTES >> 20} MiB, too much for annotations; split it up"
         )
     return _decoded(path, content)
 
@@ -46,9 +46,7 @@ def _decoded(path: Path, content: bytes) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise DatasetError(
-            f"{path} is not UTF-8 (line {line}: {error.reason}); save it as UTF-8"
-        ) from error
+        raise DatasetError(f"{path} is not UTF-8 (line {line}: {error.reason}); save it as UTF-8") from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DatasetError(f"{path} is not UTF-8 (line {line}: a zero byte); save it as UTF-8")
