@@ -232,3 +232,26 @@ def test_lines_that_trajnet_does_not_know_are_counted(tmp_path: Path) -> None:
     file.write_text('{"track": {"f": 0, "p": 1, "x": 0, "y": 0}}\n{"tracks": {}}\n{"meta": 1}\n')
     with pytest.warns(UserWarning, match="2 lines hold neither .* such as line 2"):
         read_trajnet(file)
+
+
+def test_files_of_other_endings_are_told_of(tmp_path: Path) -> None:
+    root = make_ethucy(tmp_path)
+    folder = root / "zara1" / "train"
+    stepping(folder / "more.TXT", 10)
+    (folder / "notes.md").touch()
+    with pytest.warns(UserWarning, match=r"left out, not \*\.txt:\n  notes\.md"):
+        tables = read_ethucy(root, scene="zara1", split="train")
+    assert "more.TXT" in {Path(table.recording).name for table in tables}
+
+
+def test_sequences_without_a_truth_are_told_of(tmp_path: Path) -> None:
+    write_mot(tmp_path / "train" / "MOT17-02")
+    (tmp_path / "train" / "MOT17-04" / "det").mkdir(parents=True)
+    with pytest.warns(UserWarning, match=r"left out, not \*/gt/gt\.txt:\n  MOT17-04"):
+        assert len(read_track_tables("mot", tmp_path, split="train")) == 1
+
+
+def test_rows_without_an_identity_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "gt.txt").write_text("1,1,0,0,5,5,1\n1,-1,9,9,5,5,1\n")
+    with pytest.warns(UserWarning, match=r"1 of 2 rows have no identity \(id -1\)"):
+        assert len(read_mot(tmp_path / "gt.txt", fps=10)) == 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
+from vidlstm.datasets.files import matching
 from vidlstm.datasets.tracks import Gaps, TrackTable, make_table, on_step, read_numbers, step_of
 from vidlstm.errors import DatasetError, nearest
 
@@ -81,7 +82,7 @@ def read_ethucy(root: Path, *, scene: str, split: str, gaps: Gaps = "error") -> 
         raise ValueError(f"no ETH/UCY scene is called {scene!r}{nearest(scene, SCENES)}")
     if split not in SPLITS:
         raise ValueError(f"no split is called {split!r}{nearest(split, SPLITS)}")
-    files = sorted((root / scene / split).glob("*.txt"))
+    files = matching(root / scene / split, "*.txt")
     if not files:
         raise DatasetError(
             f"{root / scene / split}: no .txt files; root must hold <scene>/{{train,val,test}}/*.txt"

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-from vidlstm.datasets.names import nearest_name, plain, shown
+from vidlstm.datasets.names import NOT_UTF8, nearest_name, plain, shown, writable
 from vidlstm.errors import DatasetError
 
 VIDEO_SUFFIXES = frozenset(
@@ -55,6 +55,8 @@ def existing_folder(folder: Path, flag: str) -> Path:
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "is not there"
         raise DatasetError(f"{folder} {what}; point {flag} at the folder")
+    if not writable(str(folder)):
+        raise DatasetError(f"{str(folder)!a}: {NOT_UTF8}")
     # Paths are folded as text later, which goes wrong for `link/..`; so links are followed here in that case.
     return folder.resolve() if ".." in folder.parts else folder.absolute()
 
@@ -70,6 +72,24 @@ def entries(folder: str | Path) -> list[os.DirEntry[str]]:
             return sorted((e for e in found if not hidden(e.name)), key=lambda e: e.name)
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be listed: {error.strerror}; check its permissions") from error
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """What in a folder is like ``*.txt`` (in any case) or ``*/gt/gt.txt``, by name.
+
+    Warns:
+        UserWarning: what else lies there, where something is found.
+    """
+    tail = pattern.removeprefix("*")
+    found, others = [], []
+    for entry in entries(folder) if folder.is_dir() else ():
+        inside = Path(entry.path + tail if tail.startswith("/") else entry.path)
+        alike = tail.startswith("/") or entry.name.lower().endswith(tail)
+        (found if alike and inside.is_file() else others).append(inside)
+    if found and others:
+        names = listing(other.relative_to(folder).parts[0] for other in others)
+        warnings.warn(f"{folder}: left out, not {pattern}:{names}", UserWarning, stacklevel=3)
+    return found
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:

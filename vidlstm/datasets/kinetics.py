@@ -24,7 +24,7 @@ from vidlstm.datasets.files import (
     listing,
     suffix_of,
 )
-from vidlstm.datasets.names import plain, seen
+from vidlstm.datasets.names import plain, seen, writable
 from vidlstm.datasets.records import SPLIT_WORDS, ClipDataset, ClipRecord
 from vidlstm.datasets.tables import Header, has_columns, read_table, stretch
 from vidlstm.errors import DatasetError, nearest
@@ -143,7 +143,7 @@ def _walk(
                 yield from _walk(root, entry.path, stems, seen)
         elif suffix_of(entry.name) in VIDEO_SUFFIXES and is_file(entry):
             stem = entry.name.rpartition(".")[0]
-            if stem in stems:
+            if stem in stems and writable(entry.path):
                 yield stem, Path(entry.path).relative_to(root).as_posix()
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 IGNORABLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Letters and marks without a picture of their own, beside the control and format characters."""
 
+NOT_UTF8 = "a name that is not UTF-8, which no result could hold; rename it"
+"""What is said of names that are not :func:`writable`."""
+
 MOST_COMPARED = 5_000
 """Among more names the nearest is not looked for: every one takes some microseconds."""
 

@@ -154,7 +154,9 @@ def sequences_of(
     rows: TrackedObjects, network: ObjectNetwork, pictures_NF: np.ndarray, max_gap_seconds: float
 ) -> list[ObjectSequence]:
     """The sequences of one video's objects, from their rows and the features of what is cut out of each."""
-    parts = ([rows.poses()] if network.pose else []) + ([pictures_NF] if network.crops else [])
+    fill_seconds = max_gap_seconds if network.fills_keypoints else 0.0
+    poses = [rows.poses(fill_seconds=fill_seconds)] if network.pose else []
+    parts = poses + ([pictures_NF] if network.crops else [])
     return object_sequences(
         np.concatenate(parts, axis=1).astype(np.float16),
         rows.track_id_N,
