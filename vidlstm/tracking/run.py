@@ -70,8 +70,8 @@ NO_SOURCE = "give either `weights FILE` (a YOLO network) or `boxes FILE` (MOT te
 FORMAT = 1
 """Rises when the same video and settings would give other tracks."""
 BOXES_FORMAT = 2
-"""Likewise where boxes are made elsewhere: in 2 confidences are read by their scale, and boxes outside the picture
-are left out."""
+"""Likewise of boxes made elsewhere: from 2 on confidences are read by their scale, and boxes outside the
+picture are left out."""
 
 
 def detector_of(settings: TrackingSettings, device: torch.device) -> Detector:
