@@ -146,7 +146,7 @@ def _on_disk(file: Path, root: Path, found: list[tuple[int, ClipRecord]]) -> lis
         )
     presence.warn_of_spellings(file, root)
     return [
-        (line, replace(record, path=Path(path)) if path in presence.respelt.values() else record)
+        (line, replace(record, path=Path(path)) if path != str(record.path) else record)
         for path, (line, record) in zip(paths, found, strict=True)
         if path is not None
     ]

@@ -27,6 +27,8 @@ def seen(name: str) -> str:
     >>> seen("cafe\\u0301\\u200b  noir ") == "caf\\u00e9 noir"
     True
     """
+    if name.isascii() and name.isprintable():
+        return " ".join(name.split())
     visible = "".join(" " if c.isspace() else c for c in name if c.isspace() or not _invisible(c))
     return unicodedata.normalize("NFC", " ".join(visible.split()))
 
