@@ -215,7 +215,7 @@ def test_a_mistake_names_the_file_and_the_line(tmp_path: Path, name: str) -> Non
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
 def test_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
-    with pytest.raises(DatasetError, match=r"clips\.csv is not UTF-8 .*; save it as CSV UTF-8"):
+    with pytest.raises(DatasetError, match=r"clips\.csv is not UTF-8 \(line [12]: .*; save it as UTF-8"):
         load_csv(table(tmp_path, "path,label\nrun/1.mp4,läuft\n", encoding=encoding))
 
 
@@ -286,3 +286,37 @@ def test_a_sound_table_warns_of_nothing(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         one(tmp_path, " Path , LABEL ", " run/1.mp4 , run ")
+
+
+@pytest.mark.parametrize(
+    ("columns", "meant"),
+    [
+        ("start_timestamp,stop_timestamp", "start_seconds"),
+        ("startTime,endTime", "start_seconds"),
+        ("t_start,t_end", "start_seconds"),
+        ("onset,offset", "start_seconds"),
+        ("t0,t1", "start_seconds"),
+        ("first_frame,last_frame", "start_seconds"),
+        ("start_seconds,stop", "end_seconds"),
+        ("start_seconds,duration", "end_seconds"),
+        ("In,Out", "start_seconds"),
+    ],
+)
+def test_clips_bounded_under_other_names_are_refused(tmp_path: Path, columns: str, meant: str) -> None:
+    """Ignored, every clip would be its whole video."""
+    with pytest.raises(DatasetError, match=rf"clips\.csv, line 1: .*in seconds as '{meant}'"):
+        load_csv(table(tmp_path, f"path,label,{columns}\nrun/1.mp4,run,1,2\n"))
+
+
+@pytest.mark.parametrize(
+    "columns", ["gender,weekend", "first_name,last_name", "num_frames,fps", "duration,notes"]
+)
+def test_columns_that_bound_nothing_are_ignored_with_a_warning(tmp_path: Path, columns: str) -> None:
+    with pytest.warns(UserWarning, match="columns ignored"):
+        load_csv(table(tmp_path, f"path,label,{columns}\nrun/1.mp4,run,1,2\n"))
+
+
+def test_frames_beside_seconds_are_ignored(tmp_path: Path) -> None:
+    text = "path,label,start_seconds,end_seconds,start_frame,stop_frame\nrun/1.mp4,run,1,2,25,50\n"
+    with pytest.warns(UserWarning, match="columns ignored: 'start_frame', 'stop_frame'"):
+        assert load_csv(table(tmp_path, text)).records[0].end_seconds == 2.0

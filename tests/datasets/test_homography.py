@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.fakes.tracks import write_tracks
-from vidlstm.datasets.homography import project, read_homography
+from vidlstm.datasets.homography import on_the_ground, project, read_homography
+from vidlstm.datasets.tracks import TrackTable
 from vidlstm.datasets.tracks_parquet import read_tracks_parquet
 from vidlstm.errors import DatasetError
 
@@ -37,3 +38,12 @@ def test_no_matrix_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "h.txt").write_text(text)
     with pytest.raises(DatasetError, match="three lines of three numbers"):
         read_homography(tmp_path / "h.txt")
+
+
+def test_rows_beyond_the_horizon_are_counted(tmp_path: Path) -> None:
+    table = TrackTable(
+        "v", *2 * (np.arange(2),), np.array([[5.0, 5, 2, 2], [5.0, 95, 2, 2]]), "pixels", 1, 0.1
+    )
+    tilted = np.array([[1.0, 0, 0], [0, 1, 0], [0, -0.02, 1]])
+    with pytest.warns(UserWarning, match="v: 1 of 2 rows stand on or beyond the horizon"):
+        assert len(on_the_ground(table, tilted)) == 1

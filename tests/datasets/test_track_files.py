@@ -10,7 +10,7 @@ from tests.fakes.tracks import make_ethucy, walkers, write_ethucy, write_mot, wr
 from vidlstm.datasets.ethucy import read_ethucy, read_ethucy_file
 from vidlstm.datasets.mot import read_mot
 from vidlstm.datasets.track_formats import TRACK_FORMATS, Reading, read_track_tables
-from vidlstm.datasets.tracks import TrackTable
+from vidlstm.datasets.tracks import Gaps, TrackTable
 from vidlstm.datasets.tracks_parquet import read_tracks_parquet
 from vidlstm.datasets.trajnet import read_trajnet
 from vidlstm.errors import DatasetError, SettingsError
@@ -61,13 +61,13 @@ def test_a_gap_may_be_split_instead(tmp_path: Path) -> None:
 
 
 def test_missing_and_unreadable_files(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(DatasetError, match=r"none\.txt is not there"):
         read_ethucy_file(tmp_path / "none.txt")
     (tmp_path / "empty.txt").write_text("")
     with pytest.raises(DatasetError, match="holds no rows"):
         read_ethucy_file(tmp_path / "empty.txt")
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(DatasetError, match=r"binary\.txt is not UTF-8 \(line 1: .*; save it as UTF-8"):
         read_ethucy_file(tmp_path / "binary.txt")
 
 
@@ -105,7 +105,8 @@ def test_trajnet_names_a_bad_line(tmp_path: Path, text: str) -> None:
 
 
 def test_mot_boxes_are_centred_and_flags_respected(tmp_path: Path) -> None:
-    table = read_mot(write_mot(tmp_path / "MOT17-02"))
+    with pytest.warns(UserWarning, match="not to be considered"):
+        table = read_mot(write_mot(tmp_path / "MOT17-02"))
     assert len(table) == 6
     assert table.positions_RC[0].tolist() == [12.0, 24.0, 4.0, 8.0]
     assert table.unit == "pixels"
@@ -184,3 +185,73 @@ def test_tables_check_themselves() -> None:
         TrackTable("x", ids, ids, np.zeros((2, 3)), "metres", 1, 1.0)
     with pytest.raises(ValueError, match="positive"):
         TrackTable("x", ids, ids, np.zeros((2, 2)), "metres", 1, 0.0)
+
+
+def stepping(path: Path, step: int, *, steps: int = 5, stray: str = "") -> Path:
+    """Two tracks that move by so many frames a step."""
+    rows = [f"{780 + step * n}.0\t{track}.0\t{n}\t0" for n in range(steps) for track in (1, 2)]
+    path.write_text("\n".join([*rows, stray]))
+    return path
+
+
+def test_eth_as_first_published_steps_by_six_frames(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=r"eth\.txt: its steps of 6 frames are taken as 0\.4 s"):
+        table = read_ethucy_file(stepping(tmp_path / "eth.txt", 6))
+    assert (len(table), table.frame_step, table.seconds_per_step) == (10, 6, 0.4)
+
+
+@pytest.mark.parametrize("step", [1, 5, 12, 20])
+@pytest.mark.parametrize("gaps", ["error", "split"])
+def test_steps_of_unknown_length_are_refused(tmp_path: Path, step: int, gaps: Gaps) -> None:
+    with pytest.raises(
+        DatasetError, match=rf"its tracks go by steps of {step} frames; .* number the frames by 10"
+    ):
+        read_ethucy_file(stepping(tmp_path / "eth.txt", step), gaps=gaps)
+
+
+@pytest.mark.parametrize("frame", [3, 783, 9999])
+def test_a_stray_row_does_not_decide_the_step(tmp_path: Path, frame: int) -> None:
+    """It comes first, between or last: it is left out, and the others are not."""
+    for track in (1, 3):
+        file = stepping(tmp_path / "eth.txt", 10, stray=f"{frame}\t{track}\t0\t0")
+        with pytest.warns(UserWarning, match="1 of 11 rows stand between the steps of 10 frames"):
+            table = read_ethucy_file(file)
+        assert table.frames_R.tolist() == 2 * [780, 790, 800, 810, 820]
+
+
+def test_a_stray_row_does_not_decide_the_step_of_trajnet(tmp_path: Path) -> None:
+    rows = [*walkers(3, 5), (13, 1, 0.0, 0.0)]
+    file = write_trajnet(tmp_path / "a.ndjson", rows)
+    with pytest.warns(UserWarning, match="1 of 16 rows stand between the steps of 10 frames"):
+        table, _ = read_trajnet(file)
+    assert (len(table), table.frame_step) == (15, 10)
+
+
+def test_lines_that_trajnet_does_not_know_are_counted(tmp_path: Path) -> None:
+    file = tmp_path / "a.ndjson"
+    file.write_text('{"track": {"f": 0, "p": 1, "x": 0, "y": 0}}\n{"tracks": {}}\n{"meta": 1}\n')
+    with pytest.warns(UserWarning, match="2 lines hold neither .* such as line 2"):
+        read_trajnet(file)
+
+
+def test_files_of_other_endings_are_told_of(tmp_path: Path) -> None:
+    root = make_ethucy(tmp_path)
+    folder = root / "zara1" / "train"
+    stepping(folder / "more.TXT", 10)
+    (folder / "notes.md").touch()
+    with pytest.warns(UserWarning, match=r"left out, not \*\.txt:\n  notes\.md"):
+        tables = read_ethucy(root, scene="zara1", split="train")
+    assert "more.TXT" in {Path(table.recording).name for table in tables}
+
+
+def test_sequences_without_a_truth_are_told_of(tmp_path: Path) -> None:
+    write_mot(tmp_path / "train" / "MOT17-02")
+    (tmp_path / "train" / "MOT17-04" / "det").mkdir(parents=True)
+    with pytest.warns(UserWarning, match=r"left out, not \*/gt/gt\.txt:\n  MOT17-04"):
+        assert len(read_track_tables("mot", tmp_path, split="train")) == 1
+
+
+def test_rows_without_an_identity_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "gt.txt").write_text("1,1,0,0,5,5,1\n1,-1,9,9,5,5,1\n")
+    with pytest.warns(UserWarning, match=r"1 of 2 rows have no identity \(id -1\)"):
+        assert len(read_mot(tmp_path / "gt.txt", fps=10)) == 1

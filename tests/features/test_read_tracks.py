@@ -149,7 +149,6 @@ def test_a_row_that_cannot_be_right_is_named(change: dict[str, Any], words: str,
         ({"keypoints": ["a", "b"]}, "keypoints"),
         ({"keypoints": [[["a"]], [["b"]]]}, "keypoints"),
         ({"keypoints": [[1.0, 2.0], [1.0, 2.0]]}, "three numbers"),
-        ({"keypoints": [[1.0, 2.0, 0.5], None]}, "three numbers"),
         ({"keypoints": [[1.0, 2.0, 0.5], [1.0] * 6]}, "three numbers"),
     ],
 )
@@ -158,6 +157,13 @@ def test_columns_of_another_kind_are_refused(columns: dict[str, list[Any]], word
     frame.with_columns(**{k: polars.Series(v, strict=False) for k, v in columns.items()}).write_parquet(table)
     with pytest.raises(DatasetError, match=words):
         read_tracked_objects(table, fps=10.0)
+
+
+def test_a_row_without_keypoints_is_a_body_of_which_none_was_found(table: Path) -> None:
+    frame = polars.DataFrame([row(0, 1, BOX), row(1, 1, BOX), row(2, 1, BOX)])
+    frame.with_columns(keypoints=polars.Series([[1.0, 2.0, 0.5], None, [3.0, 4.0, 0.5]])).write_parquet(table)
+    (objects,) = read_tracked_objects(table, fps=10.0).values()
+    assert objects.keypoints_NJ3[:, 0].tolist() == [[1.0, 2.0, 0.5], [0.0, 0.0, 0.0], [3.0, 4.0, 0.5]]
 
 
 def test_numbers_of_another_type_are_numbers(table: Path) -> None:
@@ -185,7 +191,7 @@ def test_a_hostile_table_gives_numbers_all_the_same(table: Path) -> None:
     rows += [row(2**40, 9, BOX, seconds=1e300, raised=0.0)]
     objects = read(table, rows)
     assert np.abs(objects.boxes_N4).max() == FAR
-    assert objects.keypoints_NJ3[1, :2].tolist() == [[0.0, FAR, 1.0], [-FAR, FAR, 0.0]]
+    assert objects.keypoints_NJ3[1, :2].tolist() == [[0.0, 0.0, 0.0], [-FAR, FAR, 0.0]]
     assert ((objects.confidence_N >= 0) & (objects.confidence_N <= 1)).all()
     assert np.isfinite(objects.poses()).all()
     assert objects.crops(0.1).last_frame == 2**40

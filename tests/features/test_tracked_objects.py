@@ -97,3 +97,14 @@ def test_crops_are_the_boxes_frame_by_frame(table: Path) -> None:
     assert crops.boxes == {0: [list(moved(2)), list(moved(1))], 3: [list(moved(3))]}
     assert len(objects) == sum(map(len, crops.boxes.values()))
     assert "3 boxes of 2 tracks" in repr(objects)
+
+
+def test_keypoints_that_blink_are_no_movement(table: Path) -> None:
+    """Both wrists are lost in every second frame; described as they are, they jump to nothing and back."""
+    rows = [row(f, 1, BOX, raised=0.5) for f in range(9)]
+    whole = read(table, rows).poses(fill_seconds=1.0)
+    for r in rows[1::2]:
+        r["keypoints"][27:33] = [0.0] * 6
+    blinking = read(table, rows)
+    assert np.abs(blinking.poses() - whole).max() > 0.1
+    np.testing.assert_allclose(blinking.poses(fill_seconds=1.0), whole, atol=1e-5)

@@ -68,3 +68,64 @@ def test_bad_rows_are_named(tmp_path: Path, text: str, words: str) -> None:
     path.write_text(text)
     with pytest.raises(DatasetError, match=words):
         read_mot_boxes(path)
+
+
+def seventh(path: Path, *values: float, identity: int = -1) -> Path:
+    """One box a frame for each value in the seventh column."""
+    path.write_text("".join(f"{n},{identity},0,0,5,5,{v},-1,-1,-1\n" for n, v in enumerate(values, 1)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [((0.95, 0.06), (0.95, 0.06)), ((-1, -1), (1, 1)), ((1.0004, 0.5), (1, 0.5)), ((1, 0), (1, 0))],
+)
+def test_confidences_are_read_as_what_they_are(
+    tmp_path: Path, given: tuple[float, ...], meant: tuple[float, ...], recwarn: pytest.WarningsRecorder
+) -> None:
+    found = read_mot_boxes(seventh(tmp_path / "det.txt", *given)).confidence_R
+    np.testing.assert_allclose(found, meant, atol=1e-6)
+    assert not recwarn.list
+
+
+def test_per_cent_are_read_as_such_and_told_of(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="run from 6 to 95.3 and are taken for per cent"):
+        found = read_mot_boxes(seventh(tmp_path / "det.txt", 95.3, 6.0)).confidence_R
+    np.testing.assert_allclose(found, [0.953, 0.06], atol=1e-6)
+
+
+@pytest.mark.parametrize("given", [(-0.05, -0.4), (0.3, 2.3), (0.9, -1), (0.2, 255)])
+def test_confidences_of_no_known_scale_are_refused(tmp_path: Path, given: tuple[float, ...]) -> None:
+    with pytest.raises(DatasetError, match=r"det\.txt:[12]: a confidence of .*neither 0 to 1 nor per cent"):
+        read_mot_boxes(seventh(tmp_path / "det.txt", *given))
+
+
+@pytest.mark.parametrize("name", ["gt.txt", "tracks.txt", "gt_detections.txt"])
+def test_what_the_seventh_column_means_does_not_hang_on_the_name(tmp_path: Path, name: str) -> None:
+    """With identities, nothing but 0 and 1 is the flag of a truth; anything else is a confidence."""
+    with pytest.warns(UserWarning, match=r"1 of 3 rows are not to be considered \(0 in the seventh column\)"):
+        assert len(read_mot_boxes(seventh(tmp_path / name, 1, 0, 1, identity=4)).frames_R) == 2
+    assert len(read_mot_boxes(seventh(tmp_path / name, 0.9, 0, 1, identity=4)).frames_R) == 3
+    assert len(read_mot_boxes(seventh(tmp_path / name, 1, 0, 1)).frames_R) == 3
+    with pytest.raises(DatasetError, match="0 throughout"):
+        read_mot_boxes(seventh(tmp_path / name, 0, 0, identity=4))
+
+
+def test_boxes_that_a_video_has_no_place_for_are_counted_and_left_out(tmp_path: Path) -> None:
+    rows = ["1,1,10,10,20,20,1", "2,1,1600,900,20,20,1", "2,2,-30,10,20,20,1", "3,2,-10,10,20,20,1"]
+    rows += [f"{frame},1,10,10,20,20,1" for frame in (5, 6, 7)]
+    (tmp_path / "gt.txt").write_text("\n".join(rows))
+    clip = make_clip(tmp_path / "a.mp4", frames=5)
+    with pytest.warns(
+        UserWarning, match=r"a: of 7 boxes 2 are for frames beyond its end \(5 frames\) and 2 lie"
+    ):
+        table, summary = track_video(partial(open_video, clip), "a", read_mot_boxes(tmp_path / "gt.txt"))
+    assert table["frame"].to_list() == [0, 2, 4]
+    assert (summary.boxes_beyond, summary.boxes_outside) == (2, 2)
+
+
+def test_boxes_of_another_video_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "gt.txt").write_text("1,1,1600,900,20,20,1\n9,1,10,10,20,20,1\n")
+    clip = make_clip(tmp_path / "a.mp4", frames=5)
+    with pytest.raises(DatasetError, match="none is left, so they are those of another video"):
+        track_video(partial(open_video, clip), "a", read_mot_boxes(tmp_path / "gt.txt"))

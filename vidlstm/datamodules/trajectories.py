@@ -217,15 +217,13 @@ class TrajectoryData(LightningDataModule):
         )
 
     def typical_step(self) -> float:
-        """The median length of a step in the training windows, in their unit."""
+        """The median length of a step in the training windows, in their unit; see :func:`typical_length`."""
         assert self.train_set is not None
         step_NU = torch.diff(self.train_set.paths_NTC[..., :2], dim=1).norm(dim=-1)
-        median = float(step_NU.median())
-        if median <= 0:
-            raise DatasetError(
-                "more than half of all training steps do not move; there is nothing to forecast"
-            )
-        return median
+        typical = typical_length(step_NU.numpy())
+        if typical is None:
+            raise DatasetError("no training track moves; there is nothing to forecast")
+        return typical
 
     def train_dataloader(self) -> DataLoader[SequenceBatch]:
         """Balanced draws."""
@@ -272,6 +270,25 @@ def _loader(windows: WindowDataset, order: Sampler[list[int]]) -> DataLoader[Seq
         generator=torch.Generator(),
         pin_memory=torch.cuda.is_available(),
     )
+
+
+def typical_length(steps: np.ndarray) -> float | None:
+    """The median length of steps of any shape; where most stand still, that of those that move.
+
+    To stand still is to move by less than a thousandth of the longer steps (the 99th percentile): a place
+    that is written with rounding errors does not quite stand. None where nothing moves.
+
+    >>> typical_length(np.array([1.0, 2.0, 3.0])), typical_length(np.array([0.0, 0.0, 1e-9, 3.0]))
+    (2.0, 3.0)
+    """
+    if not steps.size or not steps.max() > 0:
+        return None
+    longer = float(np.quantile(steps, 0.99)) or float(steps.max())
+    for some in (steps, steps[steps > longer / 1000]):
+        median = float(np.quantile(some, 0.5, method="lower"))
+        if median > longer / 1000:
+            return median
+    return None
 
 
 def check_alike(tables: Sequence[TrackTable]) -> None:

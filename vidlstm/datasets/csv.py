@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from vidlstm.datasets.files import Presence, Root, group_from_name, listing
+from vidlstm.datasets.names import plain, seen
 from vidlstm.datasets.records import SPLIT_WORDS, ClipDataset, ClipRecord, check_fold
 from vidlstm.datasets.tables import Header, existing_file, read_table, stretch
 from vidlstm.errors import DatasetError, nearest
@@ -60,11 +62,11 @@ def load_csv(annotations: Path, root: Path | None = None, fold: int | None = Non
     ]
     if not found:
         raise DatasetError(f"{annotations} has a header and no clip below it; add one line per clip")
-    records = tuple(record for _, record in found)
     if fold is not None:
-        check_fold(records, fold)
+        check_fold([record for _, record in found], fold)
+    found = _on_disk(annotations, base.folder, found)
     _refuse_twice(annotations, found)
-    _refuse_missing(annotations, base.folder, found)
+    records = tuple(record for _, record in found)
     return ClipDataset(records, tuple(sorted({record.label for record in records})))
 
 
@@ -79,7 +81,7 @@ def _record(row: Mapping[str, str], where: str, root: Root) -> ClipRecord:
         raise DatasetError(
             f"{where}: {text!r} lies outside {root.folder}; move it there or change `data.root`"
         )
-    if not label:
+    if not seen(label):
         raise DatasetError(f"{where}: empty label for {text}; name its class or remove the line")
     path, name = located
     start, end = stretch(row, "start_seconds", "end_seconds", where)
@@ -88,7 +90,7 @@ def _record(row: Mapping[str, str], where: str, root: Root) -> ClipRecord:
         label=label,
         start_seconds=start,
         end_seconds=end,
-        group=(row["group"] or None) if "group" in row else group_from_name(text),
+        group=(seen(row["group"]) or None) if "group" in row else group_from_name(text),
         fold=_whole(row.get("fold", ""), "fold", where),
         split=_split(row.get("split", ""), where),
         name=name,
@@ -109,9 +111,10 @@ def _whole(text: str, column: str, where: str) -> int | None:
 
 
 def _split(text: str, where: str) -> str | None:
-    if text and text.lower() not in SPLIT_WORDS:
-        raise DatasetError(f"{where}: unknown split {text!r}{nearest(text.lower(), SPLIT_WORDS)}")
-    return SPLIT_WORDS[text.lower()] if text else None
+    word = plain(text)
+    if word and word not in SPLIT_WORDS:
+        raise DatasetError(f"{where}: unknown split {text!r}{nearest(word, SPLIT_WORDS)}")
+    return SPLIT_WORDS[word] if word else None
 
 
 def _refuse_twice(file: Path, found: list[tuple[int, ClipRecord]]) -> None:
@@ -128,12 +131,22 @@ def _refuse_twice(file: Path, found: list[tuple[int, ClipRecord]]) -> None:
             )
 
 
-def _refuse_missing(file: Path, root: Path, found: list[tuple[int, ClipRecord]]) -> None:
+def _on_disk(file: Path, root: Path, found: list[tuple[int, ClipRecord]]) -> list[tuple[int, ClipRecord]]:
+    """The clips with their paths as the disk spells them."""
     presence = Presence()
-    missing = [f"line {line}: {record.name}" for line, record in found if not presence.has(str(record.path))]
+    paths = [presence.find(str(record.path)) for _, record in found]
+    missing = [(line, record) for path, (line, record) in zip(paths, found, strict=True) if path is None]
     if missing:
-        slashes = ", and write / instead of \\" if any("\\" in name for name in missing) else ""
+        slashes = ", and write / instead of \\" if any("\\" in record.name for _, record in missing) else ""
+        names = [f"line {line}: {presence.told(root, record.name)}" for line, record in missing[:10]]
+        names += [record.name for _, record in missing[10:]]
         raise DatasetError(
             f"{file}: {len(missing)} of {len(found)} clips are neither a file nor a folder of frame images "
-            f"under {root}; check `data.root`{slashes}:{listing(missing)}"
+            f"under {root}; check `data.root`{slashes}:{listing(names)}"
         )
+    presence.warn_of_spellings(file, root)
+    return [
+        (line, replace(record, path=Path(path)) if path != str(record.path) else record)
+        for path, (line, record) in zip(paths, found, strict=True)
+        if path is not None
+    ]

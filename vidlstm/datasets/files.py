@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+from vidlstm.datasets.names import NOT_UTF8, nearest_name, plain, shown, writable
 from vidlstm.errors import DatasetError
 from vidlstm.media import IMAGE_SUFFIXES, are_frames, hidden, suffix_of
 
@@ -32,6 +34,8 @@ def existing_folder(folder: Path, flag: str) -> Path:
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "is not there"
         raise DatasetError(f"{folder} {what}; point {flag} at the folder")
+    if not writable(str(folder)):
+        raise DatasetError(f"{str(folder)!a}: {NOT_UTF8}")
     # Paths are folded as text later, which goes wrong for `link/..`; so links are followed here in that case.
     return folder.resolve() if ".." in folder.parts else folder.absolute()
 
@@ -47,6 +51,24 @@ def entries(folder: str | Path) -> list[os.DirEntry[str]]:
             return sorted((e for e in found if not hidden(e.name)), key=lambda e: e.name)
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be listed: {error.strerror}; check its permissions") from error
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """What in a folder is like ``*.txt`` (in any case) or ``*/gt/gt.txt``, by name.
+
+    Warns:
+        UserWarning: what else lies there, where something is found.
+    """
+    tail = pattern.removeprefix("*")
+    found, others = [], []
+    for entry in entries(folder) if folder.is_dir() else ():
+        inside = Path(entry.path + tail if tail.startswith("/") else entry.path)
+        alike = tail.startswith("/") or entry.name.lower().endswith(tail)
+        (found if alike and inside.is_file() else others).append(inside)
+    if found and others:
+        names = listing(other.relative_to(folder).parts[0] for other in others)
+        warnings.warn(f"{folder}: left out, not {pattern}:{names}", UserWarning, stacklevel=3)
+    return found
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
@@ -109,10 +131,15 @@ class Presence:
     """Tells whether a video is there, listing every folder once instead of asking for every file.
 
     A million calls to ``stat`` on a network disk take hours; a million names in some hundred listings do not.
+
+    Attributes:
+        respelt: names that were found in another spelling, and that spelling.
     """
 
     def __init__(self) -> None:
         self._folders: dict[str, dict[str, bool]] = {}
+        self._alike: dict[str, dict[str, list[str]]] = {}
+        self.respelt: dict[str, str] = {}
 
     def has(self, path: str) -> bool:
         """True for a file and for a folder of frame images. ``path`` is absolute."""
@@ -123,10 +150,71 @@ class Presence:
             return video.is_file() or (video.is_dir() and is_frame_folder(video))
         return not is_folder or is_frame_folder(path)
 
-    def find(self, path: str) -> str | None:
-        """The path itself, or the folder of its frames (its name without the ending), or None."""
-        candidates = (path, os.path.splitext(path)[0])  # noqa: PTH122
-        return next((candidate for candidate in candidates if self.has(candidate)), None)
+    def find(self, *candidates: str) -> str | None:
+        """The first of some paths that is there, as it is or in another spelling; None where none is."""
+        for path in candidates:
+            if self.has(path):
+                return path
+        for path in candidates:
+            if (other := self._other_spelling(path)) and self.has(other):
+                self.respelt[path] = other
+                return other
+        return None
+
+    def nearest(self, path: str) -> str | None:
+        """What is there and nearest to the first part of a path that is not there; None where nothing is."""
+        folder, name = os.path.split(path)
+        if not name:
+            return None
+        if not self._is_listed(folder):
+            other = self._other_spelling(folder)
+            if other is None:
+                return self.nearest(folder)
+            folder = other
+        near = nearest_name(name, self._names(folder))
+        return os.path.join(folder, near) if near and near != name else None  # noqa: PTH118
+
+    def told(self, root: Path, name: str) -> str:
+        """The name of what is not there, and beside it the nearest that is."""
+        near = self.nearest(os.path.normpath(root / name))
+        return f"{name}; there is {shown(os.path.relpath(near, root))}" if near else name
+
+    def warn_of_spellings(self, source: Path, root: Path) -> None:
+        """Says which names were found in another spelling."""
+        if self.respelt:
+            names = [
+                f"{shown(os.path.relpath(name, root))} is {shown(os.path.relpath(other, root))}"
+                for name, other in self.respelt.items()
+            ]
+            warnings.warn(
+                f"{source}: {len(names)} names are spelt otherwise on disk (case, accents or invisible "
+                f"characters) and were found all the same:{listing(names)}",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _other_spelling(self, path: str) -> str | None:
+        """The path as the disk spells it, where one entry alone of each folder on the way is alike."""
+        folder, name = os.path.split(path)
+        if not name or name in self._names(folder):
+            return path
+        if not self._is_listed(folder):
+            known = self._other_spelling(folder)
+            if known is None or known == folder:
+                return None
+            folder = known
+        found = self._alike_in(folder).get(plain(name), [])
+        return os.path.join(folder, found[0]) if len(found) == 1 else None  # noqa: PTH118
+
+    def _is_listed(self, folder: str) -> bool:
+        return bool(self._names(folder))
+
+    def _alike_in(self, folder: str) -> dict[str, list[str]]:
+        if folder not in self._alike:
+            self._alike[folder] = {}
+            for name in self._names(folder):
+                self._alike[folder].setdefault(plain(name), []).append(name)
+        return self._alike[folder]
 
     def _names(self, folder: str) -> dict[str, bool]:
         if folder not in self._folders:

@@ -21,6 +21,7 @@ from vidlstm.datasets.files import (
     is_frame_folder,
     listing,
 )
+from vidlstm.datasets.names import NOT_UTF8, plain, writable
 from vidlstm.datasets.records import SPLIT_WORDS, ClipDataset, ClipRecord
 from vidlstm.errors import DatasetError
 from vidlstm.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix_of
@@ -39,21 +40,23 @@ def load_folder(root: Path) -> ClipDataset:
         DatasetError: no class folder, a class folder without a video, or a root that mixes both layouts.
 
     Warns:
-        UserWarning: what was left out: files below a class that are no video, videos outside every class.
+        UserWarning: what was left out: files below a class that are no video, videos outside every class,
+            and names that are not UTF-8.
     """
     scan = _Scan(existing_folder(root, "`data.root`"))
-    for side, top in _tops(scan.root):
+    tops = _tops(scan.root)
+    if tops[0][0] is not None:
+        scan.add_loose(scan.root)
+    for side, top in tops:
         scan.add_classes(top, side)
-    for what, names in (("not a video", scan.left_out), ("in no class folder", scan.unlabelled)):
-        if names:
-            warnings.warn(f"{root}: left out, {what}:{listing(names)}", UserWarning, stacklevel=2)
+    scan.tell()
     return ClipDataset(tuple(scan.records), tuple(sorted({record.label for record in scan.records})))
 
 
 def _tops(root: Path) -> list[tuple[str | None, Path]]:
     """The folders that hold class folders, with the side of the split each stands for."""
     folders = _folders(root)
-    sides = [e for e in folders if e.name.lower() in SPLIT_WORDS and _holds_classes(e.path)]
+    sides = [e for e in folders if plain(e.name) in SPLIT_WORDS and _holds_classes(e.path)]
     if not sides:
         return [(None, root)]
     if others := [e.name for e in folders if e not in sides]:
@@ -61,7 +64,7 @@ def _tops(root: Path) -> list[tuple[str | None, Path]]:
             f"{root} holds the splits {', '.join(e.name for e in sides)} and, beside them, "
             f"{', '.join(others)}; keep either split folders or class folders in `data.root`"
         )
-    return [(SPLIT_WORDS[e.name.lower()], Path(e.path)) for e in sides]
+    return [(SPLIT_WORDS[plain(e.name)], Path(e.path)) for e in sides]
 
 
 def _folders(folder: Path) -> list[os.DirEntry[str]]:
@@ -91,11 +94,11 @@ class _Scan:
     records: list[ClipRecord] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     unlabelled: list[str] = field(default_factory=list)
+    unwritable: list[str] = field(default_factory=list)
 
     def add_classes(self, top: Path, side: str | None) -> None:
         folders = _folders(top)
-        loose = [e for e in entries(top) if not is_folder(e) and suffix_of(e.name) in VIDEO_SUFFIXES]
-        self.unlabelled += [self._name(e.path) for e in loose]
+        self.add_loose(top)
         closed = {identity(self.root), identity(top)} | {identity(e.path) for e in folders}
         for folder in folders:
             left = len(self.left_out)
@@ -108,13 +111,30 @@ class _Scan:
                     ClipRecord(self.root / name, folder.name, group=group, split=side, name=name)
                 )
 
+    def add_loose(self, folder: Path) -> None:
+        """Notes the videos that lie beside class folders."""
+        loose = [e for e in entries(folder) if not is_folder(e) and suffix_of(e.name) in VIDEO_SUFFIXES]
+        self.unlabelled += [self._name(e.path) for e in loose]
+
+    def tell(self) -> None:
+        """Warns of what was left out."""
+        for what, names in (
+            ("not a video", self.left_out),
+            ("in no class folder", self.unlabelled),
+            (NOT_UTF8, self.unwritable),
+        ):
+            if names:
+                warnings.warn(f"{self.root}: left out, {what}:{listing(names)}", UserWarning, stacklevel=3)
+
     def _name(self, path: str) -> str:
         return Path(path).relative_to(self.root).as_posix()
 
     def _videos(self, folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
         """Yields videos and frame folders; ``seen`` stops links that lead back up or to another class."""
         for entry in entries(folder):
-            if is_folder(entry):
+            if not writable(entry.name):
+                self.unwritable.append(ascii(self._name(entry.path)))
+            elif is_folder(entry):
                 if is_frame_folder(entry.path):
                     yield entry.path
                 elif identity(entry.path) not in seen:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vidlstm.datasets.tracks import read_numbers
+from vidlstm.datasets.tracks import read_numbers, warn_of_rows
 from vidlstm.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -41,8 +41,10 @@ def project(points_Q2: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def on_the_ground(table: TrackTable, matrix: np.ndarray) -> TrackTable:
-    """Boxes to where their lower edge stands, in metres; rows beyond the horizon are left out."""
+    """Boxes to where their lower edge stands, in metres; leaves rows beyond the horizon out, and says so."""
     feet = table.positions_RC[:, :2] + [0.0, 0.5] * table.positions_RC[:, 2:]
     metres = project(feet, matrix)
     there = np.isfinite(metres).all(1)
+    if not there.all():
+        warn_of_rows(table.recording, ~there, "stand on or beyond the horizon of the homography")
     return replace(table, positions_RC=metres, unit="metres").only(there)

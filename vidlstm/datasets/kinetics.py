@@ -22,6 +22,7 @@ from vidlstm.datasets.files import (
     is_frame_folder,
     listing,
 )
+from vidlstm.datasets.names import plain, seen, writable
 from vidlstm.datasets.records import SPLIT_WORDS, ClipDataset, ClipRecord
 from vidlstm.datasets.tables import Header, has_columns, read_table, stretch
 from vidlstm.errors import DatasetError, nearest
@@ -40,6 +41,7 @@ HEADER = Header(
         "end_seconds": "time_end",
         "subset": "split",
     },
+    bounds=("time_start", "time_end"),
 )
 """The columns of the format."""
 
@@ -118,10 +120,10 @@ def _tables(annotations: Path) -> list[Path]:
 def _read(file: Path) -> Iterator[_Clip]:
     for line, row in read_table(file, HEADER):
         where = f"{file}, line {line}"
-        if empty := [column for column in HEADER.required if not row[column]]:
+        if empty := [column for column in HEADER.required if not seen(row[column])]:
             raise DatasetError(f"{where}: empty {', '.join(empty)}; download the CSV file again")
         start, end = stretch(row, "time_start", "time_end", where)
-        split = row.get("split", "").lower()
+        split = plain(row.get("split", ""))
         if split and split not in SPLIT_WORDS:
             raise DatasetError(f"{where}: unknown split {split!r}{nearest(split, SPLIT_WORDS)}")
         yield _Clip(row["label"], row["youtube_id"], start or 0.0, end or 0.0, SPLIT_WORDS.get(split))
@@ -140,7 +142,7 @@ def _walk(
                 yield from _walk(root, entry.path, stems, seen)
         elif suffix_of(entry.name) in VIDEO_SUFFIXES and is_file(entry):
             stem = entry.name.rpartition(".")[0]
-            if stem in stems:
+            if stem in stems and writable(entry.path):
                 yield stem, Path(entry.path).relative_to(root).as_posix()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidlstm.datasets.files import Presence, listing
 from vidlstm.datasets.records import ClipRecord
+from vidlstm.datasets.text import read_lines
 from vidlstm.errors import DatasetError
 
 
@@ -34,17 +36,9 @@ def read_list(file: Path) -> Iterator[tuple[str, list[str]]]:
     Raises:
         DatasetError: the file is not there, not readable or not UTF-8.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DatasetError(
-            f"{file} is not there; point `data.annotations` at the folder with the official lists"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file} cannot be read: {error}; download the official lists again") from error
-    for line, content in enumerate(text.splitlines(), start=1):
-        if words := content.split():
-            yield f"{file}, line {line}", words
+    remedy = "point `data.annotations` at the folder with the official lists"
+    for line, content in read_lines(file, remedy=remedy):
+        yield f"{file}, line {line}", content.split()
 
 
 def check_official_fold(annotations: Path, fold: int, there: Iterable[int]) -> None:
@@ -73,16 +67,24 @@ def find_clips(root: Path, listed: Iterable[Listed]) -> tuple[ClipRecord, ...]:
     """
     presence, records, missing = Presence(), [], []
     for clip in listed:
-        path = presence.find(str(root / clip.name))
+        path = presence.find(*_places(root, clip.name))
         if path is None:
-            missing.append(clip.name)
+            missing.append(clip)
         else:
             records.append(
                 ClipRecord(Path(path), clip.label, group=clip.group, split=clip.split, name=clip.name)
             )
     if missing:
+        names = [presence.told(root, clip.name) for clip in missing[:10]] + [c.name for c in missing[10:]]
         raise DatasetError(
             f"{len(missing)} of {len(missing) + len(records)} listed clips are not under {root}; check "
-            f"`data.root`, or list the clips you have in a CSV (`data.format csv`):{listing(missing)}"
+            f"`data.root`, or list the clips you have in a CSV (`data.format csv`):{listing(names)}"
         )
+    presence.warn_of_spellings(root, root)
     return tuple(records)
+
+
+def _places(root: Path, name: str) -> tuple[str, str]:
+    """Where a clip may lie: the file, or the folder of its frames, whose name has no ending."""
+    path = str(root / name)
+    return path, os.path.splitext(path)[0]  # noqa: PTH122

@@ -5,12 +5,14 @@ This module knows nothing of file formats, and nothing in this room opens a vide
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidlstm.datasets.files import listing
+from vidlstm.datasets.names import alike, nearest_name, seen, shown, writable
 from vidlstm.errors import DatasetError
 
 SPLITS = ("train", "validation", "test")
@@ -91,12 +93,19 @@ class ClipDataset:
     def __post_init__(self) -> None:
         if not self.records:
             raise DatasetError("the dataset holds no clip; check `data.root` and `data.annotations`")
+        _check_labels(self.records)
         twice = [label for label, count in Counter(self.labels).items() if count > 1]
         if twice:
             raise DatasetError(f"labels stand twice in the list of classes: {', '.join(twice)}")
         used = {record.label for record in self.records}
         if unknown := sorted(used - set(self.labels)):
-            clips = [f"{r.name}: {r.label!r}" for r in self.records if r.label in unknown]
+            near = {label: nearest_name(label, self.labels) for label in unknown}
+            clips = [
+                f"{r.name}: {shown(r.label)}"
+                + (f"; did you mean {near[r.label]!r}?" if near[r.label] else "")
+                for r in self.records
+                if r.label in near
+            ]
             raise DatasetError(f"unknown label; the classes are {', '.join(self.labels)}:{listing(clips)}")
         if empty := [label for label in self.labels if label not in used]:
             raise DatasetError(f"empty class, no clip: {', '.join(empty)}; add clips or drop the class")
@@ -113,6 +122,24 @@ class ClipDataset:
         parts += [f"{folds} folds"] if folds else []
         parts += [f"{sides[side]} {side}" for side in SPLITS if sides[side]]
         return f"ClipDataset({', '.join(parts)})"
+
+
+def _check_labels(records: Iterable[ClipRecord]) -> None:
+    """Refuses labels that nobody can see or tell apart, and warns of those that differ in case alone."""
+    count = Counter(record.label for record in records)
+    if bad := sorted(label for label in count if not seen(label) or not writable(label)):
+        raise DatasetError(
+            f"labels without a visible character, or not in UTF-8: {', '.join(map(ascii, bad))}; rename them"
+        )
+    for labels in alike(count):
+        told = " and ".join(f"{label!a} ({count[label]} clips)" for label in labels)
+        if len({seen(label) for label in labels}) < len(labels):
+            raise DatasetError(f"labels that look the same are several classes: {told}; spell them alike")
+        warnings.warn(
+            f"labels that differ in case alone count as classes: {told}; if they are one, spell them alike",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def check_fold(records: Iterable[ClipRecord], fold: int) -> None:

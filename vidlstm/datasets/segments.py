@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vidlstm.datasets.names import seen
 from vidlstm.datasets.tables import Header, read_table, stretch
 from vidlstm.errors import DatasetError
 from vidlstm.structures import Segment
@@ -31,7 +32,7 @@ def read_segments(file: Path) -> tuple[Segment, ...]:
     for line, row in read_table(file, HEADER):
         where = f"{file}, line {line}"
         start, end = stretch(row, "start_seconds", "end_seconds", where)
-        if start is None or end is None or not row["label"]:
+        if start is None or end is None or not seen(row["label"]):
             raise DatasetError(f"{where}: start_seconds, end_seconds and label must all be given")
         segments.append(Segment(start, end, row["label"], 1.0))
     return tuple(sorted(segments, key=lambda segment: segment.start_seconds))

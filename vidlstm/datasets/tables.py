@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
+from vidlstm.datasets.names import plain, shown
+from vidlstm.datasets.text import read_text
+from vidlstm.datasets.time_columns import bound_of
 from vidlstm.errors import DatasetError
 
 
@@ -21,11 +25,14 @@ class Header:
         optional: may be there; anything else is ignored with a warning.
         synonyms: what other people call these columns. Ignoring a ``start`` would train on the wrong frames,
             so such a column is an error that names the right one.
+        bounds: the columns of a clip's start and end in seconds. A column that bounds clips under any other
+            name is an error where these are absent.
     """
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
     synonyms: Mapping[str, str] = field(default_factory=dict)
+    bounds: tuple[str, str] = ("start_seconds", "end_seconds")
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -43,8 +50,13 @@ def read_table(file: Path, header: Header) -> Iterator[tuple[int, dict[str, str]
         UserWarning: once, with the columns that are ignored.
     """
     rows = _rows(file)
-    columns = [name.strip().lower() for name in next(rows, (1, []))[1]]
+    written = next(rows, (1, []))[1]
+    columns = [plain(name) for name in written]
+    if len(written) == 1 and any(mark in written[0] for mark in ";\t|"):
+        raise DatasetError(f"{file}, line 1: the columns are not separated by commas; save it with commas")
     _check_columns(file, columns, header)
+    _refuse_other_bounds(file, written, columns, header)
+    _warn_of_ignored(file, columns, header)
     wanted = [(name, index) for index, name in enumerate(columns) if name in header.known]
     for line, cells in rows:
         if len(cells) != len(columns):
@@ -69,7 +81,7 @@ def existing_file(file: Path) -> Path:
 
 def has_columns(file: Path, names: tuple[str, ...]) -> bool:
     """True where the first line of a table names all of these columns."""
-    columns = {name.strip().lower() for name in next(_rows(file), (1, []))[1]}
+    columns = {plain(name) for name in next(_rows(file), (1, []))[1]}
     return columns.issuperset(names)
 
 
@@ -109,25 +121,19 @@ def stretch(
 def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
     """Yields every row that is not empty with the line it starts on."""
     line = 1
+    text = read_text(existing_file(file))
     try:
-        with existing_file(file).open(encoding="utf-8-sig", newline="") as text:
-            reader = csv.reader(text, strict=True)
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    yield line, cells
-                line = reader.line_num + 1
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{file} is not UTF-8 ({error.reason}); save it as CSV UTF-8") from error
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield line, cells
+            line = reader.line_num + 1
     except csv.Error as error:
         raise DatasetError(f"{file}, line {line}: {error}; check the double quotes") from error
-    except OSError as error:
-        raise DatasetError(f"{file} cannot be read: {error.strerror}; check its permissions") from error
 
 
 def _check_columns(file: Path, columns: list[str], header: Header) -> None:
     where = f"{file}, line 1"
-    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
-        raise DatasetError(f"{where}: the columns are not separated by commas; save it with commas")
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
         raise DatasetError(f"{where}: column {', '.join(twice)} stands twice; rename one")
@@ -141,8 +147,25 @@ def _check_columns(file: Path, columns: list[str], header: Header) -> None:
             f"{where}: column {', '.join(missing)} is missing; the first line must be a header with "
             f"{', '.join(header.required)} and any of {', '.join(header.optional)}"
         )
-    if extra:
-        warnings.warn(f"{file}: columns ignored: {', '.join(map(repr, extra))}", UserWarning, stacklevel=2)
+
+
+def _refuse_other_bounds(file: Path, written: list[str], columns: list[str], header: Header) -> None:
+    """Refuses ``startTime`` or ``stop_frame`` where no known column bounds the clips."""
+    unknown = [name for name, known in zip(written, columns, strict=True) if known not in header.known]
+    found = {name: bound for name in unknown if (bound := bound_of(name))}
+    starts = header.bounds[0] in columns or "start" in found.values()
+    for name, bound in found.items():
+        needed = header.bounds[bound != "start"]
+        if needed not in columns and (bound != "length" or starts):  # a length alone is that of the video
+            raise DatasetError(
+                f"{file}, line 1: column {shown(name.strip())} seems to hold the {bound} of clips; "
+                f"give it in seconds as {needed!r}, or remove it"
+            )
+
+
+def _warn_of_ignored(file: Path, columns: list[str], header: Header) -> None:
+    if extra := [name for name in columns if name not in header.known]:
+        warnings.warn(f"{file}: columns ignored: {', '.join(map(shown, extra))}", UserWarning, stacklevel=3)
 
 
 def _meant(name: str, absent: list[str], synonyms: Mapping[str, str]) -> str | None:

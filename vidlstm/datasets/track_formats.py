@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidlstm.datasets.ethucy import read_ethucy
+from vidlstm.datasets.files import matching
 from vidlstm.datasets.homography import read_homography
 from vidlstm.datasets.mot import read_mot
 from vidlstm.datasets.tracks import Gaps, TrackTable
@@ -96,7 +97,7 @@ def _share(table: TrackTable, split: str, how: Reading) -> TrackTable:
 
 
 def _files(root: Path, split: str, pattern: str) -> list[Path]:
-    files = sorted((root / split).glob(pattern))
+    files = matching(root / split, pattern)
     if not files:
         raise DatasetError(f"{root / split}: no {pattern}; root must hold train/, val/ and test/")
     return files

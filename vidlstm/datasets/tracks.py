@@ -6,11 +6,13 @@ file and the line; a track with a frame missing is one too, unless the caller as
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from vidlstm.datasets.text import read_lines
 from vidlstm.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -155,6 +157,37 @@ def _refuse(path: Path | str, lines_R: np.ndarray, bad_R: np.ndarray, what: str)
         raise DatasetError(f"{path}:{lines_R[bad_R].min()}: {what}")
 
 
+def step_of(frames_R: np.ndarray, ids_R: np.ndarray) -> int | None:
+    """The frames by which most rows follow the one before of their track; None where no track has two."""
+    order = np.lexsort((frames_R, ids_R))
+    apart = np.diff(frames_R[order])[np.diff(ids_R[order]) == 0]
+    steps, counts = np.unique(apart[apart >= 1], return_counts=True)
+    return int(steps[counts.argmax()]) if len(steps) else None
+
+
+def on_step(path: Path | str, frames_R: np.ndarray, step: int) -> np.ndarray:
+    """Which rows ``(R,)`` stand on the steps of most; those whose frame is no whole number, too.
+
+    Warns:
+        UserWarning: how many do not.
+    """
+    whole_R = np.isfinite(frames_R) & (frames_R % 1 == 0)
+    phases, counts = np.unique(frames_R[whole_R] % step, return_counts=True)
+    kept_R = ~whole_R | (frames_R % step == phases[counts.argmax()]) if len(phases) else ~whole_R
+    if not kept_R.all():
+        warn_of_rows(path, ~kept_R, f"stand between the steps of {step} frames")
+    return np.asarray(kept_R)
+
+
+def warn_of_rows(path: Path | str, out_R: np.ndarray, why: str) -> None:
+    """Says how many rows of a file are left out."""
+    warnings.warn(
+        f"{path}: {np.count_nonzero(out_R)} of {len(out_R)} rows {why} and are left out",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
 def read_numbers(path: Path, *, columns: int, separator: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Reads the first ``columns`` numbers of every line that is not blank.
 
@@ -169,11 +202,7 @@ def read_numbers(path: Path, *, columns: int, separator: str | None = None) -> t
     Raises:
         DatasetError: the file is missing or unreadable, a line has too few numbers, or one is not a number.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from error
-    kept = [(n, line.split(separator)) for n, line in enumerate(lines, 1) if line.strip()]
+    kept = [(n, line.split(separator)) for n, line in read_lines(path)]
     for n, words in kept:
         if len(words) < columns:
             raise DatasetError(f"{path}:{n}: {columns} numbers expected, {len(words)} found")

@@ -117,12 +117,15 @@ def _keypoints(path: object, rows: polars.DataFrame) -> np.ndarray:
         lists = rows["keypoints"].cast(polars.List(polars.Float32))
     except polars.exceptions.PolarsError as error:
         raise DatasetError(f"{path}: not lists of numbers in column keypoints") from error
-    lengths = lists.list.len().fill_null(0).unique().to_list()
+    # A row without keypoints is a body of which none was found.
+    lengths = lists.list.len().drop_nulls().unique().to_list() or [0]
     if len(lengths) != 1 or lengths[0] % 3:
         raise DatasetError(
             f"{path}: the keypoints of {rows['video'][0]} are not three numbers for each of as many points"
         )
-    values = (
-        lists.explode().to_numpy().reshape(len(rows), -1, 3) if lengths[0] else np.zeros((len(rows), 0, 3))
-    )
+    values = np.zeros((len(rows), lengths[0] // 3, 3), np.float32)
+    if lengths[0]:
+        there = lists.drop_nulls().explode().to_numpy()
+        values[lists.is_not_null().to_numpy()] = there.reshape(-1, *values.shape[1:])
+    values[np.isnan(values[..., :2]).any(-1)] = 0.0  # a place that is no number was not found
     return np.nan_to_num(values).clip([-FAR, -FAR, 0.0], [FAR, FAR, 1.0]).astype(np.float32)

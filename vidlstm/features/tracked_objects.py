@@ -12,6 +12,7 @@ from vidlstm.backbones.yolo.person_features import WIDTH, describe_people
 from vidlstm.backbones.yolo.pose_features import POINTS
 from vidlstm.errors import DatasetError
 from vidlstm.features.crops import Crops
+from vidlstm.features.keypoint_gaps import filled
 
 POSE_DIM = WIDTH + 3
 FASTEST = 5.0
@@ -62,11 +63,15 @@ class TrackedObjects:
             boxes.setdefault(frame, []).append(box)
         return Crops(boxes, margin)
 
-    def poses(self) -> np.ndarray:
+    def poses(self, *, fill_seconds: float = 0.0) -> np.ndarray:
         """Posture, joints, the nearest other body and the way each goes, ``(N, 79)`` float32.
 
         See :func:`describe_people`; and the velocity of the middle of the box to the right, downwards, and
         its amount, in body sizes a second, zero where a track begins.
+
+        Args:
+            fill_seconds: for how long a keypoint may be missing and is filled in; see
+                :func:`~vidlstm.features.keypoint_gaps.filled`. 0 takes all as they are.
 
         Raises:
             DatasetError: the table has no keypoints, or not COCO's 17, or too many bodies in a frame.
@@ -84,13 +89,18 @@ class TrackedObjects:
             raise DatasetError(
                 f"{most} bodies in a frame of {self.video}; at most {MOST_BODIES} can be described"
             )
+        keypoints_NJ3 = self.keypoints_NJ3
+        if fill_seconds:
+            keypoints_NJ3 = filled(keypoints_NJ3, self.track_id_N, self.seconds_N, most_seconds=fill_seconds)
         step = max(1, PAIRS // most**2)
         for first in range(0, len(frames), step):
             chunk = slice(first, first + step)
-            self._describe(described, start_T[chunk], end_T[chunk])
+            self._describe(described, keypoints_NJ3, start_T[chunk], end_T[chunk])
         return np.concatenate([described, self._velocities()], axis=1)
 
-    def _describe(self, described_NF: np.ndarray, start_B: np.ndarray, end_B: np.ndarray) -> None:
+    def _describe(
+        self, described_NF: np.ndarray, keypoints_NJ3: np.ndarray, start_B: np.ndarray, end_B: np.ndarray
+    ) -> None:
         place_BM = start_B[:, None] + np.arange((end_B - start_B).max())
         there_BM = place_BM < end_B[:, None]
         row_BM = np.where(there_BM, place_BM, 0)
@@ -98,7 +108,7 @@ class TrackedObjects:
             torch.from_numpy(self.boxes_N4[row_BM]),
             torch.from_numpy(self.confidence_N[row_BM] * there_BM),
             torch.zeros(row_BM.shape, dtype=torch.int64),
-            torch.from_numpy(self.keypoints_NJ3[row_BM]),
+            torch.from_numpy(keypoints_NJ3[row_BM]),
         )
         described_NF[row_BM[there_BM]] = describe_people(people).numpy()[there_BM]
 

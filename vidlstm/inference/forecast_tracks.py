@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from vidlstm.datamodules.path_windows import PathWindows, cut_windows
-from vidlstm.datamodules.trajectories import WindowDataset
+from vidlstm.datamodules.trajectories import WindowDataset, typical_length
 from vidlstm.inference.forecast import forecast_windows, kinematic_paths
 from vidlstm.models.kinematic import ConstantVelocity
 from vidlstm.structures import PathForecast
@@ -67,11 +67,11 @@ def adapt_scale(model: PathForecaster, table: TrackTable, unit: str) -> None:
     same_track = table.track_ids_R[1:] == table.track_ids_R[:-1]
     next_frame = np.diff(table.frames_R) == table.frame_step
     steps = np.linalg.norm(np.diff(table.positions_RC[:, :2], axis=0), axis=1)[same_track & next_frame]
-    median = float(np.median(steps)) if len(steps) else 0.0
-    if median > 0:
-        model.fit(median)
+    typical = typical_length(steps)
+    if typical is not None:
+        model.fit(typical)
     warnings.warn(
-        f"{table.recording}: tracks in {table.unit}, trained on {unit}; the median step, {median:.3g} "
+        f"{table.recording}: tracks in {table.unit}, trained on {unit}; the median step, {typical or 0:.3g} "
         f"{table.unit}, is taken as the unit of length",
         stacklevel=2,
     )

@@ -6,11 +6,13 @@ width, height, confidence, ... one box a line.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vidlstm.datasets.mot import considered
 from vidlstm.datasets.tracks import read_numbers
 from vidlstm.errors import DatasetError
 from vidlstm.structures import Detections
@@ -19,6 +21,10 @@ from vidlstm.tracking.tracker import Tracked
 if TYPE_CHECKING:
     from pathlib import Path
 
+ROUNDING = 1e-3
+"""By so much a confidence may pass 1."""
+LEAST_PER_CENT = 10
+"""A file of per cent has a higher confidence than this; scores of an SVM (DPM) have not."""
 LABEL = "object"
 """The class of boxes whose file does not name any."""
 
@@ -44,11 +50,11 @@ class MotBoxes:
         """Whether the boxes have identities already."""
         return bool(len(self.track_ids_R)) and bool((self.track_ids_R != -1).all())
 
-    def in_frame(self, index: int) -> tuple[Detections, Tracked]:
-        """The boxes of one frame, as detections and, with the identities of the file, as tracks."""
+    def in_frame(self, index: int, height: int, width: int) -> tuple[Detections, Tracked]:
+        """The boxes in the picture of a frame, as detections and, with the file's identities, as tracks."""
         first, last = np.searchsorted(self.frames_R, [index, index + 1])
-        rows = slice(first, last)
-        count = last - first
+        rows = first + np.flatnonzero(~self.outside(height, width, slice(first, last)))
+        count = len(rows)
         boxes, confidence = self.boxes_R4[rows], self.confidence_R[rows]
         class_N = np.zeros(count, np.int64)
         return (
@@ -56,12 +62,42 @@ class MotBoxes:
             Tracked(self.track_ids_R[rows], boxes, confidence, class_N, np.arange(count)),
         )
 
+    def outside(self, height: int, width: int, rows: slice = slice(None)) -> np.ndarray:
+        """``(R,)`` bool, whether nothing of a box lies in a picture of this size in pixels."""
+        boxes_R4 = self.boxes_R4[rows]
+        beyond_R4 = np.concatenate([boxes_R4[:, :2] >= [width, height], boxes_R4[:, 2:] <= 0], axis=1)
+        return beyond_R4.any(1)
+
+    def account(self, video: str, *, height: int, width: int, frames: int) -> tuple[int, int]:
+        """How many boxes a video has no place for: those after its last frame, those outside its picture.
+
+        Raises:
+            DatasetError: it has a place for none.
+
+        Warns:
+            UserWarning: it has none for some.
+        """
+        beyond_R, outside_R = self.frames_R >= frames, self.outside(height, width)
+        late, out = np.count_nonzero(beyond_R), np.count_nonzero(outside_R & ~beyond_R)
+        told = (
+            f"{video}: of {len(beyond_R)} boxes {late} are for frames beyond its end ({frames} frames) and "
+            f"{out} lie outside its picture ({width} x {height} pixels)"
+        )
+        if late + out and late + out == len(beyond_R):
+            raise DatasetError(f"{told}; none is left, so they are those of another video: check `boxes`")
+        if late + out:
+            warnings.warn(f"{told}; these are left out", UserWarning, stacklevel=2)
+        return late, out
+
 
 def read_mot_boxes(path: Path) -> MotBoxes:
     """Reads ``det.txt``, a tracker's result, or ``gt.txt`` (rows that are not to be considered are left out).
 
     Raises:
-        DatasetError: the file is missing or a row is bad; names the line.
+        DatasetError: the file is missing, or a row is bad or of no known confidence; names the line.
+
+    Warns:
+        UserWarning: rows are left out, or confidences are taken for per cent.
     """
     rows, lines = read_numbers(path, columns=7, separator=",")
     bad = ~np.isfinite(rows).all(1) | (rows[:, 4:6] <= 0).any(1) | (rows[:, 0] < 1) | (rows[:, :2] % 1).any(1)
@@ -69,8 +105,9 @@ def read_mot_boxes(path: Path) -> MotBoxes:
         raise DatasetError(
             f"{path}:{lines[bad][0]}: a box needs a whole frame number from 1, a whole id, a positive size"
         )
-    if path.name.startswith("gt"):
-        rows = rows[rows[:, 6] != 0]
+    kept = considered(path, rows)
+    rows, lines = rows[kept], lines[kept]
+    rows[:, 6] = _confidences(path, rows[:, 6], lines)
     identities = rows[:, 1] != -1
     if identities.any() and not identities.all():
         raise DatasetError(
@@ -82,7 +119,31 @@ def read_mot_boxes(path: Path) -> MotBoxes:
         frame, identity = rows[1:][again][0, :2].astype(int)
         raise DatasetError(f"{path}: id {identity} stands twice in frame {frame}")
     boxes = np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1)
-    confidence = np.clip(rows[:, 6], 0, 1).astype(np.float32)
     return MotBoxes(
-        rows[:, 0].astype(np.int64) - 1, rows[:, 1].astype(np.int64), boxes.astype(np.float32), confidence
+        rows[:, 0].astype(np.int64) - 1,
+        rows[:, 1].astype(np.int64),
+        boxes.astype(np.float32),
+        rows[:, 6].astype(np.float32),
+    )
+
+
+def _confidences(path: Path, given_R: np.ndarray, lines_R: np.ndarray) -> np.ndarray:
+    """The seventh column as 0..1: as it is, of per cent, or 1 throughout where it says nothing (-1)."""
+    if not len(given_R) or (given_R == -1).all():
+        return np.ones_like(given_R)
+    low, high = given_R.min(), given_R.max()
+    if low >= 0 and high <= 1 + ROUNDING:
+        return np.minimum(given_R, 1.0)
+    if low >= 0 and LEAST_PER_CENT < high <= 100:
+        warnings.warn(
+            f"{path}: confidences run from {low:g} to {high:g} and are taken for per cent",
+            UserWarning,
+            stacklevel=3,
+        )
+        return np.asarray(given_R / 100)
+    odd = (given_R < 0) | (given_R > 1 + ROUNDING)
+    raise DatasetError(
+        f"{path}:{lines_R[odd][0]}: a confidence of {given_R[odd][0]:g}; the seventh column runs from "
+        f"{low:g} to {high:g}, which is neither 0 to 1 nor per cent; scale it to 0 to 1, or write -1 in "
+        "every row, which takes all boxes as certain"
     )

@@ -69,6 +69,9 @@ NO_SOURCE = "give either `weights FILE` (a YOLO network) or `boxes FILE` (MOT te
 
 FORMAT = 2
 """Rises when the same video and settings would give other tracks."""
+BOXES_FORMAT = 2
+"""Likewise of boxes made elsewhere: from 2 on confidences are read by their scale, and boxes outside the
+picture are left out."""
 
 
 def detector_of(settings: TrackingSettings, device: torch.device) -> Detector:
@@ -218,6 +221,7 @@ class TrackingRun:
         s = self._settings
         return {
             "format": FORMAT,
+            **({"boxes_format": BOXES_FORMAT} if s.boxes else {}),
             "weights": str(s.weights) if s.weights else None,
             "tracker": s.tracker,
             "classes": s.classes,

@@ -37,6 +37,8 @@ class VideoSummary:
         fps: what the container claims; None where it does not.
         first_seconds, last_seconds: times of the first and the last frame looked at.
         truncated: empty, or why the video ended before its header said.
+        boxes_beyond, boxes_outside: of boxes made elsewhere, those after the last frame, and those outside
+            the picture; they are left out.
     """
 
     height: int = 0
@@ -51,6 +53,8 @@ class VideoSummary:
     first_seconds: float = 0.0
     last_seconds: float = 0.0
     truncated: str = ""
+    boxes_beyond: int = 0
+    boxes_outside: int = 0
 
     def count(self, frame: Frame, found: Detections, tracked: Tracked) -> None:
         """Counts one more frame."""
@@ -94,6 +98,7 @@ def track_video(
 
     Raises:
         VideoError: the video cannot be read, or holds no frame.
+        DatasetError: boxes made elsewhere are not for this video.
     """
     builder = TableBuilder(name, {0: LABEL} if isinstance(source, MotBoxes) else source.names)
     summary, follower = VideoSummary(), None
@@ -121,6 +126,10 @@ def track_video(
     table = builder.table()
     summary.tracks, summary.rows = table["track_id"].n_unique(), len(table)
     summary.decoded_frames, summary.truncated = frames.decoded_frames, frames.truncated
+    if isinstance(source, MotBoxes):
+        summary.boxes_beyond, summary.boxes_outside = source.account(
+            name, height=summary.height, width=summary.width, frames=frames.decoded_frames
+        )
     return table, summary
 
 
@@ -133,7 +142,7 @@ def _found(
 ) -> Iterator[tuple[Frame, Detections, Tracked | None]]:
     if isinstance(source, MotBoxes):
         for frame, _ in frames:
-            found, tracked = source.in_frame(frame.index)
+            found, tracked = source.in_frame(frame.index, *frame.image.shape[:2])
             yield frame, found, tracked if source.has_tracks else None
     else:
         for frame, found in detect_frames(frames, source, batch_size=batch_size):

@@ -15,8 +15,11 @@ from vidlstm.backbones.yolo.geometry import presence
 from vidlstm.backbones.yolo.pose_features import LAYOUT as POSE_LAYOUT
 from vidlstm.backbones.yolo.pose_features import body_relations, joints, postures
 
-LAYOUT = [1, POSE_LAYOUT]
-"""To be counted up whenever the meaning of a value changes: it is part of the fingerprint."""
+LAYOUT = [2, POSE_LAYOUT]
+"""To be counted up whenever the meaning of a value changes: it is part of the fingerprint. From 2 on
+keypoints that are missing for a while are filled in before bodies are described."""
+UNFILLED_LAYOUT = [1, POSE_LAYOUT]
+"""Of checkpoints of before: they see bodies as they were trained on them."""
 WIDTH = 1 + 29 + 34 + 11 + 1
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vidlstm.datamodules.actions import ActionData
 from vidlstm.datasets import load_dataset, split_records
+from vidlstm.datasets.duplicates import warn_of_same_videos
 from vidlstm.errors import DatasetError
 from vidlstm.features.extract import fill_store, make_store
 
@@ -115,6 +116,8 @@ def gather_clips(
         if failure.reason == "truncated":
             warnings.warn(str(failure), stacklevel=2)
     sides = readable_sides(clips, report.failures, skip_unreadable=data.skip_unreadable)
+    if run.extracts:
+        warn_of_same_videos({"train": sides[0], "validation": sides[1]}, report.hashes)
     return ActionData(
         store,
         report.hashes,

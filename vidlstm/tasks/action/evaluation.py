@@ -10,6 +10,7 @@ import polars
 import torch
 
 from vidlstm.datasets import load_dataset
+from vidlstm.datasets.names import nearest_name
 from vidlstm.errors import CheckpointError, DatasetError
 from vidlstm.files import atomic
 from vidlstm.render.plot.confusion import plot_confusion
@@ -77,9 +78,11 @@ def choose_clips(
     if not chosen:
         raise DatasetError(f"there are no {side} clips; see `side`")
     if unknown := sorted({r.label for r in (*train, *chosen)} - set(card.labels)):
+        near = {label: nearest_name(label, card.labels) for label in unknown}
+        told = [label + (f" (did you mean {near[label]!r}?)" if near[label] else "") for label in near]
         raise CheckpointError(
             f"{checkpoint} was trained on the classes {', '.join(card.labels)}; it cannot know "
-            f"{', '.join(unknown)}. Leave those clips out, or train on them"
+            f"{', '.join(told)}. Leave those clips out, or train on them"
         )
     return side, train, chosen
 

@@ -13,6 +13,7 @@ import numpy as np
 from vidlstm.cards import Tracked
 from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.datamodules.object_sequences import object_sequences
+from vidlstm.datasets.duplicates import warn_of_same_videos
 from vidlstm.datasets.files import listing
 from vidlstm.errors import DatasetError, SettingsError, VideoError
 from vidlstm.features.extract import fill_store, make_store
@@ -54,10 +55,12 @@ class TrackedVideos:
     Attributes:
         sequences: of each video that could be read, by its path.
         failures: the videos that could not.
+        hashes: of the bytes of each video of the table, by its path.
     """
 
     sequences: dict[Path, list[ObjectSequence]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    hashes: dict[Path, str] = field(default_factory=dict)
 
 
 def read_ledger(tracks: Path) -> dict[str, Any]:
@@ -139,6 +142,7 @@ def objects_of(
             done.sequences[video] = []
         else:
             objects[video] = rows
+    done.hashes = table.hashes
     pictures, failures = _pictures(objects, network, how, store, extracts, progress)
     done.failures += failures
     for video, features_NF in pictures.items():
@@ -150,7 +154,9 @@ def sequences_of(
     rows: TrackedObjects, network: ObjectNetwork, pictures_NF: np.ndarray, max_gap_seconds: float
 ) -> list[ObjectSequence]:
     """The sequences of one video's objects, from their rows and the features of what is cut out of each."""
-    parts = ([rows.poses()] if network.pose else []) + ([pictures_NF] if network.crops else [])
+    fill_seconds = max_gap_seconds if network.fills_keypoints else 0.0
+    poses = [rows.poses(fill_seconds=fill_seconds)] if network.pose else []
+    parts = poses + ([pictures_NF] if network.crops else [])
     return object_sequences(
         np.concatenate(parts, axis=1).astype(np.float16),
         rows.track_id_N,
@@ -175,6 +181,8 @@ def gather_objects(
         videos, table_of(data), network, how, data.max_gap_seconds, run.store, run.extracts, run.progress
     )
     sides = readable_sides(clips, objects.failures, skip_unreadable=data.skip_unreadable)
+    if run.extracts:
+        warn_of_same_videos({"train": sides[0], "validation": sides[1]}, objects.hashes)
     module = ObjectActionData(
         objects.sequences,
         network.feature_dim,
@@ -240,7 +248,11 @@ def _pictures(
 
 
 class _Table:
-    """A tracks table. Videos are found where they lay when they were tracked, or else by their bytes."""
+    """A tracks table. Videos are found where they lay when they were tracked, or else by their bytes.
+
+    Attributes:
+        hashes: of the videos that were looked for.
+    """
 
     def __init__(self, path: Path, fps: float) -> None:
         self._path, found = path, read_tracked_objects(path, fps=fps)
@@ -248,11 +260,12 @@ class _Table:
         self._places = {_place(name): rows for name, rows in found.items()}
         self._hashes = {sha256: found.get(name) for name, sha256 in known.items()}
         self._known = {_place(name): sha256 for name, sha256 in known.items()}
+        self.hashes: dict[Path, str] = {}
 
     def rows_of(self, video: Path) -> TrackedObjects | Failure | None:
         """What was tracked in a video; None where it was nobody."""
         try:
-            sha256 = hash_video(video)
+            sha256 = self.hashes[video] = hash_video(video)
         except OSError as error:
             return Failure(video, "unreadable", error.strerror or str(error))
         except VideoError as error:

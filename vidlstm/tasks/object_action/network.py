@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from vidlstm.backbones.build import build_backbone
 from vidlstm.backbones.parts import TRACK_POSE, joined, without_track_pose
 from vidlstm.backbones.restore import backbone_of_spec
-from vidlstm.backbones.yolo.person_features import LAYOUT
+from vidlstm.backbones.yolo.person_features import LAYOUT, UNFILLED_LAYOUT
+from vidlstm.errors import WeightsError
 from vidlstm.features.tracked_objects import POSE_DIM
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ class ObjectNetwork:
         pose: whether bodies are described by their keypoints.
         crops: the network that sees what is cut out; None where none does.
         crop_margin: around each box, as a share of its longer side.
+        fills_keypoints: whether keypoints that are missing for a while are filled in.
     """
 
     pose: bool
     crops: Backbone | None
     crop_margin: float
+    fills_keypoints: bool = True
 
     @property
     def feature_dim(self) -> int:
@@ -47,7 +50,7 @@ class ObjectNetwork:
         names = [TRACK_POSE] * self.pose + ([self.crops.name] if self.crops else [])
         spec: dict[str, Any] = {"backbone": joined(names), "feature_dim": self.feature_dim}
         if self.pose:
-            spec["pose_layout"] = LAYOUT
+            spec["pose_layout"] = LAYOUT if self.fills_keypoints else UNFILLED_LAYOUT
         if self.crops:
             spec |= {"crops": self.crops.spec, "crop_margin": self.crop_margin}
         return spec
@@ -90,12 +93,20 @@ def object_network_of_card(
     """The description a checkpoint was trained on.
 
     Raises:
-        WeightsError: see :func:`backbone_of_spec`.
+        WeightsError: see :func:`backbone_of_spec`; or bodies were described in a way that is not known here.
     """
     spec, crops = card.backbone, None
+    layout = spec.get("pose_layout", LAYOUT)
+    if layout not in (LAYOUT, UNFILLED_LAYOUT):
+        raise WeightsError(
+            f"the checkpoint describes bodies in layout {layout!r}, and this version in {LAYOUT} or "
+            f"{UNFILLED_LAYOUT}; use the version of vidlstm that it was trained with, or train anew"
+        )
     if "crops" in spec:
         source = card.weights_source
         crops = backbone_of_spec(
             spec["crops"], weights_source=source, settings=settings, device=device, given=given
         )
-    return ObjectNetwork("pose_layout" in spec, crops, float(spec.get("crop_margin", 0.0)))
+    return ObjectNetwork(
+        "pose_layout" in spec, crops, float(spec.get("crop_margin", 0.0)), fills_keypoints=layout == LAYOUT
+    )
