@@ -103,6 +103,24 @@ class CheckpointError(VidlstmError):
     """A checkpoint cannot be read safely, or does not fit what it is used with."""
 
 
+class TrainingError(VidlstmError):
+    """A training cannot go on, such as one whose loss is no number any more."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Work was ended from outside, by Ctrl-C or by SIGTERM; ``str()`` says what is kept.
+
+    It is no ``VidlstmError``, so that what goes on after an error does not go on after this.
+
+    Attributes:
+        status: what the command line exits with: 128 and the number of the signal.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class OutputError(VidlstmError):
     """A result file cannot be written, or is not what its schema says."""
 

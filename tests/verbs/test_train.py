@@ -164,7 +164,7 @@ def test_sections_are_settings_dicts_or_one_word(root: Path, trained: Path, tmp_
     )
     assert metrics == json.loads((trained / "metrics.json").read_text())
     with pytest.raises(DatasetError, match="nowhere"):
-        vidlstm.train("action", data=str(tmp_path / "nowhere"), out=tmp_path, backbone="squeezenet1_1")
+        vidlstm.train("action", data=str(tmp_path / "nowhere"), out=tmp_path / "b", backbone="squeezenet1_1")
 
 
 @pytest.mark.parametrize(

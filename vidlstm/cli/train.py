@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.cli.parsing import add_device, add_store, new_parser, parse, section_fields
-from vidlstm.cli.progress import ExtractionBar, show_lines
+from vidlstm.cli.progress import ExtractionBar, TrainingBar, show_lines
 from vidlstm.settings import TRAINER_DEFAULTS, Seed
 from vidlstm.structures import Progress
 from vidlstm.tasks import TASKS, naming_the_task, task_named
@@ -30,6 +30,7 @@ def train_parser(task: Task[Any, Any]) -> ArgumentParser:
     add_store(parser)
     parser.add_argument("--seed", type=Seed, default=0, help="of the split, the weights and the order")
     parser.add_argument("--resume", type=bool, default=False, help="go on from OUT/last.ckpt")
+    parser.add_argument("--overwrite", type=bool, default=False, help="replace the training that OUT holds")
     add_device(parser)
     for name, kind in section_fields(task.settings).items():
         parser.add_class_arguments(kind, name)
@@ -72,7 +73,7 @@ def run(argv: Sequence[str]) -> int:
     from vidlstm.training.trainer import speaks
     from vidlstm.verbs.train import train
 
-    with ExtractionBar() as bar:
+    with ExtractionBar() as bar, TrainingBar() as training_bar:
         metrics = train(
             task.name,
             out=settings.out,
@@ -80,8 +81,9 @@ def run(argv: Sequence[str]) -> int:
             trainer=dict(vars(settings.trainer)),
             seed=settings.seed,
             resume=settings.resume,
+            overwrite=settings.overwrite,
             device=settings.device,
-            progress=Progress(extraction=bar),
+            progress=Progress(extraction=bar, training=training_bar),
             **{name: settings[name] for name in section_fields(task.settings)},
         )
     if speaks():
