@@ -1,4 +1,4 @@
-"""What a training leaves when it goes wrong, is ended from outside, resumed, or trained in the place of another."""
+"""What a training leaves when it goes wrong, is ended from outside, goes on, or takes another's place."""
 
 from __future__ import annotations
 

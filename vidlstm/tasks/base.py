@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Card)
 S = TypeVar("S")
 FEW = 20
-"""Fewer can hardly choose an epoch: two standard errors of an accuracy near a half are then over 22 points."""
+"""Fewer hardly choose an epoch: two standard errors of an accuracy near a half are then over 22 points."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ def warn_of_few(count: int, what: str) -> None:
     """Says where a validation side is too small to choose the epoch that is kept."""
     if count < FEW:
         warnings.warn(
-            f"{count} validation {what} choose the epoch that is kept; with fewer than {FEW} that choice is close to "
-            "chance. Hold out more, or do not trust the best epoch over the last",
+            f"{count} validation {what} choose the epoch that is kept; with fewer than {FEW} that choice is "
+            "close to chance. Hold out more, or do not trust the best epoch over the last",
             stacklevel=2,
         )
 

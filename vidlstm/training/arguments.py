@@ -1,7 +1,7 @@
 """What of Lightning's ``Trainer`` a training takes: one table of all its arguments, read before any work.
 
-Lightning checks some of them when the trainer is built, some when it has trained, and some never; and some would
-leave no checkpoint, or have no effect here.
+Lightning checks some of them when the trainer is built, some when it has trained, and some never; and some
+would leave no checkpoint, or have no effect here.
 """
 
 from __future__ import annotations
@@ -173,8 +173,8 @@ RULES: dict[str, Rule] = {
     "precision": Rule(
         "32-true, 64-true, bf16-mixed or 16-mixed",
         one_of(None, 32, 64, 16, "32", "64", "16", "bf16", "32-true", "64-true", "16-mixed", "bf16-mixed"),
-        "weights of 16 bits lose the small steps of a training; bf16-mixed computes in 16 bits and keeps them in "
-        "32",
+        "weights of 16 bits lose the small steps of a training; bf16-mixed computes in 16 bits and keeps "
+        "them in 32",
     ),
     "profiler": ANY,
     "reload_dataloaders_every_n_epochs": Rule("a whole number from 0", whole(0)),
@@ -215,7 +215,8 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
         arguments.get("val_check_interval")
     ):
         raise SettingsError(
-            "`trainer.check_val_every_n_epoch null` needs a whole number of batches as `trainer.val_check_interval`"
+            "`trainer.check_val_every_n_epoch null` needs a whole number of batches as "
+            "`trainer.val_check_interval`"
         )
 
 
@@ -232,6 +233,6 @@ def check_precision(precision: Any, device: torch.device) -> None:
             torch.nn.LSTM(8, 8)(torch.zeros(2, 3, 8))[0].sum().backward()
     except RuntimeError:
         raise SettingsError(
-            f"`trainer.precision {precision}` is not there on this processor, whose recurrent networks compute in "
-            "32 bits alone; leave it out"
+            f"`trainer.precision {precision}` is not there on this processor, whose recurrent networks "
+            "compute in 32 bits alone; leave it out"
         ) from None

@@ -1,4 +1,4 @@
-"""What watches over a training: numbers that are not finite, the files of an earlier one, how far it has come."""
+"""What watches over a training: losses that are not finite, the files of an earlier one, progress."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class StopAtNonFinite(Callback):
     """Ends a training whose loss is no number any more, before its checkpoints are written.
 
-    Looks at the losses at the end of an epoch and before a validation: asking a GPU after every step would make
-    each wait for the last.
+    Looks at the losses at the end of an epoch and before a validation: asking a GPU after every step would
+    make each wait for the last.
 
     Args:
         monitor: the logged value whose smallest marks the best epoch.
@@ -69,9 +69,9 @@ class StopAtNonFinite(Callback):
 
     def _stop(self, trainer: Trainer, what: str) -> None:
         raise TrainingError(
-            f"{what}; it cannot recover, and no checkpoint of it is kept. Lower `optimiser.learning_rate` or "
-            "`trainer.gradient_clip_val`; where it happens at once, features or positions hold numbers that are "
-            "not finite"
+            f"{what}; no checkpoint of it is kept (those of earlier epochs are). Lower "
+            "`optimiser.learning_rate` or `trainer.gradient_clip_val`; where it happens at once, features or "
+            "positions hold numbers that are not finite"
         )
 
 

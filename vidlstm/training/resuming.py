@@ -72,7 +72,7 @@ def resumable(path: Path, card: Card, keys: Sequence[str]) -> Earlier:
 
 
 def with_tracking_defaults(plain_card: dict[str, Any]) -> dict[str, Any]:
-    """A plain card whose objects were found by settings that all have a value: a table of before one has none."""
+    """A plain card in which each setting of the tracking has a value, those that did not exist then too."""
     objects = plain_card.get("objects")
     if not isinstance(objects, dict) or not objects.get("tracking"):
         return plain_card
@@ -91,8 +91,8 @@ def _state(path: Path) -> Earlier:
         return Earlier(path, int(epochs), int(steps), max(map(int, waits), default=0))
     except (KeyError, TypeError, AttributeError, ValueError):
         raise CheckpointError(
-            f"{path} cannot be resumed: it holds a network, but not where its training stood; train anew into "
-            "another `out`"
+            f"{path} cannot be resumed: it holds a network, but not where its training stood; train anew "
+            "into another `out`"
         ) from None
 
 
@@ -106,11 +106,9 @@ def carry_on_metrics(logger: object, steps: int) -> None:
     if not isinstance(logger, CSVLogger):
         return
     rows: list[dict[str, Any]] = []
-    with suppress(OSError, UnicodeDecodeError, csv.Error):
-        with (Path(logger.log_dir) / "metrics.csv").open(encoding="utf-8", newline="") as file:
-            rows = [
-                r for r in csv.DictReader(file) if (r.get("step") or "").isdigit() and int(r["step"]) < steps
-            ]
+    log = Path(logger.log_dir) / "metrics.csv"
+    with suppress(OSError, UnicodeDecodeError, csv.Error), log.open(encoding="utf-8", newline="") as file:
+        rows = [r for r in csv.DictReader(file) if (r.get("step") or "").isdigit() and int(r["step"]) < steps]
     logger.experiment.metrics.extend(rows)
     logger.save()
 

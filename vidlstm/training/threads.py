@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 WORK_PER_THREAD = 16_000_000
-"""Multiply-adds of one time step below which another thread does not pay; see scripts/benchmark_threads.py."""
+"""Multiply-adds of one time step that another thread pays for; see scripts/benchmark_threads.py."""
 
 
 def recurrent_work(model: nn.Module, batch: int) -> int:

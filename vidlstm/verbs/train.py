@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from vidlstm.tasks import naming_the_task, task_named
 from vidlstm.tasks.base import Run
 from vidlstm.training.callbacks import ReplaceEarlier
 from vidlstm.training.outcome import fitting, keep_best, refuse_trained
-from vidlstm.training.resuming import carry_on_metrics, resumable
+from vidlstm.training.resuming import Earlier, carry_on_metrics, resumable
 from vidlstm.training.threads import threads_that_pay, using_threads
 from vidlstm.training.trainer import build_trainer, extracts, quieten_lightning
 
@@ -99,17 +100,10 @@ def train(
     data, card = chosen.prepare(settings, run)
     module = chosen.module(settings, card, data, lightning)
     earlier = resumable(out / LAST_FILE, card, chosen.resume_keys) if resume else None
-    if earlier and earlier.is_finished(lightning, patience):
-        warnings.warn(
-            f"{earlier.path} has finished: {earlier.epochs} epochs, {earlier.steps} steps; to train on, raise "
-            "`trainer.max_epochs`",
-            stacklevel=2,
-        )
-        if (out / METRICS).is_file():
-            return json.loads((out / METRICS).read_text(encoding="utf-8"))
+    if earlier and earlier.is_finished(lightning, patience) and (done := finished(earlier, out / METRICS)):
+        return done
     with fitting(lightning, out):
-        threads = threads_that_pay(module, getattr(settings.data, "batch_size", 1))
-        with using_threads(threads):
+        with using_threads(threads_that_pay(module, getattr(settings.data, "batch_size", 1))):
             if earlier:
                 carry_on_metrics(lightning.logger, earlier.steps)
             lightning.fit(module, datamodule=data, ckpt_path=earlier and earlier.path, weights_only=True)
@@ -117,6 +111,19 @@ def train(
     if lightning.is_global_zero:
         write_json(metrics, out / METRICS)
     return metrics
+
+
+def finished(earlier: Earlier, metrics: Path) -> dict[str, Any] | None:
+    """What a training measured that has nothing left to do; None where it was ended before it did."""
+    warnings.warn(
+        f"{earlier.path} has finished ({earlier.epochs} epochs, {earlier.steps} steps); to train on, raise "
+        "`trainer.max_epochs`",
+        stacklevel=3,
+    )
+    measured: Any = None
+    with suppress(OSError, ValueError):
+        measured = json.loads(metrics.read_text(encoding="utf-8"))
+    return measured if isinstance(measured, dict) else None
 
 
 def check_folder(out: Path, *, resume: bool, overwrite: bool) -> None:
