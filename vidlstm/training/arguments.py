@@ -41,7 +41,7 @@ class Rule:
 
 def whole(least: int) -> Fits:
     """Whole numbers from ``least``."""
-    return lambda value: isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+    return lambda value: type(value) is not bool and isinstance(value, Integral) and int(value) >= least
 
 
 def one_of(*values: Any) -> Fits:
@@ -71,7 +71,7 @@ def share(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= value < math.inf
+    return type(value) is not bool and isinstance(value, Real) and 0 <= float(value) < math.inf
 
 
 def _accelerators() -> list[str]:

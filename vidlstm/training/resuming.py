@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from vidlstm.cards import card_from, read_checkpoint
 from vidlstm.errors import CheckpointError, side_by_side
@@ -96,6 +97,7 @@ def _state(path: Path) -> Earlier:
         ) from None
 
 
+@rank_zero_only
 def carry_on_metrics(logger: object, steps: int) -> None:
     """Keeps the rows that an earlier training logged up to some step; Lightning's logger begins anew.
 

@@ -100,14 +100,17 @@ def train(
     data, card = chosen.prepare(settings, run)
     module = chosen.module(settings, card, data, lightning)
     earlier = resumable(out / LAST_FILE, card, chosen.resume_keys) if resume else None
-    if earlier and earlier.is_finished(lightning, patience) and (done := finished(earlier, out / METRICS)):
-        return done
+    if earlier and earlier.is_finished(lightning, patience):
+        done = finished(earlier, out / METRICS)
+        if done is not None:
+            return done
     with fitting(lightning, out):
         with using_threads(threads_that_pay(module, getattr(settings.data, "batch_size", 1))):
             if earlier:
                 carry_on_metrics(lightning.logger, earlier.steps)
-            lightning.fit(module, datamodule=data, ckpt_path=earlier and earlier.path, weights_only=True)
-        metrics = chosen.measure(lightning, module, data, keep_best(lightning, out))
+            goes_on = earlier.path if earlier else None
+            lightning.fit(module, datamodule=data, ckpt_path=goes_on, weights_only=True)
+        metrics: dict[str, Any] = chosen.measure(lightning, module, data, keep_best(lightning, out))
     if lightning.is_global_zero:
         write_json(metrics, out / METRICS)
     return metrics
