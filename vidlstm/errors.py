@@ -136,6 +136,13 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; allowed: {', '.join(names)}"
 
 
+def torch_reason(error: Exception) -> str:
+    """The first line of what torch says of a file, without its advice to load the file anyway."""
+    line = str(error).partition("\n")[0].partition("Re-running `torch.load`")[0].strip()
+    line = line.partition("(1) In PyTorch 2.6")[0].strip()
+    return line or type(error).__name__
+
+
 def with_flags(text: str) -> str:
     """A message with its settings as flags.
 

@@ -18,10 +18,11 @@ from tests.training.test_action import MODEL, SURE, WIDTH, card_of, eight
 from vidlstm.datamodules.actions import ActionData
 from vidlstm.errors import CheckpointError, OutputError, Stopped, TrainingError
 from vidlstm.models.classifier import SequenceClassifier
+from vidlstm.settings import TrackingSettings, plain
 from vidlstm.training.action import ActionModule
 from vidlstm.training.callbacks import ReplaceEarlier, TrainingReport
 from vidlstm.training.outcome import best_of, fitting, refuse_trained
-from vidlstm.training.resuming import carry_on_metrics, resumable
+from vidlstm.training.resuming import carry_on_metrics, resumable, with_tracking_defaults
 from vidlstm.training.threads import threads_that_pay, using_threads
 from vidlstm.training.trainer import build_trainer
 
@@ -191,6 +192,18 @@ def test_whether_a_training_has_finished(clips: ActionData, tmp_path: Path) -> N
     torch.save({k: v for k, v in weights.items() if k != "loops"}, tmp_path / "last.ckpt")
     with pytest.raises(CheckpointError, match="holds a network, but not where its training stood"):
         resumable(tmp_path / "last.ckpt", card_of(), ("model",))
+
+
+def test_objects_that_were_found_before_a_setting_existed_count_with_its_default() -> None:
+    now = plain(TrackingSettings())
+    old = {name: value for name, value in now.items() if name != "weigh_overlap"}
+
+    def card(tracking: dict[str, Any]) -> dict[str, Any]:
+        return with_tracking_defaults({"task": "object_action", "objects": {"tracking": tracking}})
+
+    assert card(old) == card({**old, "weigh_overlap": True}) != card({**old, "weigh_overlap": False})
+    assert card({}) == {"task": "object_action", "objects": {"tracking": {}}}, "boxes of another program"
+    assert with_tracking_defaults({"task": "action"}) == {"task": "action"}
 
 
 def test_how_far_the_whole_run_has_come_is_told(clips: ActionData, tmp_path: Path) -> None:

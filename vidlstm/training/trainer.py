@@ -18,9 +18,9 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 
+from vidlstm.cards import write_checkpoint
 from vidlstm.devices import AUTO, resolve_device
-from vidlstm.errors import OutputError, SettingsError
-from vidlstm.files import atomic
+from vidlstm.errors import SettingsError
 from vidlstm.settings import TRAINER_DEFAULTS
 from vidlstm.training.arguments import check_arguments, check_precision, listed
 from vidlstm.training.callbacks import StopAtNonFinite, TellProgress
@@ -42,13 +42,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         Raises:
             OutputError: the file cannot be written.
         """
-        try:
-            with atomic(path) as temporary:
-                torch.save(checkpoint, temporary)
-        except RuntimeError as error:  # what torch's writer makes of a full disk
-            raise OutputError(
-                f"{path}: cannot be written: {str(error).splitlines()[0]}; make room"
-            ) from error
+        write_checkpoint(checkpoint, path)
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Reads one, wherever its folder lies now; see Lightning's ``CheckpointIO``."""
