@@ -128,7 +128,8 @@ class TrainingBar(_Bar):
             return  # reading the loss makes a GPU wait
         self._shown = now
         epochs = f"/{report.epochs}" if report.epochs > 0 else ""
-        rates = f"epoch {report.epoch + 1}{epochs}  loss {float(report.loss):.3f}"
+        loss = "" if report.loss is None else f"  loss {float(report.loss):.3f}"
+        rates = f"epoch {report.epoch + 1}{epochs}{loss}"
         self._show(report.steps, total, rates, working=True, visible=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,16 +32,14 @@ class StopAtNonFinite(Callback):
 
     def __init__(self, monitor: str) -> None:
         self._monitor = monitor
-        self._losses: list[Tensor] = []
-        self._first = 0
+        self._losses: list[tuple[int, Tensor]] = []
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Keeps the loss."""
-        if not self._losses:
-            self._first = batch_idx
-        self._losses.append(outputs["loss"].detach())
+        if (loss := _loss(outputs)) is not None:
+            self._losses.append((batch_idx, loss))
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Looks."""
@@ -54,25 +53,30 @@ class StopAtNonFinite(Callback):
         """A last step may leave weights that are no numbers, which the validation alone can show."""
         score = trainer.callback_metrics.get(self._monitor)
         if not trainer.sanity_checking and score is not None and not torch.isfinite(score):
-            self._stop(trainer, f"{self._monitor} is {float(score)} in epoch {trainer.current_epoch}")
+            self._stop(f"{self._monitor} is {float(score)} in epoch {trainer.current_epoch}")
 
     def _look(self, trainer: Trainer) -> None:
         losses, self._losses = self._losses, []
         if not losses:
             return
-        losses_S = torch.stack(losses)
-        finite_S = torch.isfinite(losses_S)
+        finite_S = torch.isfinite(torch.stack([loss for _, loss in losses]))
         if not finite_S.all():
-            step = int((~finite_S).nonzero()[0])
-            place = f"epoch {trainer.current_epoch}, batch {self._first + step}"
-            self._stop(trainer, f"the training loss is {float(losses_S[step])} in {place}")
+            batch, loss = losses[int((~finite_S).nonzero()[0])]
+            place = f"epoch {trainer.current_epoch}, batch {batch}"
+            self._stop(f"the training loss is {float(loss)} in {place}")
 
-    def _stop(self, trainer: Trainer, what: str) -> None:
+    def _stop(self, what: str) -> None:
         raise TrainingError(
             f"{what}; no checkpoint of it is kept (those of earlier epochs are). Lower "
             "`optimiser.learning_rate` or `trainer.gradient_clip_val`; where it happens at once, features or "
             "positions hold numbers that are not finite"
         )
+
+
+def _loss(outputs: Any) -> Tensor | None:
+    """The loss of a step; None where a task has left a batch out."""
+    loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+    return loss.detach() if isinstance(loss, torch.Tensor) else None
 
 
 class ReplaceEarlier(Callback):
@@ -100,13 +104,13 @@ class TrainingReport:
         steps: done of the whole run.
         epoch: the present one, from 0.
         epochs: at most so many; -1 where their number has no end.
-        loss: of the last step, on whatever device it was computed.
+        loss: of the last step, on whatever device it was computed; None where the step was left out.
     """
 
     steps: int
     epoch: int
     epochs: int
-    loss: Tensor
+    loss: Tensor | None
 
 
 class TellProgress(Callback):
@@ -125,6 +129,6 @@ class TellProgress(Callback):
         """Tells it."""
         if trainer.is_global_zero:
             report = TrainingReport(
-                trainer.global_step, trainer.current_epoch, trainer.max_epochs or -1, outputs["loss"].detach()
+                trainer.global_step, trainer.current_epoch, trainer.max_epochs or -1, _loss(outputs)
             )
             self._told(report, int(trainer.estimated_stepping_batches))
