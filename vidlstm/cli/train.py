@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from vidlstm.tasks.base import Task
 
 
+BATCHES = {"limit_train_batches": "training", "limit_val_batches": "validation"}
+LIMIT = "batches of each epoch that are used: 2 takes two of them, 0.5 half, 1.0 all"
+"""Lightning's own annotation is float or int, in an order that follows from what was imported first; one
+batch (1) would then be all of them (1.0)."""
+
+
 def train_parser(task: Task[Any, Any]) -> ArgumentParser:
     """Every setting of ``train`` for one task, made from the task's settings."""
     from lightning import Trainer
@@ -34,7 +40,9 @@ def train_parser(task: Task[Any, Any]) -> ArgumentParser:
     add_device(parser)
     for name, kind in section_fields(task.settings).items():
         parser.add_class_arguments(kind, name)
-    parser.add_class_arguments(Trainer, "trainer", instantiate=False)
+    parser.add_class_arguments(Trainer, "trainer", instantiate=False, skip=set(BATCHES))
+    for name, of in BATCHES.items():
+        parser.add_argument(f"--trainer.{name}", type=int | float | None, default=None, help=f"{of} {LIMIT}")
     defaults = {**TRAINER_DEFAULTS, **task.trainer_defaults}
     parser.set_defaults({f"trainer.{key}": value for key, value in defaults.items()})
     return parser
