@@ -215,7 +215,10 @@ def write_checkpoint(content: dict[str, Any], path: str | Path) -> None:
         with atomic(path) as temporary:
             torch.save(content, temporary)
     except RuntimeError as error:  # what torch's writer makes of a full disk
-        raise OutputError(f"{path}: cannot be written: {str(error).splitlines()[0]}; make room") from error
+        reason = str(error).splitlines()[0]
+        raise OutputError(
+            f"{path}: cannot be written: the disk is full, or fails ({reason}); make room, or choose another `out`"
+        ) from error
 
 
 def _is_whole(value: Any) -> bool:
