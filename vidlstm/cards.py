@@ -217,7 +217,8 @@ def write_checkpoint(content: dict[str, Any], path: str | Path) -> None:
     except RuntimeError as error:  # what torch's writer makes of a full disk
         reason = str(error).splitlines()[0]
         raise OutputError(
-            f"{path}: cannot be written: the disk is full, or fails ({reason}); make room, or choose another `out`"
+            f"{path}: cannot be written: the disk is full, or fails ({reason}); make room, or choose "
+            "another `out`"
         ) from error
 
 
