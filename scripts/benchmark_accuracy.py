@@ -122,6 +122,7 @@ def run(config: Path, weights: str | None, arguments: argparse.Namespace, out: P
             store=settings.store,
             trainer=trainer,
             seed=seed,
+            overwrite=True,
             **{name: settings[name] for name in sections},
         )
         scores[seed, settings.data.fold] = metrics["last_epoch"]["val_accuracy"]

@@ -120,6 +120,7 @@ def _one_run(job: tuple[Any, ...]) -> dict[str, Any]:
         max_epochs=epochs,
         trainer=quiet,
         seed=seed,
+        overwrite=True,
     )
 
 

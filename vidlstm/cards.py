@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from annotated_types import Interval, Len
 
-from vidlstm.errors import CheckpointError
-from vidlstm.files import plain_json
+from vidlstm.errors import CheckpointError, OutputError, torch_reason
+from vidlstm.files import atomic, plain_json
 from vidlstm.settings import (
     ActionDataSettings,
     ActionModelSettings,
@@ -189,7 +189,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch's reader stumble in many ways
         raise CheckpointError(
-            f"{path} is damaged or would run code, and is not loaded: {_why(error)}"
+            f"{path} is damaged or would run code, and is not loaded: {torch_reason(error)}"
         ) from error
     card = content.get(CARD) if isinstance(content, dict) else None
     state = content.get("state_dict") if isinstance(content, dict) else None
@@ -201,6 +201,25 @@ def read_checkpoint(path: Path) -> Checkpoint:
     epoch = content.get("epoch")
     plain = _migrated(dict(card), path)
     return Checkpoint(path, plain["task"], plain, weights, epoch if isinstance(epoch, int) else -1)
+
+
+def write_checkpoint(content: dict[str, Any], path: str | Path) -> None:
+    """Writes a checkpoint under another name first, so that there is the old one or the whole new one.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    import torch
+
+    try:
+        with atomic(path) as temporary:
+            torch.save(content, temporary)
+    except RuntimeError as error:  # what torch's writer makes of a full disk
+        reason = str(error).splitlines()[0]
+        raise OutputError(
+            f"{path}: cannot be written: the disk is full, or fails ({reason}); make room, or choose "
+            "another `out`"
+        ) from error
 
 
 def _is_whole(value: Any) -> bool:
@@ -215,13 +234,6 @@ def _is_whole(value: Any) -> bool:
     if value.untyped_storage().nbytes() < value.numel() * value.element_size():
         return False
     return not value.is_floating_point() or bool(torch.isfinite(value).all())
-
-
-def _why(error: Exception) -> str:
-    """The first line of what torch says, without its advice to load the file anyway."""
-    line = str(error).partition("\n")[0].partition("Re-running `torch.load`")[0].strip()
-    line = line.partition("(1) In PyTorch 2.6")[0].strip()
-    return line or type(error).__name__
 
 
 def _migrated(card: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -104,6 +104,24 @@ class CheckpointError(VidlstmError):
     """A checkpoint cannot be read safely, or does not fit what it is used with."""
 
 
+class TrainingError(VidlstmError):
+    """A training cannot go on, such as one whose loss is no number any more."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Work was ended from outside, by Ctrl-C or by SIGTERM; ``str()`` says what is kept.
+
+    It is no ``VidlstmError``, so that what goes on after an error does not go on after this.
+
+    Attributes:
+        status: what the command line exits with: 128 and the number of the signal.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class OutputError(VidlstmError):
     """A result file cannot be written, or is not what its schema says."""
 
@@ -117,6 +135,13 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     names = sorted(set(allowed))
     close = get_close_matches(word, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; allowed: {', '.join(names)}"
+
+
+def torch_reason(error: Exception) -> str:
+    """The first line of what torch says of a file, without its advice to load the file anyway."""
+    line = str(error).partition("\n")[0].partition("Re-running `torch.load`")[0].strip()
+    line = line.partition("(1) In PyTorch 2.6")[0].strip()
+    return line or type(error).__name__
 
 
 def with_flags(text: str) -> str:

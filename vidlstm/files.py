@@ -96,6 +96,19 @@ def plain_json(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def check_writable(folder: Path) -> None:
+    """Refuses a folder in which nothing could be written; makes nothing.
+
+    Raises:
+        OutputError: it, or what it would be made in, is a file or may not be written.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise OutputError(f"{there} is a file, not a folder; choose another `out`")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"{there} may not be written; choose another `out`")
+
+
 def make_folder(folder: Path) -> None:
     """Makes a folder for outputs.
 

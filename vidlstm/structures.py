@@ -390,7 +390,9 @@ class Progress:
     Attributes:
         extraction: called with ``ExtractionReport``.
         tracking: called with ``TrackingReport``.
+        training: called with ``TrainingReport`` and the number of steps in all.
     """
 
     extraction: Callable[[Any, int], None] | None = None
     tracking: Callable[[Any, int], None] | None = None
+    training: Callable[[Any, int], None] | None = None

@@ -47,6 +47,7 @@ metrics = vidlstm.train(
     store=store,
     out=out,
     seed=0,
+    overwrite=True,  # this cell may run twice; without it, a folder that holds a training is refused
 )
 print(metrics["train_clips"], "clips to learn from,", metrics["validation_clips"], "to choose the epoch")
 

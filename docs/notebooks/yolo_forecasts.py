@@ -56,6 +56,7 @@ metrics = vidlstm.train(
     max_epochs=epochs,
     trainer={"enable_progress_bar": False},
     out=out / "run",
+    overwrite=True,  # this cell may run twice; without it, a folder that holds a training is refused
     seed=0,
 )
 for name, row in {"LSTM": metrics, **metrics["baselines"]}.items():

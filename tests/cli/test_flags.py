@@ -10,8 +10,10 @@ import pytest
 
 from tests.verbs.checkpoints import write
 from vidlstm.cli.main import VERBS, main
-from vidlstm.cli.parsing import known_keys
+from vidlstm.cli.parsing import known_keys, parse
 from vidlstm.cli.predict import predict_parser
+from vidlstm.cli.train import train_parser
+from vidlstm.tasks import TASKS
 
 LIGHT = """
 import sys
@@ -170,3 +172,11 @@ def test_a_value_out_of_range_is_named_with_its_setting(
     said = refused(capsys, *argv, f"--{setting}", value)
     assert f"--{setting}" in said and value.lstrip("-") in said.lower()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["c.ckpt"]
+
+
+@pytest.mark.parametrize(("word", "value"), [("1", 1), ("5", 5), ("1.0", 1.0), ("0.5", 0.5), ("null", None)])
+@pytest.mark.parametrize("name", ["limit_train_batches", "limit_val_batches"])
+def test_one_batch_is_not_all_of_them(name: str, word: str, value: float | None) -> None:
+    parsed = parse(train_parser(TASKS["action"]), ["--out", "x", f"--trainer.{name}", word])
+    found = vars(parsed.trainer)[name]
+    assert (found, type(found)) == (value, type(value))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,3 +126,28 @@ def test_lightning_is_quiet_whenever_it_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) == logging.WARNING
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_verb_that_is_ended_clears_away_and_says_so(
+    number: signal.Signals,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cleared = []
+
+    def run(argv: list[str]) -> int:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(60)
+        finally:
+            cleared.append(True)
+        return 0
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("vidlstm.cli.extract.run", run)
+    assert main(["extract", "v.mp4"]) == status
+    said = capsys.readouterr().err
+    assert said.startswith("vidlstm extract: ") and "what was finished is kept" in said
+    assert cleared and signal.getsignal(signal.SIGTERM) == before

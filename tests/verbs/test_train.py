@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ import vidlstm
 from tests.verbs.conftest import LABELS, train
 from tests.verbs.hostile import Payload
 from vidlstm.cards import CARD, read_checkpoint
-from vidlstm.errors import CheckpointError, DatasetError, SettingsError
+from vidlstm.errors import CheckpointError, DatasetError, OutputError, SettingsError
 from vidlstm.tasks import open_checkpoint
+from vidlstm.tasks.base import warn_of_few
 from vidlstm.training.trainer import build_trainer, extracts
 
 VALIDATED = {"val_accuracy", "val_loss", "val_macro_f1", "val_mean_class_accuracy"}
@@ -106,6 +108,97 @@ def test_classes_weigh_alike_or_as_they_come(root: Path, trained: Path, tmp_path
     assert "loss.weight" not in last(tmp_path)["state_dict"]
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_training_is_replaced_only_when_that_is_asked_for(
+    root: Path, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    before = files(out)
+    with pytest.raises(OutputError, match=r"holds a training already \(best\.ckpt and last\.ckpt\)"):
+        train(root, out, seed=4)
+    with pytest.raises(SettingsError, match=r"`resume`.*`overwrite`.*one of them"):
+        train(root, out, seed=4, resume=True, overwrite=True)
+    with pytest.raises(SettingsError, match=r"limit_val_batches"):  # known when the data are there
+        train(root, out, seed=4, overwrite=True, trainer={"limit_val_batches": 0.01})
+    kept = before.keys() - {"metrics.csv"}
+    assert {name: files(out)[name] for name in kept} == {name: before[name] for name in kept}
+    train(root, out, seed=4, overwrite=True)
+    assert last(out)[CARD]["seed"] == 4
+    assert open_checkpoint(out / "best.ckpt")[1].card.seed == 4
+
+
+def test_a_training_that_has_finished_is_left_as_it_is(root: Path, trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    before = files(out)
+    with pytest.warns(
+        UserWarning, match=r"last\.ckpt has finished \(1 epochs, 3 steps\).*`trainer\.max_epochs`"
+    ):
+        metrics = train(root, out, resume=True)
+    assert metrics == json.loads((out / "metrics.json").read_text())
+    assert files(out) == before
+    # One that was ended before it measured does so now.
+    (out / "metrics.json").unlink()
+    with pytest.warns(UserWarning, match="has finished"):
+        again = train(root, out, resume=True)
+    assert again["val_loss"] == metrics["val_loss"]
+    assert (out / "metrics.csv").read_bytes() == before["metrics.csv"]
+
+
+def test_settings_that_did_not_exist_then_have_their_defaults(
+    root: Path, trained: Path, tmp_path: Path
+) -> None:
+    checkpoint = last(trained)
+    for section, name in (("model", "fusion"), ("model", "orthogonal"), ("data", "skip_unreadable")):
+        del checkpoint[CARD][section][name]
+    torch.save(checkpoint, tmp_path / "last.ckpt")
+    assert train(root, tmp_path, epochs=2, resume=True)["epochs"] == 2
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_few_validation_clips_are_said_to_choose_by_chance(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        UserWarning, match=r"^6 validation clips choose the epoch that is kept; .* 20 .*chance"
+    ):
+        train(root, tmp_path)
+    warn_of_few(20, "clips")
+
+
+@pytest.mark.parametrize("out", ["file", "file/run", "sealed/run"])
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
+    out: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "sealed").mkdir()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / "sealed" and access(path, mode))
+    with pytest.raises(
+        OutputError, match=r"(file is a file|sealed may not be written).*choose another `out`"
+    ):
+        train(root, tmp_path / out)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "sealed"]
+
+
+def test_the_threads_of_the_caller_are_as_before(root: Path, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    seen = []
+
+    class Look(Callback):
+        def on_train_start(self, trainer: Trainer, module: Any) -> None:
+            seen.append(torch.get_num_threads())
+
+    torch.set_num_threads(before + 1)
+    try:
+        train(root, tmp_path, trainer={"callbacks": Look()})
+        assert torch.get_num_threads() == before + 1 == seen[0], "what a caller has chosen stays"
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_nothing_to_resume_is_said(root: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"last\.ckpt: no such checkpoint"):
         train(root, tmp_path, resume=True)
@@ -164,7 +257,7 @@ def test_sections_are_settings_dicts_or_one_word(root: Path, trained: Path, tmp_
     )
     assert metrics == json.loads((trained / "metrics.json").read_text())
     with pytest.raises(DatasetError, match="nowhere"):
-        vidlstm.train("action", data=str(tmp_path / "nowhere"), out=tmp_path, backbone="squeezenet1_1")
+        vidlstm.train("action", data=str(tmp_path / "nowhere"), out=tmp_path / "b", backbone="squeezenet1_1")
 
 
 @pytest.mark.parametrize(

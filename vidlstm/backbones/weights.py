@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from vidlstm.errors import WeightsError
+from vidlstm.errors import WeightsError, torch_reason
 
 if TYPE_CHECKING:
     from torch import nn
@@ -160,7 +160,7 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch's reader stumble in many ways
         raise WeightsError(
-            f"{path} is not a plain file of weights (it is damaged, or would run code): {error}"
+            f"{path} is not a plain file of weights (it is damaged, or would run code): {torch_reason(error)}"
         ) from error
     if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
         state = state["state_dict"]

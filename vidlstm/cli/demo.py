@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidlstm.cli.parsing import add_device, new_parser, parse
-from vidlstm.cli.progress import ExtractionBar
+from vidlstm.cli.progress import ExtractionBar, TrainingBar
 from vidlstm.structures import Progress
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ def run(argv: Sequence[str]) -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - started:5.1f} s] {text}", flush=True)
 
-    with ExtractionBar() as bar:
+    with ExtractionBar() as bar, TrainingBar() as training_bar:
         report = demo(
             settings.out,
             seed=settings.seed,
             figures=settings.figures,
             device=settings.device,
             step=say,
-            progress=Progress(extraction=bar),
+            progress=Progress(extraction=bar, training=training_bar),
         )
     summary = report.summary
     rows = {

@@ -6,15 +6,16 @@ import contextlib
 import importlib
 import os
 import select
+import signal
 import sys
 import warnings
 from typing import TYPE_CHECKING
 
 from vidlstm import __version__
-from vidlstm.errors import VidlstmError, nearest, with_flags
+from vidlstm.errors import Stopped, VidlstmError, nearest, with_flags
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 VERBS = {
     "demo": "draw labelled clips, train on them, annotate an unseen video; needs no data, no download",
@@ -28,8 +29,8 @@ VERBS = {
 }
 """Each verb is ``run(argv) -> exit status`` in ``vidlstm/cli/<verb>.py``."""
 
-INTERRUPTED, UNREAD = 130, 141
-"""Exit statuses as of a program that SIGINT or SIGPIPE ends."""
+INTERRUPTED, UNREAD, TERMINATED = 130, 141, 143
+"""Exit statuses as of a program that SIGINT, SIGPIPE or SIGTERM ends."""
 
 
 def usage() -> str:
@@ -83,13 +84,34 @@ def _run(argv: Sequence[str] | None) -> int:
         return 2
     warnings.formatwarning = _one_line
     try:
-        return int(importlib.import_module(f"vidlstm.cli.{verb}").run(rest))
+        with _terminated_like_interrupted():
+            return int(importlib.import_module(f"vidlstm.cli.{verb}").run(rest))
     except VidlstmError as error:
         print(f"vidlstm {verb}: {with_flags(str(error))}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"vidlstm {verb}: interrupted; what was finished is kept", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        said = str(stop) or "interrupted; what was finished is kept"
+        print(f"vidlstm {verb}: {with_flags(said)}", file=sys.stderr)
+        return getattr(stop, "status", INTERRUPTED)
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM ends a verb as Ctrl-C does: what was begun is cleared away, and the status says it."""
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not disturb the clearing away
+        raise Stopped("terminated; what was finished is kept", status=TERMINATED)
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread, which alone hears signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _one_line(

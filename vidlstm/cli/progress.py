@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vidlstm.features.extract import ExtractionReport
     from vidlstm.structures import Failure
     from vidlstm.tracking.run import TrackingReport
+    from vidlstm.training.callbacks import TrainingReport
 
 LOG_SECONDS = 10.0
 
@@ -46,6 +47,7 @@ class _Bar:
         )
         self._task = self._progress.add_task(verb, total=None, rates="", visible=False)
         self._started = self._logged = time.monotonic()
+        self._before = 0  # done before this run, which says nothing of its speed
         self._ended = False
 
     def __enter__(self) -> Self:
@@ -70,7 +72,8 @@ class _Bar:
             self._ended = True
         if not self._console.is_terminal and working and time.monotonic() - self._logged > LOG_SECONDS:
             self._logged = time.monotonic()
-            left = f"  {(total - done) * self._seconds / done:.0f} s left" if done else ""
+            mine = done - self._before
+            left = f"  {(total - done) * self._seconds / mine:.0f} s left" if mine else ""
             print(f"{self._verb} {done}/{total} {self._unit}  {rates}{left}", file=sys.stderr, flush=True)
 
 
@@ -106,6 +109,28 @@ class TrackingBar(_Bar):
         done = report.tracked + report.found + failed
         rates = f"{report.frames} frames  {report.frames / self._seconds:.1f} frames/s"
         self._show(done, total, rates, working=report.frames > 0, visible=True)
+
+
+class TrainingBar(_Bar):
+    """Steps done of the whole run, its epoch, its loss and the time left; call it with each report."""
+
+    def __init__(self) -> None:
+        super().__init__("training", "steps")
+        self._shown: float | None = None
+
+    def __call__(self, report: TrainingReport, total: int) -> None:
+        """Shows a report; ``total`` steps in all, fewer where the training stops early."""
+        now = time.monotonic()
+        if self._shown is None:  # what came before the first step is no part of the training
+            self._started = self._logged = now
+            self._before = report.steps
+        elif now - self._shown < 0.1 and report.steps < total:
+            return  # reading the loss makes a GPU wait
+        self._shown = now
+        epochs = f"/{report.epochs}" if report.epochs > 0 else ""
+        loss = "" if report.loss is None else f"  loss {float(report.loss):.3f}"
+        rates = f"epoch {report.epoch + 1}{epochs}{loss}"
+        self._show(report.steps, total, rates, working=True, visible=True)
 
 
 class _Report(Protocol):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.cli.parsing import add_device, add_store, new_parser, parse, section_fields
-from vidlstm.cli.progress import ExtractionBar, show_lines
+from vidlstm.cli.progress import ExtractionBar, TrainingBar, show_lines
 from vidlstm.settings import TRAINER_DEFAULTS, Seed
 from vidlstm.structures import Progress
 from vidlstm.tasks import TASKS, naming_the_task, task_named
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from vidlstm.tasks.base import Task
 
 
+BATCHES = {"limit_train_batches": "training", "limit_val_batches": "validation"}
+LIMIT = "batches of each epoch that are used: 2 takes two of them, 0.5 half, 1.0 all"
+"""Lightning's own annotation is float or int, in an order that follows from what was imported first; one
+batch (1) would then be all of them (1.0)."""
+
+
 def train_parser(task: Task[Any, Any]) -> ArgumentParser:
     """Every setting of ``train`` for one task, made from the task's settings."""
     from lightning import Trainer
@@ -30,10 +36,13 @@ def train_parser(task: Task[Any, Any]) -> ArgumentParser:
     add_store(parser)
     parser.add_argument("--seed", type=Seed, default=0, help="of the split, the weights and the order")
     parser.add_argument("--resume", type=bool, default=False, help="go on from OUT/last.ckpt")
+    parser.add_argument("--overwrite", type=bool, default=False, help="replace the training that OUT holds")
     add_device(parser)
     for name, kind in section_fields(task.settings).items():
         parser.add_class_arguments(kind, name)
-    parser.add_class_arguments(Trainer, "trainer", instantiate=False)
+    parser.add_class_arguments(Trainer, "trainer", instantiate=False, skip=set(BATCHES))
+    for name, of in BATCHES.items():
+        parser.add_argument(f"--trainer.{name}", type=int | float | None, default=None, help=f"{of} {LIMIT}")
     defaults = {**TRAINER_DEFAULTS, **task.trainer_defaults}
     parser.set_defaults({f"trainer.{key}": value for key, value in defaults.items()})
     return parser
@@ -72,7 +81,7 @@ def run(argv: Sequence[str]) -> int:
     from vidlstm.training.trainer import speaks
     from vidlstm.verbs.train import train
 
-    with ExtractionBar() as bar:
+    with ExtractionBar() as bar, TrainingBar() as training_bar:
         metrics = train(
             task.name,
             out=settings.out,
@@ -80,8 +89,9 @@ def run(argv: Sequence[str]) -> int:
             trainer=dict(vars(settings.trainer)),
             seed=settings.seed,
             resume=settings.resume,
+            overwrite=settings.overwrite,
             device=settings.device,
-            progress=Progress(extraction=bar),
+            progress=Progress(extraction=bar, training=training_bar),
             **{name: settings[name] for name in section_fields(task.settings)},
         )
     if speaks():

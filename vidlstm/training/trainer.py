@@ -1,8 +1,10 @@
-"""Lightning's trainer as every task uses it, and what may go on where an earlier run stopped."""
+"""Lightning's trainer as every task uses it."""
 
 from __future__ import annotations
 
 import logging
+import math
+import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,21 +13,24 @@ import torch
 from lightning import Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 
-from vidlstm.cards import card_from, read_checkpoint
+from vidlstm.cards import write_checkpoint
 from vidlstm.devices import AUTO, resolve_device
-from vidlstm.errors import CheckpointError, OutputError, SettingsError, side_by_side
-from vidlstm.files import atomic
+from vidlstm.errors import SettingsError
 from vidlstm.settings import TRAINER_DEFAULTS
+from vidlstm.training.arguments import check_arguments, check_precision, listed
+from vidlstm.training.callbacks import StopAtNonFinite, TellProgress
+from vidlstm.training.outcome import BEST, LAST, first_line
+from vidlstm.training.resuming import in_this_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from vidlstm.cards import Card
+    from vidlstm.training.callbacks import TrainingReport
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -37,13 +42,12 @@ class WholeCheckpoints(TorchCheckpointIO):
         Raises:
             OutputError: the file cannot be written.
         """
-        try:
-            with atomic(path) as temporary:
-                torch.save(checkpoint, temporary)
-        except RuntimeError as error:  # what torch's writer makes of a full disk
-            raise OutputError(
-                f"{path}: cannot be written: {str(error).splitlines()[0]}; make room"
-            ) from error
+        write_checkpoint(checkpoint, path)
+
+    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Reads one, wherever its folder lies now; see Lightning's ``CheckpointIO``."""
+        checkpoint: dict[str, Any] = super().load_checkpoint(path, *args, **kwargs)
+        return in_this_folder(checkpoint, Path(os.path.realpath(path)).parent)
 
 
 def build_trainer(
@@ -54,6 +58,7 @@ def build_trainer(
     patience: int,
     device: str | torch.device | None = None,
     callbacks: Sequence[Any] = (),
+    told: Callable[[TrainingReport, int], None] | None = None,
 ) -> Trainer:
     """A trainer with best and last checkpoints in ``out`` and a CSV logger unless one is given.
 
@@ -64,23 +69,53 @@ def build_trainer(
         patience: epochs without a better one before stopping; 0 never stops early.
         device: where to train, unless the arguments say; None and auto leave it to Lightning.
         callbacks: of the task.
+        told: how far the run has come, in place of Lightning's bar of each epoch.
+
+    Raises:
+        SettingsError: an argument does not fit; see :func:`check_arguments`.
     """
     arguments = {**TRAINER_DEFAULTS, **_placed(device), **arguments}
+    check_arguments(arguments)
     arguments["default_root_dir"] = arguments.get("default_root_dir") or out
-    if not arguments.get("plugins"):
-        arguments["plugins"] = [WholeCheckpoints()]
-    chosen = [*(arguments.pop("callbacks", None) or []), *callbacks]
+    plugins = listed(arguments.get("plugins"))
+    if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+        plugins.append(WholeCheckpoints())
+    chosen = [*listed(arguments.pop("callbacks", None)), *callbacks, StopAtNonFinite(monitor)]
+    if told and arguments.get("enable_progress_bar") is not False and not _has_bar(chosen):
+        arguments["enable_progress_bar"] = False
+        chosen.append(TellProgress(told))
     if patience:
         chosen.append(EarlyStopping(monitor, mode="min", patience=patience))
-    chosen.append(ModelCheckpoint(out, "best", monitor, mode="min", enable_version_counter=False))
+    chosen.append(ModelCheckpoint(out, BEST, monitor, mode="min", enable_version_counter=False))
     # Not the first one's save_last, which writes where there is a new best alone. After it: holds its state.
-    chosen.append(ModelCheckpoint(out, "last", enable_version_counter=False))
+    chosen.append(ModelCheckpoint(out, LAST, enable_version_counter=False, save_on_train_epoch_end=True))
     if arguments.get("logger") in (None, True):
         arguments["logger"] = CSVLogger(out, name="", version="")
     try:
-        return Trainer(callbacks=chosen, **arguments)
-    except (MisconfigurationException, TypeError, ValueError) as error:
-        raise SettingsError(f"`trainer`: {error}", setting="trainer") from error
+        trainer = Trainer(**{**arguments, "callbacks": chosen, "plugins": plugins})
+    except Exception as error:  # of whatever class: nothing has happened yet but reading the arguments
+        raise SettingsError(f"`trainer`: {first_line(error)}", setting="trainer") from error
+    check_precision(arguments.get("precision"), trainer.strategy.root_device)
+    return trainer
+
+
+def _has_bar(callbacks: Sequence[Any]) -> bool:
+    return any(isinstance(callback, ProgressBar) for callback in callbacks)
+
+
+def total_steps(trainer: Trainer, batches: int) -> int:
+    """Optimiser steps of the whole run, for schedules.
+
+    Args:
+        trainer: with its limits.
+        batches: of one process in one epoch, before them.
+    """
+    limit = trainer.limit_train_batches
+    taken = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    an_epoch = math.ceil(taken / trainer.accumulate_grad_batches)
+    epochs = trainer.max_epochs or 0
+    ends = [steps for steps in (an_epoch * epochs, trainer.max_steps) if steps > 0]
+    return min(ends, default=1)
 
 
 def _placed(device: str | torch.device | None) -> dict[str, Any]:
@@ -103,40 +138,27 @@ def extracts(trainer: Trainer) -> bool:
     return trainer.local_rank == 0 or not isinstance(environment, LightningEnvironment)
 
 
-def resumable(path: Path, card: Card, keys: Sequence[str]) -> Path:
-    """The checkpoint itself, where it comes from a training like the one that ``card`` describes.
-
-    Args:
-        path: what an earlier run left.
-        card: of this run.
-        keys: what must be alike.
-
-    Raises:
-        CheckpointError: it does not, or :func:`read_checkpoint` refuses it.
-    """
-    checkpoint = read_checkpoint(path)
-    ours = card.as_plain()
-    theirs: dict[str, Any] = {"task": checkpoint.task}
-    if checkpoint.task == card.task:
-        # Typed and back, so that settings that did not exist then have their defaults.
-        theirs = card_from(type(card), checkpoint.plain, str(path)).as_plain()
-    if other := [key for key in ("task", *keys) if theirs.get(key) != ours.get(key)]:
-        raise CheckpointError(
-            f"{path} cannot be resumed, it was trained with other settings; give the same again or another "
-            f"`out`:\n{side_by_side({k: ours.get(k) for k in other}, {k: theirs.get(k) for k in other})}"
-        )
-    return path
-
-
 def speaks() -> bool:
     """Whether this process prints; of several that train together only the first does."""
     return not getattr(rank_zero_only, "rank", 0)
 
 
 def quieten_lightning() -> None:
-    """Leaves Lightning's warnings, without its remarks on hardware and on other products."""
+    """Leaves what is said of a training's own, without Lightning's remarks on hardware, on other products, on
+    folders that are not empty (this room says what happens to them) and on small data."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", r"`isinstance\(treespec", FutureWarning)  # Lightning's, of torch 2.15
+    for remark in REMARKS:
+        warnings.filterwarnings("ignore", remark)
     if not speaks():
         warnings.simplefilter("ignore")
+
+
+REMARKS = (
+    r"`isinstance\(treespec",  # of torch 2.15
+    ".*exists and is not empty",
+    ".*does not have many workers",
+    r"The number of training batches \(\d+\) is smaller than the logging interval",
+    "Be aware that when using `ckpt_path`",
+)
+"""How warnings of Lightning's begin that tell a user of vidlstm nothing."""

@@ -14,6 +14,7 @@ from vidlstm.demo.actions import ORDER_PAIR
 from vidlstm.demo.clips import draw_dataset
 from vidlstm.demo.story import draw_story
 from vidlstm.devices import resolve_device
+from vidlstm.errors import OutputError
 from vidlstm.files import write_json
 from vidlstm.inference.segments import mean_iou
 from vidlstm.settings import ActionDataSettings, ActionModelSettings, BackboneSettings, OptimiserSettings
@@ -61,7 +62,8 @@ def demo(
     """Draws clips, trains on them and annotates an unseen video.
 
     Args:
-        out: takes the clips, the checkpoint, the evaluation and the annotated video.
+        out: takes the clips, the checkpoint, the evaluation and the annotated video; those of an earlier demo
+            are replaced.
         seed: of the drawings and of the training.
         figures: how many people are drawn; fewer is faster and less accurate.
         epochs: of training.
@@ -72,11 +74,17 @@ def demo(
         progress: told of the extraction.
 
     Raises:
+        OutputError: ``out/run`` is not that of an earlier demo.
         WeightsError: the offline extra is not installed.
     """
     started, out = time.monotonic(), Path(out)
     resolve_device(device)  # is it there? before anything is drawn
     backbone = backbone or BackboneSettings(name="efficientnet_lite0")
+    again = (out / "data" / "story.mp4").exists()
+    if (out / "run").exists() and not again:
+        raise OutputError(
+            f"{out / 'run'} is not of an earlier demo, and is not replaced; choose another `out`"
+        )
     annotations = out / "data" / "clips.csv"
     data = ActionDataSettings(format="csv", root=out / "data", annotations=annotations, batch_size=16)
     step(f"drawing clips of {figures} figures, and one longer video of a figure that is in none of them")
@@ -94,6 +102,7 @@ def demo(
         max_epochs=epochs,
         trainer=trainer,
         seed=seed,
+        overwrite=again,
         device=device,
         progress=progress,
     )

@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from vidlstm.backbones.base import Backbone
-from vidlstm.cards import CARD, MODEL, ActionCard, card_from
+from vidlstm.cards import CARD, MODEL, ActionCard, card_from, write_checkpoint
 from vidlstm.errors import OutputError, SettingsError
-from vidlstm.files import atomic
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.settings import ActionModelSettings, Positive, settings_from, value_from
 
@@ -82,6 +79,5 @@ def save_card(
         "state_dict": {f"{MODEL}{name}": value.cpu() for name, value in model.state_dict().items()},
         CARD: card.as_plain(),
     }
-    with atomic(target) as temporary:
-        torch.save(content, temporary)
+    write_checkpoint(content, target)
     return target

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from vidlstm.cards import ActionCard
 from vidlstm.errors import SettingsError
 from vidlstm.settings import ActionSettings, plain
-from vidlstm.tasks.base import Run, Scoring, Task, Trained
+from vidlstm.tasks.base import Run, Scoring, Task, Trained, warn_of_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,6 +76,7 @@ class ClipTask(Task[S, C]):
         clips = Clips(split.train, split.validation, labels)
         how = How(settings.sampling, settings.backbone.batch_size)
         data = self.gather(clips, settings.data, network, how, run)
+        warn_of_few(len(data.validation_set), "clips")
         card: Any = self.card(**self.values(settings, network, data, run.seed))
         return data, card
 
@@ -98,17 +99,16 @@ class ClipTask(Task[S, C]):
     def module(self, settings: S, card: C, data: SequenceData, trainer: Trainer) -> ActionModule:
         """The classifier, normalised by the training features, with its loss."""
         from vidlstm.training.action import ActionModule, balanced_weights
+        from vidlstm.training.trainer import total_steps
 
         classifier = self.build(card)
         classifier.fit_norm(*data.feature_statistics())  # type: ignore[operator]
         balanced = settings.optimiser.class_weights == "balanced"
-        epochs = trainer.max_epochs or 1
-        steps = data.steps_per_epoch(trainer.world_size) // trainer.accumulate_grad_batches or 1
         return ActionModule(
             classifier,  # type: ignore[arg-type]
             len(data.labels),
             settings.optimiser,
-            total_steps=trainer.max_steps if trainer.max_steps > 0 else epochs * steps,
+            total_steps=total_steps(trainer, data.steps_per_epoch(trainer.world_size)),
             class_weights_K=balanced_weights(data.class_counts()) if balanced else None,
             card=card,
         )
@@ -123,6 +123,7 @@ class ClipTask(Task[S, C]):
         )
         epoch = int(torch.load(best, map_location="cpu", weights_only=True)["epoch"])
         counts, truth = data.class_counts(), data.validation_set.targets
+        limited = trainer.limit_val_batches != 1.0
         return {
             **{k: float(v) for k, v in scores.items()},
             "best_epoch": epoch,
@@ -130,7 +131,7 @@ class ClipTask(Task[S, C]):
             "last_epoch": last,
             "majority_class_accuracy": float((truth == counts.argmax()).float().mean()),
             "train_clips": len(data.train_records),
-            "validation_clips": len(data.validation_records),
+            "validation_clips": int(module.confusion_KK.sum()) if limited else len(data.validation_records),
         }
 
     def evaluate(self, trained: Trained[C], scoring: Scoring) -> dict[str, Any]:
@@ -168,7 +169,7 @@ class ClipTask(Task[S, C]):
         if "best_epoch" in metrics:
             return [
                 f"validation accuracy {metrics['val_accuracy']:.3f} in epoch {metrics['best_epoch']} "
-                f"({metrics['validation_clips']} clips; always the commonest class: "
+                f"(chosen by {metrics['validation_clips']} clips; always the commonest class: "
                 f"{metrics['majority_class_accuracy']:.3f})"
             ]
         from vidlstm.render.table.results_table import results_table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.cards import TrajectoryCard
 from vidlstm.settings import TrajectorySettings, plain, settings_from
-from vidlstm.tasks.base import Run, Scoring, Task, Trained
+from vidlstm.tasks.base import Run, Scoring, Task, Trained, warn_of_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,6 +53,8 @@ class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
         from vidlstm.tasks.trajectory.data import prepare_trajectories
 
         data = prepare_trajectories(settings.data, settings.model, seed=run.seed)
+        assert data.validation_set is not None
+        warn_of_few(len(data.validation_set), "windows")
         card = TrajectoryCard(
             coordinates=data.coordinates,
             unit=data.unit,
@@ -76,6 +78,7 @@ class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
     ) -> TrajectoryModule:
         """The forecaster, with the typical step of the training windows, and its losses."""
         from vidlstm.training.path_augmentation import PathAugmentation
+        from vidlstm.training.trainer import total_steps
         from vidlstm.training.trajectory import TrajectoryModule
 
         forecaster, cut = self.build(card), settings.data
@@ -87,7 +90,7 @@ class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
             settings.optimiser,
             validation_recordings=int(data.validation_set.recording_N.max()) + 1,
             observed=cut.observed,
-            total_steps=trainer.max_steps if trainer.max_steps > 0 else (trainer.max_epochs or 1) * steps,
+            total_steps=total_steps(trainer, steps),
             augmentation=PathAugmentation(cut.flip, cut.reverse, cut.scale, cut.noise, cut.noisy),
             card=card,
         )
