@@ -10,7 +10,7 @@ import torch
 
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError
-from vidlstm.files import make_folder, write_csv
+from vidlstm.files import check_inputs, files_named, make_folder, write_csv
 from vidlstm.inference.lag_gradients import lag_gradients
 from vidlstm.models.cells import CELLS
 from vidlstm.models.fusion import streams_of
@@ -88,6 +88,8 @@ def inspect_gradients(
             orthogonal=orthogonal,
         )
         fresh[cell] = lag_gradients(encoder, torch.randn(SEQUENCES, steps, hidden_size), seed=seed)
+    files = [Path(out) / "gradients.png", Path(out) / "gradients.csv"]
+    check_inputs(files, [path for path in (checkpoint, video, *files_named(backbone)) if path])
     make_folder(Path(out))
     trained = {}
     if checkpoint is not None:
@@ -98,7 +100,6 @@ def inspect_gradients(
             sequence = video_features(predictor, video, store, Path(out), progress)
             x_BTF = torch.from_numpy(sequence.features[-steps:]).float()[None]
         trained = before_and_after(opened.model.cpu(), opened.card, x_BTF, seed=seed)
-    files = [Path(out) / "gradients.png", Path(out) / "gradients.csv"]
     plot_lag_gradients(fresh, files[0], others=trained)
     rows = [
         (name, lag, float(norm))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import torch
 from vidlstm.backbones.base import Backbone
 from vidlstm.cards import CARD, MODEL, ActionCard, card_from
 from vidlstm.errors import OutputError, SettingsError
-from vidlstm.files import atomic
+from vidlstm.files import check_inputs, write_whole
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.settings import ActionModelSettings, Positive, settings_from, value_from
 
@@ -50,7 +51,8 @@ def save_card(
 
     Raises:
         SettingsError: labels, widths or numbers do not fit the network.
-        OutputError: the file is there already, or cannot be written.
+        OutputError: the file is there already, is what the backbone was
+            loaded from, or cannot be written.
     """
     target = Path(path)
     if target.exists() and not overwrite:
@@ -59,6 +61,7 @@ def save_card(
         raise SettingsError("save_card takes a SequenceClassifier and the Backbone that made its features")
     if isinstance(labels, str) or len(set(labels)) < len(labels):
         raise SettingsError(f"labels are different names, one a class, not {labels!r}")
+    check_inputs([target], [backbone.weights_source])
     settings = dict(model.settings)
     width, classes = settings.pop("feature_dim"), settings.pop("num_classes")
     if width != backbone.feature_dim or classes != len(labels):
@@ -82,6 +85,5 @@ def save_card(
         "state_dict": {f"{MODEL}{name}": value.cpu() for name, value in model.state_dict().items()},
         CARD: card.as_plain(),
     }
-    with atomic(target) as temporary:
-        torch.save(content, temporary)
+    write_whole(partial(torch.save, content), target)
     return target

@@ -128,5 +128,6 @@ class ActionPredictor(Predictor):
             )
             work.failures += report.failures
             for path in (p for p in paths if p in report.hashes):
-                prediction = self.windows(str(path), store.get(report.hashes[path]))
-                yield Outcome(prediction, stems[path], material, suffixes(self.kind))
+                with work.one(path):
+                    prediction = self.windows(str(path), store.get(report.hashes[path]))
+                    yield Outcome(prediction, stems[path], material, suffixes(self.kind))

@@ -14,12 +14,12 @@ from vidlstm.cards import Tracked
 from vidlstm.datamodules.object_actions import ObjectActionData
 from vidlstm.datamodules.object_sequences import object_sequences
 from vidlstm.datasets.files import listing
-from vidlstm.errors import DatasetError, SettingsError
+from vidlstm.errors import DatasetError, SettingsError, VideoError
 from vidlstm.features.extract import fill_store, make_store
 from vidlstm.features.read_tracks import read_tracked_objects
 from vidlstm.structures import Failure
 from vidlstm.tasks.action.data import readable_sides
-from vidlstm.video.hashing import hash_video
+from vidlstm.video.hashing import hash_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -252,9 +252,9 @@ class _Table:
     def rows_of(self, video: Path) -> TrackedObjects | Failure | None:
         """What was tracked in a video; None where it was nobody."""
         try:
-            sha256 = hash_video(video)
-        except OSError as error:
-            return Failure(video, "unreadable", error.strerror or str(error))
+            sha256 = hash_within(video)
+        except VideoError as error:
+            return Failure(video, error.reason, error.detail)
         place = video.resolve()
         # By place first: of two videos with the same bytes each has its own tracks.
         if self._known.get(place) == sha256 or (not self._known and place in self._places):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from vidlstm.errors import CheckpointError
-from vidlstm.files import atomic
+from vidlstm.files import write_whole
 from vidlstm.inference.forecast import forecast_windows, kinematic_paths, truth_of
 from vidlstm.models.kinematic import KINEMATIC, build_kinematic
 from vidlstm.render.plot.forecast_paths import plot_error_by_step, plot_forecasts
@@ -145,8 +146,7 @@ def calibrate(model: PathForecaster, windows: WindowDataset, checkpoint: Path) -
     model.spread_scale_P *= scale_P.to(model.spread_scale_P)
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     content["state_dict"][SPREAD_SCALE] *= scale_P.to(content["state_dict"][SPREAD_SCALE])
-    with atomic(checkpoint) as temporary:
-        torch.save(content, temporary)
+    write_whole(partial(torch.save, content), checkpoint)
 
 
 def plot_report(report: dict[str, Any], found: list[PathForecast], out: Path) -> None:
