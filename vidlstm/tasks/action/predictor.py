@@ -61,6 +61,7 @@ class ActionPredictor(Predictor):
             self.model,
             self.labels,
             Cut.of(settings.window, trained.card.window_seconds),
+            step_seconds=1 / trained.card.fps,
             produced_by=origin(trained.path, trained.card.fps, backbone),
         )
 
