@@ -61,8 +61,8 @@ def another(folder: Path) -> Iterator[Any]:
 def test_what_a_process_holds_and_has_begun_is_its_own_until_it_is_dead(tmp_path: Path) -> None:
     with another(tmp_path) as process:
         clear_leftovers(tmp_path)
-        (begun,) = tmp_path.glob(f"{SCRATCH}*")
-        assert (begun / "a.csv").read_text() == "half", "it lives"
+        (begun,) = tmp_path.glob(f"{SCRATCH}*/a.csv")
+        assert begun.read_text() == "half", "it lives"
         with (
             pytest.raises(OutputError, match=r"t\.parquet: another run is writing it.*another `out`"),
             held(tmp_path / "x" / ".." / "t.parquet"),
@@ -73,10 +73,10 @@ def test_what_a_process_holds_and_has_begun_is_its_own_until_it_is_dead(tmp_path
         os.kill(process.pid, signal.SIGKILL)
         process.join()
     clear_leftovers(tmp_path)
-    with held(tmp_path / "t.parquet"):
-        pass
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
     assert (tmp_path / "a.csv").read_text() == "whole"
+    with held(tmp_path / "t.parquet"):
+        pass
 
 
 def test_only_our_own_leftovers_are_cleared(tmp_path: Path) -> None:
@@ -106,8 +106,8 @@ def test_a_folder_that_is_cleared_before_it_is_locked_is_made_again(
     def clear_the_first(path: Path) -> Any:
         if not cleared:
             cleared.append(path.parent)
-            path.parent.rmdir()
             lock = lock_at(path)
+            path.parent.rmdir()
             monkeypatch.setattr(type(lock), "acquire", gone)
             return lock
         monkeypatch.undo()

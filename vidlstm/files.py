@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from dataclasses import fields, is_dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 
@@ -26,8 +28,11 @@ from vidlstm.errors import OutputError
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-SCRATCH, OWNER = ".vidlstm-", "owner.lock"
-"""How the folders of what is half done begin, and the file in each that a living process keeps locked."""
+SCRATCH, OWNER, LOCK = ".vidlstm-", "owner.lock", ".lock"
+"""How the names of folders of what is half done begin; the file in each that a living process keeps locked; and
+how other such files end."""
+PATIENCE_SECONDS = 0.5
+"""For how long a lock is waited for that a run may hold only to see whether its owner lives."""
 
 
 @contextmanager
@@ -38,11 +43,7 @@ def scratch(folder: Path) -> Iterator[Path]:
         OSError: it cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = None
-    while lock is None or not lock.is_locked:
-        path = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=folder))
-        with suppress(FileNotFoundError):  # cleared away before it was locked
-            (lock := _lock_at(path / OWNER)).acquire()
+    path, lock = _locked_folder(folder)
     try:
         yield path
     finally:
@@ -50,13 +51,29 @@ def scratch(folder: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def _locked_folder(parent: Path) -> tuple[Path, BaseFileLock]:
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent))
+        lock = _lock_at(path / OWNER)
+        try:
+            lock.acquire()
+        except FileNotFoundError:
+            continue  # another run cleared it away before it was locked
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+        return path, lock
+
+
 def clear_leftovers(folder: Path) -> None:
     """Removes what dead processes left half done in ``folder``; what a living one is at stays."""
     for path in folder.glob(f"{SCRATCH}*"):
-        if path.is_symlink() or not (path / OWNER).is_file():
+        lock = path if path.suffix == LOCK else path / OWNER
+        if path.is_symlink() or not lock.is_file():
             continue
-        with suppress(OSError), _lock_at(path / OWNER).acquire(blocking=False):  # held, or another user's
+        with suppress(OSError), _lock_at(lock).acquire(blocking=False):  # alive, or another user's
             shutil.rmtree(path, ignore_errors=True)
+            lock.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -74,7 +91,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
             yield folder / target.name
             (folder / target.name).replace(target)
     except OSError as error:
-        raise _unwritable(target, error) from error
+        raise unwritable(target, error) from error
 
 
 @contextmanager
@@ -88,16 +105,16 @@ def held(target: str | Path) -> Iterator[None]:
         OutputError: another run holds it, or nothing can be written here.
     """
     file = Path(target).resolve()
-    lock = _lock_at(file.with_name(f".{file.name}.lock"))
+    lock = _lock_at(file.with_name(f"{SCRATCH}{crc32(os.fsencode(file.name)):08x}{LOCK}"))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=PATIENCE_SECONDS)
     except TimeoutError as error:
         raise OutputError(
             f"{target}: another run is writing it; wait until it has ended, or choose another `out`"
         ) from error
     except OSError as error:
-        raise _unwritable(target, error) from error
+        raise unwritable(target, error) from error
     try:
         yield
     finally:
@@ -112,7 +129,8 @@ def _lock_at(path: Path) -> BaseFileLock:
     return FileLock(path, thread_local=False)
 
 
-def _unwritable(path: str | Path, error: OSError) -> OutputError:
+def unwritable(path: str | Path, error: OSError) -> OutputError:
+    """What to raise where the system refuses to write."""
     reason = error.strerror or str(error)
     return OutputError(f"{path}: cannot be written: {reason}; choose another folder with `out`")
 

@@ -23,7 +23,7 @@ from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Failed, Has
 from vidlstm.features.lanes import Lanes
 from vidlstm.features.spec import FeatureSpec
 from vidlstm.features.store import FeatureStore
-from vidlstm.files import scratch
+from vidlstm.files import scratch, unwritable
 from vidlstm.structures import Failure
 from vidlstm.video.hashing import hash_within
 
@@ -300,7 +300,11 @@ def store_folder(root: Path | None, out: Path) -> Iterator[Path]:
     if root is not None:
         yield Path(root)
         return
-    with scratch(out) as folder:
+    with contextlib.ExitStack() as kept:
+        try:
+            folder = kept.enter_context(scratch(out))
+        except OSError as error:
+            raise unwritable(out, error) from error
         yield folder
 
 

@@ -49,7 +49,7 @@ def read_features(path: Path) -> FeatureSequence:
     except (ValueError, TypeError) as error:
         raise DamagedError(f"it cannot be read: {error}") from error
     if "checksum" in metadata:
-        if metadata["checksum"] != checksum_of(header, crc32(data)):
+        if metadata["checksum"] != checksum_of(header, crc32(data.data)):
             raise DamagedError("its checksum is not that of its bytes")
     elif not (np.isfinite(features).all() and np.isfinite(times).all() and (np.diff(times) > 0).all()):
         raise DamagedError("it holds features or times that cannot be")
