@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 SCRATCH, OWNER, LOCK = ".vidlstm-", "owner.lock", ".lock"
-"""How the names of folders of what is half done begin; the file in each that a living process keeps locked; and
-how other such files end."""
+"""How the names of folders of what is half done begin; the file in each that a living process keeps locked;
+and how other such files end."""
 PATIENCE_SECONDS = 0.5
 """For how long a lock is waited for that a run may hold only to see whether its owner lives."""
 
@@ -155,7 +155,9 @@ def check_inputs(files: Iterable[Path], inputs: Collection[str | Path]) -> None:
 
 
 def _holds_files(folder: Path) -> bool:
-    return folder.is_dir() and any(path.is_file() for path in folder.iterdir())
+    with suppress(OSError):
+        return folder.is_dir() and any(path.is_file() for path in folder.iterdir())
+    return False
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:

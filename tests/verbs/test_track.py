@@ -82,7 +82,9 @@ def test_two_runs_do_not_write_one_table(
         with pytest.raises(OutputError, match="another run is writing it"):
             track(videos, out=out, settings=settings)
 
-    assert track(videos[:1], out=out, settings=settings, progress=another_starts).tracked == 1
+    assert settings.boxes is not None
+    first = TrackingSettings(boxes=settings.boxes[:1])
+    assert track(videos[:1], out=out, settings=first, progress=another_starts).tracked == 1
     assert track(videos, out=out, settings=settings).tracked == 2
     assert polars.read_parquet(out)["video"].n_unique() == 3
 
@@ -154,9 +156,10 @@ def test_a_video_that_cannot_be_drawn_is_listed_and_the_rest_drawn(
 ) -> None:
     videos, settings = three
     out = tmp_path / "out" / "tracks.parquet"
-    (tmp_path / "out" / "0_tracks.mp4").mkdir(parents=True)  # in the way
-    report = track(videos, out=out, settings=settings, video=True)
-    assert [(f.path, f.reason) for f in report.failures] == [(videos[0], "unwritable")]
+    videos[0] = videos[0].rename(videos[0].with_name("x" * 246 + ".mp4"))
+    for run in ("first", "again"):
+        report = track(videos, out=out, settings=settings, video=True)
+        assert [(f.path, f.reason) for f in report.failures] == [(videos[0], "unwritable")], run
     assert {p.name for p in report.files} == {"tracks.parquet", "tracks.json", "1_tracks.mp4", "2_tracks.mp4"}
     assert len(report.videos) == 3
 

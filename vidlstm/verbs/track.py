@@ -62,7 +62,7 @@ def track(
             path = Path(record["video"])
             try:
                 _draw(path, record, table, drawn[path], settings, run)
-            except VidlstmError as error:
+            except (VidlstmError, OSError) as error:
                 report.failures.append(Failure(path, "unwritable", str(error)))
             else:
                 report.files.append(drawn[path])
