@@ -70,13 +70,16 @@ def inspect_gradients(
 
     Raises:
         SettingsError: fewer than two steps, or a video without a checkpoint.
-        VidlstmError: see its subclasses.
+        OutputError: a file would be written over an input; nothing was done.
+        VidlstmError: see its other subclasses.
     """
     device = str(resolve_device(device))
     if steps < 2 or hidden_size < 1:
         raise SettingsError(f"at least 2 steps and 1 unit are needed, not {steps} and {hidden_size}")
     if video is not None and checkpoint is None:
         raise SettingsError(f"fresh cells read noise; {video} needs the checkpoint that is to read it")
+    files = [Path(out) / "gradients.png", Path(out) / "gradients.csv"]
+    check_inputs(files, [path for path in (checkpoint, video, *files_named(backbone)) if path])
     fresh = {}
     for cell, equations in CELLS.items():
         torch.manual_seed(seed)
@@ -88,8 +91,6 @@ def inspect_gradients(
             orthogonal=orthogonal,
         )
         fresh[cell] = lag_gradients(encoder, torch.randn(SEQUENCES, steps, hidden_size), seed=seed)
-    files = [Path(out) / "gradients.png", Path(out) / "gradients.csv"]
-    check_inputs(files, [path for path in (checkpoint, video, *files_named(backbone)) if path])
     make_folder(Path(out))
     trained = {}
     if checkpoint is not None:
