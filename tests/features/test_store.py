@@ -270,14 +270,15 @@ def test_not_a_number_is_refused_and_too_large_is_kept_largest(tmp_path: Path) -
 def test_what_a_dead_process_left_is_cleared_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path, spec())
     fill(store, np.ones((1, WIDTH), np.float32))
-    dead = store.folder / f"{SCRATCH}dead"
-    dead.mkdir()
-    (dead / OWNER).touch()
-    (dead / f"{HASH}.safetensors").write_bytes(b"half")
+    dead = [folder / f"{SCRATCH}dead" for folder in (store.folder, tmp_path / "another spec")]
+    for folder in dead:
+        folder.mkdir(parents=True)
+        (folder / OWNER).touch()
+        (folder / f"{HASH}.safetensors").write_bytes(b"half")
     with store.writer("cd" * 32) as alive:
         alive.append(np.ones((1, WIDTH), np.float32), [0.0])
         store.remove_leftovers()
-        assert not dead.exists()
+        assert not any(folder.exists() for folder in dead)
         alive.commit()
     assert store.has(HASH) and store.has("cd" * 32)
     assert not list(store.folder.glob(".*"))

@@ -118,8 +118,9 @@ class FeatureStore:
         return FeatureWriter(self.path_of(video_hash), self.spec, self.folder)
 
     def remove_leftovers(self) -> None:
-        """Deletes what killed processes left half written."""
-        clear_leftovers(self.folder)
+        """Deletes what killed processes left half written, under this spec and all others of the store."""
+        for folder in self.root.glob("*/"):
+            clear_leftovers(folder)
 
 
 def storable(features_TF: np.ndarray, what: object) -> np.ndarray:

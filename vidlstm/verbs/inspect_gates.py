@@ -12,7 +12,7 @@ from vidlstm.datasets.segments import read_segments
 from vidlstm.devices import resolve_device
 from vidlstm.errors import VideoError
 from vidlstm.features.extract import fill_store, make_store, store_folder
-from vidlstm.files import atomic, check_inputs, files_named, make_folder
+from vidlstm.files import atomic, check_inputs, files_named, held, make_folder
 from vidlstm.inference.attribution import (
     Attribution,
     DeletionCheck,
@@ -110,13 +110,14 @@ def inspect_gates(
     courses = layer_courses(sequence, recording, found)
     files += [stem.with_name(f"{stem.name}.{layer}.png") for layer in courses]
     check_inputs(files, read)
-    with atomic(files[0]) as temporary, temporary.open("wb") as file:
-        # No allow_pickle=False: before numpy 2.1 that would be stored as an array. None holds objects.
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     frames = some_frames(video, sequence, predictor.settings.sampling)
-    for (layer, course), file in zip(courses.items(), files[1:], strict=True):
-        title = f"{video.name}: {layer} of {len(courses)}, {cell}"
-        plot_gates(course, prediction, frames, file, title=title, truth=segments)
+    with held(stem):
+        with atomic(files[0]) as temporary, temporary.open("wb") as file:
+            # No allow_pickle=False: before numpy 2.1 that would be stored as an array. None holds objects.
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        for (layer, course), picture in zip(courses.items(), files[1:], strict=True):
+            title = f"{video.name}: {layer} of {len(courses)}, {cell}"
+            plot_gates(course, prediction, frames, picture, title=title, truth=segments)
     return GateReport(recording, found, deletion, prediction, files)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError
-from vidlstm.files import check_inputs, files_named, make_folder, write_csv
+from vidlstm.files import check_inputs, files_named, held, make_folder, write_csv
 from vidlstm.inference.lag_gradients import lag_gradients
 from vidlstm.models.cells import CELLS
 from vidlstm.models.fusion import streams_of
@@ -101,13 +101,14 @@ def inspect_gradients(
             sequence = video_features(predictor, video, store, Path(out), progress)
             x_BTF = torch.from_numpy(sequence.features[-steps:]).float()[None]
         trained = before_and_after(opened.model.cpu(), opened.card, x_BTF, seed=seed)
-    plot_lag_gradients(fresh, files[0], others=trained)
     rows = [
         (name, lag, float(norm))
         for name, norms in {**fresh, **trained}.items()
         for lag, norm in enumerate(norms)
     ]
-    write_csv(("network", "lag", "gradient_norm"), rows, files[1])
+    with held(files[1]):
+        plot_lag_gradients(fresh, files[0], others=trained)
+        write_csv(("network", "lag", "gradient_norm"), rows, files[1])
     return GradientReport(fresh, trained, files)
 
 
