@@ -69,17 +69,21 @@ def predict(
     if outputs is not None:
         check_outputs(predictor.kind, outputs)
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-    read = [*predictor.reads(paths), predictor.path, *files_named(predictor.settings)]
+    named = [predictor.path, *files_named(predictor.settings)]
     usual = [s for s in suffixes(predictor.kind) if video or s != "mp4"]
-    for one, stem in predictor.stems(paths, Path(out)).items():
-        check_inputs(outputs_of(predictor.kind, stem, outputs or usual, [str(one)]), read)
+    files = [
+        file
+        for one, stem in predictor.stems(paths, Path(out)).items()
+        for file in outputs_of(predictor.kind, stem, outputs or usual, [str(one)])
+    ]
+    check_inputs(files, [*predictor.reads(paths), *named])
     work = Work(Path(out), None if store is None else Path(store), truth, progress)
     make_folder(work.out)
     report = PredictReport(predictor.card.task, failures=work.failures, files=work.files)
     for outcome in predictor.outcomes(paths, work):
         report.predictions.append(outcome.prediction)
         wanted = outputs if outputs is not None else [s for s in outcome.outputs if video or s != "mp4"]
-        _write(predictor.kind, outcome, wanted, read, report)
+        _write(predictor.kind, outcome, wanted, named, report)
     return report
 
 
