@@ -158,7 +158,7 @@ class FeatureWriter:
         self._crc = 0
         with _telling(path), contextlib.ExitStack() as kept:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._temporary = kept.enter_context(scratch(folder)) / path.name
+            self._temporary = kept.enter_context(scratch(folder)) / f"{path.name}.part"
             # Unbuffered: features come by the thousands, and abort must not find anything left to write.
             self._file: IO[bytes] = kept.enter_context(self._temporary.open("xb", buffering=0))
             self._file.seek(8 + HEADER_BYTES)
