@@ -268,6 +268,8 @@ def test_frames_without_a_rate_and_of_a_wrong_kind_are_refused(model: Any) -> No
     frames = np.zeros((4, 32, 32, 3), np.uint8)
     with pytest.raises(ValueError, match="fps=25"):
         model.predict(frames)
+    with pytest.raises(ValueError, match="image_fps=25"):
+        vidlstm.extract(frames)
     with pytest.raises(ValueError, match="uint8"):
         model.predict(frames.astype(np.float32), fps=10)
     with pytest.raises(ValueError, match=r"\(T, 1280\)"):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from annotated_types import Interval, Len
 
-from vidlstm.errors import CheckpointError, OutputError, torch_reason
-from vidlstm.files import atomic, plain_json
+from vidlstm.errors import CheckpointError, torch_reason
+from vidlstm.files import plain_json, write_whole
 from vidlstm.settings import (
     ActionDataSettings,
     ActionModelSettings,
@@ -211,15 +212,7 @@ def write_checkpoint(content: dict[str, Any], path: str | Path) -> None:
     """
     import torch
 
-    try:
-        with atomic(path) as temporary:
-            torch.save(content, temporary)
-    except RuntimeError as error:  # what torch's writer makes of a full disk
-        reason = str(error).splitlines()[0]
-        raise OutputError(
-            f"{path}: cannot be written: the disk is full, or fails ({reason}); make room, or choose "
-            "another `out`"
-        ) from error
+    write_whole(partial(torch.save, content), path)
 
 
 def _is_whole(value: Any) -> bool:

@@ -19,6 +19,8 @@ from tests.video.clips import make_clip
 from vidlstm.errors import VideoError
 from vidlstm.features import decode_worker
 from vidlstm.features.decode_worker import BEAT, END, FRAME, HASH, HEAD, Outlet
+from vidlstm.features.spec import FeatureSpec
+from vidlstm.features.store import FeatureStore
 from vidlstm.video.hashing import hash_video
 
 MS = Fraction(1, 1000)
@@ -72,9 +74,15 @@ def test_what_a_reader_has_to_tell_comes_with_the_end(tmp_path: Path) -> None:
 def test_a_video_in_the_store_is_not_decoded(tmp_path: Path) -> None:
     write_video(tmp_path / "clip.mp4")
     digest = hash_video(tmp_path / "clip.mp4")
-    (tmp_path / digest[:2]).mkdir()
-    (tmp_path / digest[:2] / f"{digest}.safetensors").touch()
-    assert run(tmp_path / "clip.mp4", tmp_path) == [(HASH, {"hash": digest, "have": True}, b"")]
+    store = FeatureStore(tmp_path, FeatureSpec(fps=5.0, image_fps=25.0, backbone={"feature_dim": 3}))
+    with store.writer(digest) as writer:
+        writer.append(np.ones((1, 3)), [0.0])
+        writer.commit()
+    assert run(tmp_path / "clip.mp4", store.folder) == [(HASH, {"hash": digest, "have": True}, b"")]
+    path = store.path_of(digest)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    (first, *frames) = run(tmp_path / "clip.mp4", store.folder)
+    assert first[1] == {"hash": digest, "have": False} and len(frames) > 1, "what is damaged is made anew"
 
 
 def test_it_shows_that_it_lives_while_nothing_is_sampled(tmp_path: Path) -> None:

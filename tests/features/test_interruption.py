@@ -42,6 +42,7 @@ def test_ten_kills_change_nothing(clips: list[Path], undisturbed: dict[str, byte
     assert report.found == counts[-1]
     assert report.extracted == len(clips) - counts[-1]
     assert tiny.files_of(tmp_path) == undisturbed
+    assert not list(tmp_path.rglob(".*")), "nothing of the dead is left"
 
 
 def test_workers_end_when_their_parent_is_killed(clips: list[Path], tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import time
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ from safetensors import safe_open
 from vidlstm.errors import SettingsError, StoreError, side_by_side
 from vidlstm.features.extract import check_rate
 from vidlstm.features.spec import FeatureSpec
-from vidlstm.features.store import LEFTOVER_SECONDS, FeatureStore
+from vidlstm.features.store import FeatureStore
+from vidlstm.files import OWNER, SCRATCH
 
 WIDTH = 5
 HASH = "ab" * 32
@@ -107,9 +108,19 @@ def test_a_folder_with_another_spec_is_refused_with_both(tmp_path: Path) -> None
         FeatureStore(tmp_path, spec())
     for words in ("another `store`", "wanted 10.0", "found  5.0", "wanted 'float32'", "found  'bfloat16'"):
         assert words in str(error.value)
-    path.write_text("{")
-    with pytest.raises(StoreError, match=f"delete {path.parent} and extract again"):
-        FeatureStore(tmp_path, spec())
+
+
+def test_a_damaged_spec_is_written_anew(tmp_path: Path) -> None:
+    """Each file says of itself what it holds, so nothing is lost with it."""
+    store = FeatureStore(tmp_path, spec())
+    fill(store, np.ones((2, WIDTH), np.float32))
+    path = store.folder / "spec.json"
+    for damage in (b"", b"{", b"\0" * 300, b"\xff"):
+        path.write_bytes(damage)
+        store = FeatureStore(tmp_path, spec())
+        assert store.has(HASH)
+        fill(store, np.ones((2, WIDTH), np.float32))
+        assert json.loads(path.read_text()) == spec().as_dict()
 
 
 def test_only_what_differs_is_shown_side_by_side() -> None:
@@ -126,6 +137,121 @@ def test_a_cut_off_file_is_damaged(keep: int, tmp_path: Path) -> None:
     for read in (store.get, store.length, store.truncated):
         with pytest.raises(StoreError, match="delete it and extract again"):
             read(HASH)
+    assert not store.has(HASH)
+
+
+START, STEPS = 8 + 4096, 50
+TIMES = START + STEPS * WIDTH * 2
+
+
+def flipped(place: int, bits: int = 1) -> Callable[[bytes], bytes]:
+    def flip(raw: bytes) -> bytes:
+        damaged = bytearray(raw)
+        damaged[place] ^= bits
+        return bytes(damaged)
+
+    return flip
+
+
+def headed(change: Callable[[dict], object]) -> Callable[[bytes], bytes]:
+    def write(raw: bytes) -> bytes:
+        header = json.loads(raw[8:START])
+        change(header)
+        text = json.dumps(header).encode()
+        return struct.pack("<Q", len(text)) + text + raw[START:]
+
+    return write
+
+
+def said(**changes: str) -> Callable[[bytes], bytes]:
+    return headed(lambda header: header["__metadata__"].update(changes))
+
+
+OTHER = spec(backbone="other").canonical
+DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "a bit of the first feature": (flipped(START), "checksum"),
+    "a sign": (flipped(START + 101, 0x80), "checksum"),
+    "four bits of a feature": (flipped(START + 101, 0x78), "checksum"),
+    "a bit of the first time": (flipped(TIMES), "checksum"),
+    "a bit of the last time": (flipped(-1), "checksum"),
+    "a page of zeros": (lambda raw: raw[:START] + bytes(200) + raw[START + 200 :], "checksum"),
+    "two features swapped": (
+        lambda raw: raw[:START] + raw[START + 10 : START + 20] + raw[START : START + 10] + raw[START + 20 :],
+        "checksum",
+    ),
+    "padded": (lambda raw: raw + b"\0", "bytes instead of"),
+    "no metadata": (headed(lambda header: header.pop("__metadata__")), "header cannot be read"),
+    "metadata that are a list": (
+        headed(lambda header: header.update(__metadata__=[])),
+        "header cannot be read",
+    ),
+    "no spec": (headed(lambda header: header["__metadata__"].pop("spec")), "header cannot be read"),
+    "another spec": (said(spec=OTHER), "another spec"),
+    "another video": (said(video="cd" * 32), "another video"),
+    "why it ended": (said(truncated="it did not"), "checksum"),
+    "another checksum": (said(checksum="00000000"), "checksum"),
+    "another type": (headed(lambda header: header["features"].update(dtype="BF16")), "does not describe"),
+    "another width": (headed(lambda header: header["features"].update(shape=[WIDTH, STEPS])), "50 numbers"),
+    "less than nothing": (
+        headed(lambda header: header["features"].update(shape=[-1, WIDTH])),
+        "something else",
+    ),
+    "more arrays": (headed(lambda header: header.update(more=header["timestamps"])), "something else"),
+    "nested too deep": (
+        lambda raw: struct.pack("<Q", 200_000) + b"[" * 200_000 + raw[START:],
+        "cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_of_every_kind_is_noticed(kind: str, tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, spec())
+    numbers = np.random.default_rng(0).normal(size=(STEPS, WIDTH)).astype(np.float32)
+    fill(store, numbers)
+    assert store.damage(HASH) == ""
+    path, (damage, words) = store.path_of(HASH), DAMAGE[kind]
+    path.write_bytes(damage(path.read_bytes()))
+    assert words in store.damage(HASH) and not store.has(HASH)
+    with pytest.raises(StoreError, match="is damaged"):
+        store.get(HASH)
+    fill(store, numbers)
+    assert store.has(HASH), "and written over"
+
+
+def as_before_checksums(raw: bytes) -> bytes:
+    def drop(header: dict) -> None:
+        for name in ("checksum", "video"):
+            header["__metadata__"].pop(name)
+
+    return headed(drop)(raw)
+
+
+@pytest.mark.parametrize("steps", [0, 1, STEPS])
+def test_files_from_before_there_were_checksums_are_read(steps: int, tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, spec())
+    fill(store, np.ones((steps, WIDTH), np.float32), truncated="early")
+    path = store.path_of(HASH)
+    path.write_bytes(as_before_checksums(path.read_bytes()))
+    assert store.has(HASH)
+    assert (len(store.get(HASH)), store.truncated(HASH)) == (steps, "early")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [("features", "nan"), ("features", "inf"), ("times", "nan"), ("times", "-1")]
+)
+def test_what_cannot_be_is_damage_where_there_is_no_checksum(place: str, value: str, tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, spec())
+    fill(store, np.ones((STEPS, WIDTH), np.float32))
+    path = store.path_of(HASH)
+    raw = bytearray(as_before_checksums(path.read_bytes()))
+    data = len(raw) - STEPS * (2 * WIDTH + 8)
+    if place == "features":
+        raw[data + 20 : data + 22] = np.float16(value).tobytes()
+    else:
+        raw[-16:-8] = np.float64(value).tobytes()
+    path.write_bytes(raw)
+    assert "cannot be" in store.damage(HASH) and not store.has(HASH)
 
 
 def test_reading_what_is_not_there_is_an_error_of_the_store(tmp_path: Path) -> None:
@@ -141,16 +267,21 @@ def test_not_a_number_is_refused_and_too_large_is_kept_largest(tmp_path: Path) -
     assert store.get(HASH).features.tolist() == [[65504, -65504, 65504, -65504, 1]]
 
 
-def test_old_leftovers_are_cleared_and_new_ones_left(tmp_path: Path) -> None:
+def test_what_a_dead_process_left_is_cleared_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path, spec())
     fill(store, np.ones((1, WIDTH), np.float32))
-    old, new = (store.folder / "ab" / f".{name}.part" for name in ("old", "new"))
-    for path in (old, new):
-        path.touch()
-    long_ago = time.time() - LEFTOVER_SECONDS - 60
-    os.utime(old, (long_ago, long_ago))
-    store.remove_leftovers()
-    assert (old.exists(), new.exists(), store.has(HASH)) == (False, True, True)
+    dead = [folder / f"{SCRATCH}dead" for folder in (store.folder, tmp_path / "another spec")]
+    for folder in dead:
+        folder.mkdir(parents=True)
+        (folder / OWNER).touch()
+        (folder / f"{HASH}.safetensors").write_bytes(b"half")
+    with store.writer("cd" * 32) as alive:
+        alive.append(np.ones((1, WIDTH), np.float32), [0.0])
+        store.remove_leftovers()
+        assert not any(folder.exists() for folder in dead)
+        alive.commit()
+    assert store.has(HASH) and store.has("cd" * 32)
+    assert not list(store.folder.glob(".*"))
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vidlstm.errors import OutputError, SettingsError
-from vidlstm.render.names import check_inputs, output_stems, safe, with_ending
+from vidlstm.errors import SettingsError
+from vidlstm.render.names import output_stems, safe, with_ending
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,3 @@ def test_names_of_files() -> None:
     assert with_ending(Path("out/a.v2"), "_gaps.csv") == Path("out/a.v2_gaps.csv")
     assert safe("my clip/../é.mp4") == "my_clip_.._é.mp4"
     assert safe("") == "video"
-
-
-def test_only_files_that_are_there_can_be_inputs(tmp_path: Path) -> None:
-    mine = tmp_path / "mine.json"
-    check_inputs([mine, Path("nul\x00")], [mine, "nul\x00", "rtsp://camera", tmp_path])
-    mine.write_text("")
-    (tmp_path / "link").symlink_to(mine)
-    for name in (mine, str(mine), tmp_path / "link"):
-        with pytest.raises(OutputError, match=r"mine\.json: is an input"):
-            check_inputs([mine], [name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 import vidlstm
 from tests.verbs.conftest import LABELS, SAMPLING, data, write_csv
-from vidlstm.errors import CheckpointError, DatasetError, SettingsError
+from vidlstm.errors import CheckpointError, DatasetError, OutputError, SettingsError
 
 
 def evaluate(trained: Path, root: Path, out: Path, annotations: str, **settings: Any) -> dict[str, Any]:
@@ -112,3 +113,16 @@ def test_settings_of_another_task_and_sides_of_none_are_refused(trained: Path, t
     assert "`side train` is not for action" in refused(side="train")
     assert "`data.batch_size` must be" in refused(data={"batch_size": 0})
     assert "cuda:99 is not on this machine" in refused(device="cuda:99")
+
+
+def test_on_a_full_disk_there_is_a_sentence_and_no_empty_table(
+    trained: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: object) -> int:
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match=r"predictions\.csv: cannot be written: No space left on device"):
+        evaluate(trained, root, tmp_path, "clips.csv")
+    assert not list(tmp_path.iterdir())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import vidlstm
 from vidlstm.cli.main import main
-from vidlstm.errors import OutputError, SettingsError
+from vidlstm.errors import OutputError, SettingsError, StoreError
+from vidlstm.files import held
+from vidlstm.render.sinks import SINKS
 
 
 def two(clips: Path) -> list[Path]:
@@ -56,6 +59,61 @@ def test_an_output_that_cannot_be_written_stays_with_its_video(
     files = {p.name for p in (tmp_path / "out").iterdir() if p.is_file()}
     assert files == {"0.json", "0.png", "1.csv", "1.json", "1.png"}
     assert {Path(line).name for line in said.out.splitlines() if "out" in line} >= files
+
+
+def test_an_output_from_outside_that_fails_stays_with_its_video(
+    clips: Path, classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def as_text(said: Any, stem: Path, material: Any) -> list[Path]:
+        if stem.name == "0":
+            raise RuntimeError("it was not meant to be")
+        stem.with_suffix(".txt").write_text("x")
+        return [stem.with_suffix(".txt")]
+
+    monkeypatch.setitem(SINKS, ("action", "txt"), as_text)
+    out = tmp_path / "out"
+    report = vidlstm.predict(
+        classifier, two(clips), out=out, outputs=["txt", "csv"], store=clips / "store", device="cpu"
+    )
+    said = [(f.path, f.reason, f.detail) for f in report.failures]
+    assert said == [(two(clips)[0], "unwritable", "RuntimeError: it was not meant to be")]
+    assert report.files == [out / name for name in ("0.csv", "1.txt", "1.csv")]
+
+
+def test_what_goes_wrong_with_one_video_before_it_is_written_stays_with_it(
+    clips: Path, classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = vidlstm.load(classifier, device="cpu")
+    windows, errors = model.windows, [StoreError("damaged"), MemoryError()]  # type: ignore[attr-defined]
+
+    def fail_at_first(video: str, sequence: Any) -> Any:
+        if errors and Path(video).name == "0.mp4":
+            raise errors.pop()
+        return windows(video, sequence)
+
+    monkeypatch.setattr(model, "windows", fail_at_first)
+    for detail in ("it takes more memory than there is", "damaged"):
+        report = vidlstm.predict(model, two(clips), out=tmp_path, outputs=["csv"], store=clips / "store")
+        assert [(f.path, f.detail) for f in report.failures] == [(two(clips)[0], detail)]
+        assert report.files == [tmp_path / "1.csv"]
+
+
+def test_outputs_that_another_run_is_writing_are_left_to_it(
+    clips: Path, classifier: Path, tmp_path: Path
+) -> None:
+    with held(tmp_path / "0"):
+        report = vidlstm.predict(
+            classifier, two(clips), out=tmp_path, outputs=["csv"], store=clips / "store", device="cpu"
+        )
+    assert ["another run is writing it" in f.detail for f in report.failures] == [True]
+    assert report.files == [tmp_path / "1.csv"]
+
+
+def test_a_video_of_one_frame_lasts_as_long_as_a_step(clips: Path, classifier: Path) -> None:
+    model = vidlstm.load(classifier, device="cpu")
+    said = model.predict(np.zeros((1, 32, 32, 3), np.uint8), fps=25)
+    assert [(s.start_seconds, s.end_seconds) for s in said.segments] == [(0.0, 1 / model.card.fps)]  # type: ignore[attr-defined]
+    assert said.window_end_seconds.tolist() == [1 / model.card.fps]  # type: ignore[attr-defined]
 
 
 def test_the_report_of_python_says_all_of_it(clips: Path, classifier: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import polars
@@ -12,7 +13,7 @@ from tests.tracking.test_mot_boxes import det
 from tests.video.clips import SHARED, make_clip, needs_shared
 from vidlstm.cli.main import main
 from vidlstm.datasets.tracks_parquet import COLUMNS, read_tracks_parquet
-from vidlstm.errors import SettingsError, WeightsError
+from vidlstm.errors import OutputError, SettingsError, WeightsError
 from vidlstm.settings import TrackingSettings
 from vidlstm.tracking import run as tracking_run
 from vidlstm.tracking.run import TrackingReport
@@ -69,6 +70,98 @@ def test_a_killed_run_goes_on_with_what_is_missing(
     monkeypatch.setattr(tracking_run, "track_video", None)  # nothing is left to track
     assert track(videos, out=out, settings=settings).found == 3
     assert not list(tmp_path.glob(".*"))
+
+
+def test_two_runs_do_not_write_one_table(
+    tmp_path: Path, three: tuple[list[Path], TrackingSettings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos, settings = three
+    out = tmp_path / "tracks.parquet"
+
+    def another_starts(report: TrackingReport, total: int) -> None:
+        with pytest.raises(OutputError, match="another run is writing it"):
+            track(videos, out=out, settings=settings)
+
+    assert settings.boxes is not None
+    first = TrackingSettings(boxes=settings.boxes[:1])
+    assert track(videos[:1], out=out, settings=first, progress=another_starts).tracked == 1
+    assert track(videos, out=out, settings=settings).tracked == 2
+    assert polars.read_parquet(out)["video"].n_unique() == 3
+
+
+def drop_a_video(out: Path, parts: Path) -> None:
+    table = polars.read_parquet(out)
+    table.filter(polars.col("video") != table["video"][0]).write_parquet(out)
+
+
+def drop_a_row(out: Path, parts: Path) -> None:
+    polars.read_parquet(out)[1:].write_parquet(out)
+
+
+def forget_a_count(out: Path, parts: Path) -> None:
+    ledger = json.loads(out.with_suffix(".json").read_text())
+    del ledger["videos"][0]["rows"]
+    out.with_suffix(".json").write_text(json.dumps(ledger))
+
+
+@pytest.mark.parametrize(
+    ("harm", "tracked"),
+    [
+        (drop_a_video, 1),
+        (drop_a_row, 1),
+        (forget_a_count, 1),
+        (lambda out, parts: out.write_bytes(b"PAR1"), 3),
+        (lambda out, parts: polars.DataFrame({"a": [1]}).write_parquet(out), 3),
+        (lambda out, parts: out.unlink(), 3),
+        (lambda out, parts: out.with_suffix(".json").write_text("[]"), 3),
+        (lambda out, parts: out.with_suffix(".json").write_text('{"videos": [3]}'), 3),
+    ],
+)
+def test_a_ledger_is_believed_as_far_as_the_table_goes(
+    harm: Callable[[Path, Path], None],
+    tracked: int,
+    tmp_path: Path,
+    three: tuple[list[Path], TrackingSettings],
+) -> None:
+    videos, settings = three
+    out = tmp_path / "tracks.parquet"
+    track(videos, out=out, settings=settings)
+    whole = polars.read_parquet(out)
+    harm(out, tmp_path)
+    again = track(videos, out=out, settings=settings)
+    assert (again.tracked, again.found) == (tracked, 3 - tracked)
+    assert polars.read_parquet(out).equals(whole)
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.write_bytes(b"PAR1"), lambda path: path.unlink()])
+def test_a_part_is_believed_only_where_its_rows_are(
+    harm: Callable[[Path], None], tmp_path: Path, three: tuple[list[Path], TrackingSettings]
+) -> None:
+    videos, settings = three
+    out = tmp_path / "tracks.parquet"
+
+    def kill(report: TrackingReport, total: int) -> None:
+        if report.tracked == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        track(videos, out=out, settings=settings, progress=kill)
+    harm(next((tmp_path / ".tracks.parquet.parts").glob("*.parquet")))
+    assert track(videos, out=out, settings=settings).tracked == 2
+    assert polars.read_parquet(out)["video"].n_unique() == 3
+
+
+def test_a_video_that_cannot_be_drawn_is_listed_and_the_rest_drawn(
+    tmp_path: Path, three: tuple[list[Path], TrackingSettings]
+) -> None:
+    videos, settings = three
+    out = tmp_path / "out" / "tracks.parquet"
+    videos[0] = videos[0].rename(videos[0].with_name("x" * 246 + ".mp4"))
+    for run in ("first", "again"):
+        report = track(videos, out=out, settings=settings, video=True)
+        assert [(f.path, f.reason) for f in report.failures] == [(videos[0], "unwritable")], run
+    assert {p.name for p in report.files} == {"tracks.parquet", "tracks.json", "1_tracks.mp4", "2_tracks.mp4"}
+    assert len(report.videos) == 3
 
 
 def test_other_settings_or_bytes_are_tracked_anew(

@@ -28,12 +28,11 @@ def run(argv: Sequence[str]) -> int:
     settings = parse(parser, argv)
 
     from vidlstm.datasets.videos import find_videos
-    from vidlstm.files import write_csv
-    from vidlstm.render.names import check_inputs
+    from vidlstm.files import check_inputs, files_named, write_csv
     from vidlstm.verbs.extract import extract_to_store
 
     if settings.failures is not None:
-        check_inputs([settings.failures], find_videos(settings.paths))
+        check_inputs([settings.failures], [*find_videos(settings.paths), *files_named(settings.backbone)])
 
     with ExtractionBar() as bar:
         report = extract_to_store(

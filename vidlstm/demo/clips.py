@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from vidlstm.demo.actions import ACTIONS
 from vidlstm.demo.takes import Take, random_take
+from vidlstm.files import write_csv
 from vidlstm.video.writer import VideoWriter
 
 SPLIT_SHARES = {"validation": 0.1, "test": 0.2}
@@ -63,7 +63,7 @@ def draw_dataset(
             if progress:
                 progress(done, len(takes))
     table = out / "clips.csv"
-    write_csv(table, COLUMNS, rows)
+    write_csv(COLUMNS, rows, table)
     return table
 
 
@@ -81,15 +81,6 @@ def write_take(take: Take, path: Path) -> None:
     with VideoWriter(path, fps=take.fps, height=take.film.height, width=take.film.width) as writer:
         for frame in take.frames():
             writer.write(frame)
-
-
-def write_csv(path: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
-    """Writes a table in one step: a reader sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([columns, *rows])
-    temporary.replace(path)
 
 
 def _splits(figures: int, seed: int) -> list[str]:

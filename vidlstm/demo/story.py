@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from vidlstm.demo.actions import ACTIONS, smooth
-from vidlstm.demo.clips import figure_seed, write_csv
+from vidlstm.demo.clips import figure_seed
 from vidlstm.demo.figures import random_figure
 from vidlstm.demo.poses import Pose, blend
 from vidlstm.demo.rooms import random_room
 from vidlstm.demo.takes import Film, motion, pictures, random_view, walked
 from vidlstm.demo.views import View
+from vidlstm.files import write_csv
 from vidlstm.structures import Segment
 from vidlstm.video.writer import VideoWriter
 
@@ -85,7 +86,7 @@ def draw_story(
         for scene in shot
     ]
     rows = [(f"{s.start_seconds:.3f}", f"{s.end_seconds:.3f}", s.label) for s in truth]
-    write_csv(out / "story_truth.csv", ("start_seconds", "end_seconds", "label"), rows)
+    write_csv(("start_seconds", "end_seconds", "label"), rows, out / "story_truth.csv")
     return path, truth
 
 

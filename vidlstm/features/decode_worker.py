@@ -23,8 +23,8 @@ from typing import IO, Any
 
 from vidlstm.errors import VideoError, VidlstmError
 from vidlstm.features.crops import CountedFrames, Crops
+from vidlstm.features.features_file import damage_of
 from vidlstm.structures import FrameSize
-from vidlstm.video.container import check_is_file
 from vidlstm.video.hashing import hash_video
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
@@ -75,12 +75,11 @@ def decode(job: dict[str, Any], outlet: Outlet) -> None:
     """
     outlet.beat_seconds = job.get("beat_seconds", outlet.beat_seconds)
     path = Path(job["path"])
-    if not path.is_dir():
-        check_is_file(path)
     crops = Crops.from_job(job["crops"]) if job.get("crops") else None
     video_hash = hash_video(path, beat=outlet.beat)
     video_hash = crops.key_of(video_hash) if crops else video_hash
-    have = (Path(job["folder"]) / video_hash[:2] / f"{video_hash}.safetensors").is_file()
+    features = Path(job["folder"]) / video_hash[:2] / f"{video_hash}.safetensors"
+    have = features.is_file() and not damage_of(features)
     outlet.send(HASH, {"hash": video_hash, "have": have})
     if have:
         return

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import tempfile
 import time
 import warnings
 from collections import deque
@@ -25,8 +24,9 @@ from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Failed, Has
 from vidlstm.features.lanes import Lanes
 from vidlstm.features.spec import FeatureSpec
 from vidlstm.features.store import FeatureStore
+from vidlstm.files import scratch, unwritable
 from vidlstm.structures import Failure
-from vidlstm.video.hashing import hash_video
+from vidlstm.video.hashing import hash_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -224,6 +224,8 @@ class _Run:
     def _hashed(self, event: Hashed) -> None:
         path = self._paths[event.job]
         if not event.have:
+            if damage := self._store.damage(event.video_hash):
+                warnings.warn(f"{path}: its features were damaged and are made anew: {damage}", stacklevel=2)
             self._open[event.job] = _Open(self._store.writer(event.video_hash), event.video_hash)
             return
         self.report.hashes[path] = event.video_hash
@@ -285,7 +287,7 @@ def fill_store(
     """
     unique = list(dict.fromkeys(paths))
     if elsewhere:
-        return look_up(unique, store, crops=crops)
+        return look_up(unique, store, crops=crops, timeout_seconds=sampling.timeout_seconds)
     told = progress.extraction if progress else None
     return extract_features(
         unique,
@@ -306,12 +308,20 @@ def store_folder(root: Path | None, out: Path) -> Iterator[Path]:
     if root is not None:
         yield Path(root)
         return
-    with tempfile.TemporaryDirectory(prefix=".features-", dir=out) as folder:
-        yield Path(folder)
+    with contextlib.ExitStack() as kept:
+        try:
+            folder = kept.enter_context(scratch(out))
+        except OSError as error:
+            raise unwritable(out, error) from error
+        yield folder
 
 
 def look_up(
-    paths: Sequence[Path], store: FeatureStore, *, crops: Mapping[Path, Crops] | None = None
+    paths: Sequence[Path],
+    store: FeatureStore,
+    *,
+    crops: Mapping[Path, Crops] | None = None,
+    timeout_seconds: float = 60.0,
 ) -> ExtractionReport:
     """What an extraction that another process has ended left in the store; nothing is decoded.
 
@@ -319,12 +329,13 @@ def look_up(
         paths: the videos.
         store: where their features are, but for those that could not be read.
         crops: see :func:`extract_features`.
+        timeout_seconds: longest wait for a piece of a file.
     """
 
     def hash_of(path: Path) -> str | None:
         try:
-            video_hash = hash_video(path)
-        except (OSError, VideoError):
+            video_hash = hash_within(path, timeout_seconds)
+        except VideoError:
             return None
         if crops and path in crops:
             video_hash = crops[path].key_of(video_hash)

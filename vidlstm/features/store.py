@@ -1,7 +1,7 @@
-"""The feature store: one safetensors file per video, written under a temporary name and then renamed.
+"""The feature store: one safetensors file per video, written in a temporary folder and then put in place.
 
-Layout: ``<root>/<fingerprint>/spec.json`` and ``<root>/<fingerprint>/<hash[:2]>/<hash>.safetensors`` with
-``features (T, F) float16`` and ``timestamps (T,) float64``. Nothing here knows how features are made.
+Layout: ``<root>/<fingerprint>/spec.json`` and ``<root>/<fingerprint>/<hash[:2]>/<hash>.safetensors``; see
+``features_file.py``. Nothing here knows how features are made.
 """
 
 from __future__ import annotations
@@ -9,26 +9,30 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
-import struct
-import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 
-from vidlstm.errors import StoreError, side_by_side
-from vidlstm.structures import FeatureSequence
+from vidlstm.errors import OutputError, StoreError, side_by_side
+from vidlstm.features.features_file import (
+    HEADER_BYTES,
+    DamagedError,
+    damage_of,
+    header_of,
+    read_features,
+    read_header,
+)
+from vidlstm.files import clear_leftovers, scratch, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
     from vidlstm.features.spec import FeatureSpec
+    from vidlstm.structures import FeatureSequence
 
-HEADER_BYTES = 4096
-"""Room left for the safetensors header, which can only be written once the length is known."""
-LEFTOVER_SECONDS = 3600
 LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -55,10 +59,10 @@ class FeatureStore:
             return
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise StoreError(
-                f"{path} is damaged or cannot be read ({error}); delete {self.folder} and extract again"
-            ) from error
+        except ValueError:
+            return  # it is for people: every file says of itself what it holds, and the next one mends it
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
         if found != self.spec.as_dict():
             raise StoreError(
                 f"{path} does not describe the features asked for; use another `store`:\n"
@@ -70,8 +74,13 @@ class FeatureStore:
         return self.folder / video_hash[:2] / f"{video_hash}.safetensors"
 
     def has(self, video_hash: str) -> bool:
-        """Whether this video's features are complete. A file appears only when it is."""
-        return self.path_of(video_hash).is_file()
+        """Whether this video's features are there and whole; all of them are read."""
+        return self.path_of(video_hash).is_file() and not self.damage(video_hash)
+
+    def damage(self, video_hash: str) -> str:
+        """What is wrong with the features of one video; empty where nothing is, or where there are none."""
+        path = self.path_of(video_hash)
+        return damage_of(path) if path.is_file() else ""
 
     def get(self, video_hash: str) -> FeatureSequence:
         """Reads the features of one video.
@@ -79,46 +88,21 @@ class FeatureStore:
         Raises:
             StoreError: there are none, or the file is damaged.
         """
-        arrays, metadata = self._open(video_hash)
-        return FeatureSequence(
-            features=arrays["features"],
-            timestamps_seconds=arrays["timestamps"],
-            truncated=metadata.get("truncated", ""),
-        )
+        path = self.path_of(video_hash)
+        with _reading(path):
+            return read_features(path)
 
     def truncated(self, video_hash: str) -> str:
         """Why this video ended early, or an empty string; reads the header alone."""
-        return str(self._header(self.path_of(video_hash))["__metadata__"].get("truncated", ""))
+        path = self.path_of(video_hash)
+        with _reading(path):
+            return str(read_header(path)["__metadata__"].get("truncated", ""))
 
     def length(self, video_hash: str) -> int:
         """T; reads the header alone."""
-        return int(self._header(self.path_of(video_hash))["features"]["shape"][0])
-
-    def _header(self, path: Path) -> dict[str, Any]:
-        try:
-            with path.open("rb") as file:
-                (size,) = struct.unpack("<Q", file.read(8))
-                header: dict[str, Any] = json.loads(file.read(min(size, 1 << 20)))
-            promised = 8 + size + int(header["timestamps"]["data_offsets"][1])
-            if path.stat().st_size != promised:
-                raise ValueError(f"{path.stat().st_size} bytes instead of {promised}")
-        except (OSError, ValueError, LookupError, TypeError, struct.error) as error:
-            raise _damaged(path, error) from error
-        return header
-
-    def _open(self, video_hash: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-        from safetensors import SafetensorError, safe_open
-
         path = self.path_of(video_hash)
-        try:
-            with safe_open(path, framework="numpy") as file:
-                arrays = {name: file.get_tensor(name) for name in ("features", "timestamps")}
-                metadata = file.metadata() or {}
-        except (SafetensorError, OSError) as error:
-            raise _damaged(path, error) from error
-        if arrays["features"].shape[1:] != (self.spec.feature_dim,):
-            raise StoreError(f"{path} holds {arrays['features'].shape}, not (T, {self.spec.feature_dim})")
-        return arrays, metadata
+        with _reading(path):
+            return int(read_header(path)["features"]["shape"][0])
 
     def writer(self, video_hash: str) -> FeatureWriter:
         """Starts writing one video's features; see :class:`FeatureWriter`.
@@ -127,18 +111,16 @@ class FeatureStore:
             StoreError: nothing can be written here.
         """
         path = self.folder / "spec.json"
+        text = json.dumps(self.spec.as_dict(), indent=1, sort_keys=True)
         with _telling(self.root):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not path.is_file():
-                _write_atomically(path, json.dumps(self.spec.as_dict(), indent=1, sort_keys=True))
-        return FeatureWriter(self.path_of(video_hash), self.spec)
+            if not path.is_file() or path.read_bytes() != text.encode():
+                write_text(text, path)
+        return FeatureWriter(self.path_of(video_hash), self.spec, self.folder)
 
     def remove_leftovers(self) -> None:
-        """Deletes what killed processes left half written: temporary files untouched for an hour."""
-        for part in self.folder.rglob(".*.part"):
-            with contextlib.suppress(FileNotFoundError):  # another process may be clearing up too
-                if time.time() - part.stat().st_mtime > LEFTOVER_SECONDS:
-                    part.unlink()
+        """Deletes what killed processes left half written, under this spec and all others of the store."""
+        for folder in self.root.glob("*/"):
+            clear_leftovers(folder)
 
 
 def storable(features_TF: np.ndarray, what: object) -> np.ndarray:
@@ -158,22 +140,29 @@ def storable(features_TF: np.ndarray, what: object) -> np.ndarray:
 class FeatureWriter:
     """Appends features to a temporary file, so that memory does not grow with the video's length.
 
-    ``commit`` writes the header into the room left for it and renames the file into place; ``abort``
-    removes it. Killed in between, it leaves only a ``.part`` file, which nothing reads.
+    ``commit`` writes the header into the room left for it and puts the file in its place; ``abort`` removes
+    it. Killed in between, it leaves only a temporary folder, which the next extraction clears away.
+
+    Args:
+        path: the file's place.
+        spec: of the features.
+        folder: takes the temporary folder; on the disk of ``path``.
 
     Raises:
         StoreError: in every method, where the disk is full or the place cannot be written to.
     """
 
-    def __init__(self, path: Path, spec: FeatureSpec) -> None:
+    def __init__(self, path: Path, spec: FeatureSpec, folder: Path) -> None:
         self.path, self._spec = path, spec
         self._timestamps: list[float] = []
-        self._temporary = _temporary_beside(path)
-        with _telling(path):
+        self._crc = 0
+        with _telling(path), contextlib.ExitStack() as kept:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._temporary = kept.enter_context(scratch(folder)) / f"{path.name}.part"
             # Unbuffered: features come by the thousands, and abort must not find anything left to write.
-            self._file: IO[bytes] = self._temporary.open("xb", buffering=0)
+            self._file: IO[bytes] = kept.enter_context(self._temporary.open("xb", buffering=0))
             self._file.seek(8 + HEADER_BYTES)
+            self._kept = kept.pop_all()
 
     def __len__(self) -> int:
         return len(self._timestamps)
@@ -187,7 +176,7 @@ class FeatureWriter:
             StoreError: also where a feature is not a number.
         """
         assert features_TF.shape == (len(timestamps_seconds), self._spec.feature_dim)
-        self._write(storable(features_TF, self.path).tobytes())
+        self._add(storable(features_TF, self.path).tobytes())
         self._timestamps += timestamps_seconds
 
     def commit(self, *, truncated: str = "") -> None:
@@ -199,23 +188,20 @@ class FeatureWriter:
             raise
 
     def _finish(self, truncated: str) -> None:
-        steps, width = len(self._timestamps), self._spec.feature_dim
-        split, end = steps * width * 2, steps * width * 2 + steps * 8
-        self._write(np.asarray(self._timestamps, dtype="<f8").tobytes())
+        self._add(np.asarray(self._timestamps, dtype="<f8").tobytes())
         why = truncated[:400].encode("ascii", "backslashreplace").decode()[:1600]
-        header = {
-            "__metadata__": {"spec": self._spec.canonical, "truncated": why},
-            "features": {"dtype": "F16", "shape": [steps, width], "data_offsets": [0, split]},
-            "timestamps": {"dtype": "F64", "shape": [steps], "data_offsets": [split, end]},
-        }
-        text = json.dumps(header).encode()
-        assert len(text) <= HEADER_BYTES, len(text)
+        metadata = {"spec": self._spec.canonical, "video": self.path.stem, "truncated": why}
         self._file.seek(0)
-        self._write(struct.pack("<Q", HEADER_BYTES) + text.ljust(HEADER_BYTES))
+        self._write(header_of(len(self._timestamps), self._spec.feature_dim, metadata, self._crc))
         with _telling(self.path):
             os.fsync(self._file.fileno())
             self._file.close()
             self._temporary.replace(self.path)
+        self._kept.close()
+
+    def _add(self, data: bytes) -> None:
+        self._crc = crc32(data, self._crc)
+        self._write(data)
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -225,9 +211,7 @@ class FeatureWriter:
 
     def abort(self) -> None:
         """Throws away what was written."""
-        self._file.close()
-        with contextlib.suppress(OSError):  # nothing reads it, and the next extraction clears it away
-            self._temporary.unlink(missing_ok=True)
+        self._kept.close()
 
     def __enter__(self) -> FeatureWriter:
         return self
@@ -243,25 +227,18 @@ class FeatureWriter:
 def _telling(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except (OSError, OutputError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise StoreError(
-            f"{path} cannot be written: {error.strerror or error}; make room or choose another `store`"
+            f"{path} cannot be written: {reason}; make room or choose another `store`"
         ) from error
 
 
-def _damaged(path: Path, error: Exception) -> StoreError:
-    return StoreError(f"{path} is damaged or cannot be read ({error}); delete it and extract again")
-
-
-def _temporary_beside(path: Path) -> Path:
-    # Unlike tempfile, this leaves the file's permissions to the user's umask: stores are shared.
-    return path.with_name(f".{path.stem[:16]}-{os.getpid()}-{secrets.token_hex(4)}.part")
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = _temporary_beside(path)
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except (DamagedError, OSError) as error:
+        raise StoreError(
+            f"{path} is damaged or cannot be read ({error}); delete it and extract again"
+        ) from error

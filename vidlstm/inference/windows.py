@@ -57,6 +57,7 @@ class WindowClassifier:
         model: in eval mode.
         labels: the K class names.
         cut: how a video is cut into windows.
+        step_seconds: how long the frame of a video lasts that gives only one.
         produced_by: plain values copied into every prediction.
     """
 
@@ -66,9 +67,11 @@ class WindowClassifier:
         labels: tuple[str, ...],
         cut: Cut,
         *,
+        step_seconds: float,
         produced_by: dict[str, Any] | None = None,
     ) -> None:
         self._model, self._labels, self.cut = model, labels, cut
+        self._step_seconds = step_seconds
         self._produced_by = {**(produced_by or {}), **cut.as_plain()}
 
     def __call__(self, video: str, sequence: FeatureSequence) -> ActionPrediction:
@@ -81,7 +84,7 @@ class WindowClassifier:
         times = sequence.timestamps_seconds
         rows = window_rows(times, self.cut.window_seconds, self.cut.stride_seconds)
         probabilities_WK = self.probabilities(sequence, rows)
-        step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+        step = float(np.median(np.diff(times))) if len(times) > 1 else self._step_seconds
         ends = np.append(times, times[-1] + step if len(times) else 0.0)
         return ActionPrediction(
             video=video,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.errors import VidlstmError
 from vidlstm.render.names import with_ending
 
 if TYPE_CHECKING:
@@ -94,17 +93,18 @@ def write_all(jobs: Iterable[Callable[[], list[Path]]]) -> list[Path]:
     """Runs every job, and only then raises the first error, with all that was written in its ``written``.
 
     Raises:
-        VidlstmError: the first that a job raised.
+        Exception: the first that a job raised, of whatever kind: outputs may come from outside the package.
     """
     written: list[Path] = []
-    errors: list[VidlstmError] = []
+    errors: list[Any] = []
     for job in jobs:
         try:
             written += job()
-        except VidlstmError as error:
-            written += error.written
+        except Exception as error:  # noqa: BLE001 - raised below
+            written += getattr(error, "written", ())
             errors.append(error)
     if errors:
-        errors[0].written = tuple(written)
+        with suppress(AttributeError):  # one that takes no attributes
+            errors[0].written = tuple(written)
         raise errors[0]
     return written

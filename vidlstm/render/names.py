@@ -1,4 +1,4 @@
-"""Names of outputs: one for each video, and none that is a file which was read."""
+"""Names of outputs: one for each video."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.errors import OutputError, SettingsError
+from vidlstm.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Sequence
 
 _WAYS = (
     lambda path: path.name,
@@ -43,25 +43,3 @@ def with_ending(stem: Path, ending: str) -> Path:
 def safe(name: str) -> str:
     """The name with letters, digits, dots and dashes alone, for a part of a file name."""
     return re.sub(r"[^\w.-]+", "_", name) or "video"
-
-
-def check_inputs(files: Iterable[Path], inputs: Collection[str | Path]) -> None:
-    """Looks for files to be written that are there and were read, under whatever name.
-
-    Raises:
-        OutputError: there is one.
-    """
-    there = {file: known for file in files if (known := _identity(file)) is not None}
-    read = {_identity(path) for path in inputs} if there else set()
-    for file, known in there.items():
-        if known in read:
-            raise OutputError(f"{file}: is an input and would be overwritten; choose another `out`")
-
-
-def _identity(path: str | Path) -> tuple[int, int] | None:
-    """Device and number of a file; None where there is none, or no such name can be."""
-    try:
-        status = Path(path).stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino

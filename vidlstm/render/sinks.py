@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from vidlstm.errors import SettingsError, nearest
+from vidlstm.files import check_inputs
 from vidlstm.render import action_outputs as action
 from vidlstm.render import forecast_outputs as forecast
 from vidlstm.render import object_outputs as object_action
 from vidlstm.render.material import Material, Sink, one_file, write_all
-from vidlstm.render.names import check_inputs, with_ending
+from vidlstm.render.names import with_ending
 from vidlstm.structures import TrackForecasts
 
 __all__ = [
@@ -129,6 +130,7 @@ def write_outputs(
         OutputError, VideoError: a file would be written over an input, and nothing was written; or the first
             file that could not be written: its ``written`` has all that were.
         ValueError: something wanted is not in the material.
+        Exception: whatever else a registered output raises; the others were written.
     """
     material, stem = material or Material(), Path(stem)
     videos = _videos(prediction, material)

@@ -113,6 +113,7 @@ class Task(ABC, Generic[S, C]):
         sides: the sides of a dataset that ``evaluate`` may score, its default first.
         used: the parts of ``PredictSettings`` that have an effect.
         resume_keys: of the card, what must be alike for a training to be resumed.
+        report_files: what ``evaluate`` writes beside ``report.json``.
         trainer_defaults: where its training differs from ``TRAINER_DEFAULTS``.
     """
 
@@ -125,6 +126,7 @@ class Task(ABC, Generic[S, C]):
     sides: ClassVar[tuple[str, ...]]
     used: ClassVar[tuple[str, ...]]
     resume_keys: ClassVar[tuple[str, ...]]
+    report_files: ClassVar[tuple[str, ...]] = ()
     trainer_defaults: ClassVar[Mapping[str, Any]] = {}
 
     def check(self, settings: S) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import vidlstm
 from vidlstm.backbones.weights import sha256_of
 from vidlstm.datasets.videos import find_videos
-from vidlstm.errors import SettingsError
+from vidlstm.errors import SettingsError, VideoError, VidlstmError
 from vidlstm.inference.online import OnlineSettings
 from vidlstm.render.names import output_stems
+from vidlstm.structures import Failure
 from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from vidlstm.inference.stream import Streams
     from vidlstm.render.sinks import Material
     from vidlstm.settings import PredictSettings
-    from vidlstm.structures import Failure, FeatureSequence, Progress
+    from vidlstm.structures import FeatureSequence, Progress
     from vidlstm.tasks.stream import Stream
 
 
@@ -48,6 +50,18 @@ class Work:
     progress: Progress | None = None
     failures: list[Failure] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+
+    @contextmanager
+    def one(self, path: Path) -> Iterator[None]:
+        """Keeps what goes wrong with one video among the failures, and the others going."""
+        try:
+            yield
+        except VideoError as error:
+            self.failures.append(Failure(path, error.reason, error.detail))
+        except (VidlstmError, MemoryError) as error:
+            self.failures.append(
+                Failure(path, "unreadable", str(error) or "it takes more memory than there is")
+            )
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,15 @@ import polars
 from vidlstm.backbones.weights import sha256_of
 from vidlstm.backbones.yolo.model import load_yolo
 from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
-from vidlstm.datasets.tracks_parquet import SCHEMA
+from vidlstm.datasets.tracks_parquet import SCHEMA, read_tracks_frame
 from vidlstm.devices import resolve_device
-from vidlstm.errors import SettingsError, VideoError
-from vidlstm.files import atomic, write_json, write_text
+from vidlstm.errors import DatasetError, SettingsError, VideoError
+from vidlstm.files import check_inputs, clear_leftovers, files_named, write_json, write_text, write_whole
 from vidlstm.structures import Failure
 from vidlstm.tracking.detector import Detector
 from vidlstm.tracking.mot_boxes import MotBoxes, read_mot_boxes
 from vidlstm.tracking.track_video import VideoSummary, track_video
-from vidlstm.video.container import check_is_file
-from vidlstm.video.hashing import hash_video
+from vidlstm.video.hashing import hash_within
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
 
@@ -178,24 +177,16 @@ class TrackingRun:
 
     def one(self, path: Path, source: Path, progress: Callable[[VideoSummary], None]) -> dict[str, Any]:
         """The record of one video, which is tracked where no earlier run has done it."""
-        if not path.is_dir():
-            check_is_file(path)
-        try:
-            video_hash = hash_video(path)
-        except OSError as error:
-            raise VideoError(path, reason="unreadable", detail=error.strerror or str(error)) from error
+        video_hash = hash_within(path, self._settings.timeout_seconds)
         key = self._key(path, video_hash, source)
         part = self._parts / f"{key}.json"
-        if part.is_file():
-            return dict(json.loads(part.read_text(encoding="utf-8")))
-        if key in self._earlier:
-            return self._earlier[key]
+        if record := self._finished_part(part) or self._earlier.get(key):
+            return record
         table, summary = track_source(
             path, str(path), self._detector or read_mot_boxes(source), self._settings, progress=progress
         )
         record = {"video": str(path), "sha256": video_hash, "key": key, **summary.as_dict()}
-        with atomic(part.with_suffix(".parquet")) as temporary:
-            table.write_parquet(temporary)
+        write_whole(table.write_parquet, part.with_suffix(".parquet"))
         write_text(json.dumps(record) + "\n", part)
         self.new.add(key)
         return record
@@ -209,8 +200,7 @@ class TrackingRun:
             found = earlier.filter(polars.col("video") == record["video"])
             tables.append(polars.read_parquet(part) if part.is_file() else found)
         table = polars.concat(tables, how="diagonal") if tables else polars.DataFrame(schema=SCHEMA)
-        with atomic(self.out) as temporary:
-            table.write_parquet(temporary)
+        write_whole(table.write_parquet, self.out)
         settings = {**self._spec(), "weights_sha256": self._weights_sha256()}
         ledger = {"settings": settings, "videos": records, "failures": failures}
         write_json(ledger, self.ledger)
@@ -245,11 +235,27 @@ class TrackingRun:
         spec = {**self._spec(), "weights": sha256_of(source), "video": str(path), "sha256": video_hash}
         return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:32]
 
+    def _finished_part(self, part: Path) -> dict[str, Any] | None:
+        """The record of a video that a run before this one finished, where its rows are there."""
+        try:
+            record: dict[str, Any] = json.loads(part.read_text(encoding="utf-8"))
+            rows = len(read_tracks_frame(part.with_suffix(".parquet"), empty=True))
+            return record if VideoSummary.knows(record) and rows == record["rows"] else None
+        except (OSError, ValueError, LookupError, TypeError, DatasetError):
+            return None  # there is none, or not all of it
+
     def _read_ledger(self) -> dict[str, dict[str, Any]]:
+        """The records of an earlier run, by key, as far as the table has their rows."""
         try:
             records = json.loads(self.ledger.read_text(encoding="utf-8"))["videos"]
-            return {record["key"]: record for record in records} if self.out.is_file() else {}
-        except (OSError, ValueError, KeyError, TypeError):
+            counts = read_tracks_frame(self.out, empty=True)["video"].value_counts()
+            rows = dict(counts.iter_rows())
+            return {
+                record["key"]: record
+                for record in records
+                if VideoSummary.knows(record) and rows.get(record["video"], 0) == record["rows"]
+            }
+        except (OSError, ValueError, LookupError, TypeError, DatasetError):
             return {}  # there is none, or it is not ours: every video is tracked
 
 
@@ -265,8 +271,9 @@ def track_videos(
 
     Args:
         paths: the videos.
-        out: the table (Parquet). Beside it ``<stem>.json`` says what became of every video and its frames;
-            while the run lasts, finished videos wait in ``.<name>.parts``.
+        out: the table (Parquet), which the caller holds; see :func:`~vidlstm.files.held`. Beside it
+            ``<stem>.json`` says what became of every video and its frames; while the run lasts, finished
+            videos wait in ``.<name>.parts``.
         settings: the network and the tracker.
         device: such as cpu or cuda:1; None takes a GPU where there is one.
         progress: see ``Progress``.
@@ -280,6 +287,8 @@ def track_videos(
     """
     paths = list(dict.fromkeys(paths))
     started, run = time.monotonic(), TrackingRun(Path(out), settings, device)
+    check_inputs([run.out, run.ledger], [*paths, *files_named(settings)])
+    clear_leftovers(run.out.parent)
     report = TrackingReport()
     sources = run.sources(paths)
     for path in paths:

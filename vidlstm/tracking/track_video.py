@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.errors import VideoError
@@ -62,6 +62,11 @@ class VideoSummary:
         self.detections += len(found)
         self.with_objects += bool(len(tracked.track_id_N))
         self.last_seconds = frame.timestamp_seconds
+
+    @classmethod
+    def knows(cls, record: Any) -> bool:
+        """Whether a record that was read is a mapping and has every value."""
+        return isinstance(record, dict) and {f.name for f in fields(cls)} <= record.keys()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
-from vidlstm.files import make_folder, write_json
-from vidlstm.render.names import check_inputs
+from vidlstm.files import check_inputs, files_named, held, make_folder, write_json
 from vidlstm.settings import BackboneSettings, SamplingSettings, by_name, dotted, settings_from
 from vidlstm.tasks import open_checkpoint, tasks_with
 from vidlstm.tasks.base import Run, Scoring
@@ -53,7 +52,8 @@ def evaluate(
         What ``report.json`` holds.
 
     Raises:
-        VidlstmError: see its subclasses.
+        OutputError: a file would be written over an input; nothing was done.
+        VidlstmError: see its other subclasses.
     """
     device = str(resolve_device(device))
     task, trained = open_checkpoint(checkpoint)
@@ -66,9 +66,6 @@ def evaluate(
     for section, values in (("data", given), ("backbone", backbone), ("sampling", sampling)):
         refuse_without_effect(task.name, section, by_name(values, section))
     refuse_other_backbone(trained.card, backbone)
-    make_folder(Path(out))
-    outputs = [Path(out) / name for name in ("report.json", "predictions.csv")]
-    check_inputs(outputs, [path for path in (given.get("annotations"), given.get("root")) if path])
     scoring = Scoring(
         given,
         side,
@@ -77,8 +74,13 @@ def evaluate(
         settings_from(SamplingSettings, sampling, section="sampling"),
         Run(Path(store), device=device, progress=progress),
     )
-    report = {"task": task.name, **task.evaluate(trained, scoring)}
-    write_json(report, Path(out) / "report.json")
+    report_file = Path(out) / "report.json"
+    read = [checkpoint, *files_named(given, scoring.backbone, getattr(trained.card, "data", None))]
+    check_inputs([report_file, *(Path(out) / name for name in task.report_files)], read)
+    make_folder(Path(out))
+    with held(report_file):
+        report = {"task": task.name, **task.evaluate(trained, scoring)}
+        write_json(report, report_file)
     return report
 
 

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
     from vidlstm.structures import FeatureSequence, Progress
 
+IMAGE_FPS = SamplingSettings().image_fps
+
 
 def extract(
     video: Path | str | np.ndarray,
     *,
     backbone: Backbone | BackboneSettings | Mapping[str, Any] | str = "mobilenet_v2",
     fps: float = 10.0,
-    image_fps: float = 25.0,
+    image_fps: float | None = None,
     device: str | None = None,
 ) -> FeatureSequence:
     """The features of one video, here and now: no store, no other process.
@@ -38,13 +40,16 @@ def extract(
         video: a file, a folder of images, or RGB uint8 frames ``(T, H, W, 3)`` of any size.
         backbone: a backbone, or the name or settings of one, which is then built for this call alone.
         fps: features per second of video.
-        image_fps: the rate of a folder of images, and of frames in memory.
+        image_fps: the rate of frames in memory, which must be given, and of a folder of images, else 25.
         device: such as cpu or cuda:1; None takes a GPU where there is one.
 
     Raises:
         VideoError: the video cannot be read.
         WeightsError: the backbone's weights are nowhere.
+        ValueError: the rate of frames in memory is not given.
     """
+    if image_fps is None and not isinstance(video, str | Path):
+        raise ValueError("frames in memory have no clock of their own; say how many a second: image_fps=25")
     device = str(resolve_device(device))
     if isinstance(backbone, Backbone):
         network, batch_size = backbone, BackboneSettings().batch_size
@@ -55,7 +60,7 @@ def extract(
         Path(video) if isinstance(video, str) else video,
         network,
         fps=value_from(Positive, fps, name="fps"),
-        image_fps=value_from(Positive, image_fps, name="image_fps"),
+        image_fps=value_from(Positive, IMAGE_FPS if image_fps is None else image_fps, name="image_fps"),
         batch_size=batch_size,
     )
 

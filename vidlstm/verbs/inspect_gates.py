@@ -12,7 +12,7 @@ from vidlstm.datasets.segments import read_segments
 from vidlstm.devices import resolve_device
 from vidlstm.errors import VideoError
 from vidlstm.features.extract import fill_store, make_store, store_folder
-from vidlstm.files import atomic, make_folder
+from vidlstm.files import atomic, check_inputs, files_named, held, make_folder
 from vidlstm.inference.attribution import (
     Attribution,
     DeletionCheck,
@@ -93,6 +93,10 @@ def inspect_gates(
     _, trained = open_checkpoint(checkpoint, "action")
     predictor = action_predictor(trained, backbone, sampling, window, device)
     out = Path(out)
+    stem = out / video.stem
+    files = [stem.with_name(f"{stem.name}.gates.npz")]
+    read = [checkpoint, video, *files_named(truth, predictor.settings)]
+    check_inputs(files, read)
     make_folder(out)
     sequence = video_features(predictor, video, store, out, progress)
     cut, cell = predictor.windows.cut, predictor.card.model.cell
@@ -103,17 +107,17 @@ def inspect_gates(
     found = attribute(model, sequence, rows) if attribution else None
     deletion = None if found is None else check_by_deletion(model, sequence, rows, found)
     arrays = gate_arrays(sequence, recording, found, prediction, cell=cell)
-    stem = out / video.stem
-    files = [stem.with_name(f"{stem.name}.gates.npz")]
-    with atomic(files[0]) as temporary, temporary.open("wb") as file:
-        # No allow_pickle=False: before numpy 2.1 that would be stored as an array. None holds objects.
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     courses = layer_courses(sequence, recording, found)
+    files += [stem.with_name(f"{stem.name}.{layer}.png") for layer in courses]
+    check_inputs(files, read)
     frames = some_frames(video, sequence, predictor.settings.sampling)
-    for layer, course in courses.items():
-        files.append(stem.with_name(f"{stem.name}.{layer}.png"))
-        title = f"{video.name}: {layer} of {len(courses)}, {cell}"
-        plot_gates(course, prediction, frames, files[-1], title=title, truth=segments)
+    with held(stem):
+        with atomic(files[0]) as temporary, temporary.open("wb") as file:
+            # No allow_pickle=False: before numpy 2.1 that would be stored as an array. None holds objects.
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        for (layer, course), picture in zip(courses.items(), files[1:], strict=True):
+            title = f"{video.name}: {layer} of {len(courses)}, {cell}"
+            plot_gates(course, prediction, frames, picture, title=title, truth=segments)
     return GateReport(recording, found, deletion, prediction, files)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError
-from vidlstm.files import make_folder, write_csv
+from vidlstm.files import check_inputs, files_named, held, make_folder, write_csv
 from vidlstm.inference.lag_gradients import lag_gradients
 from vidlstm.models.cells import CELLS
 from vidlstm.models.fusion import streams_of
@@ -70,13 +70,16 @@ def inspect_gradients(
 
     Raises:
         SettingsError: fewer than two steps, or a video without a checkpoint.
-        VidlstmError: see its subclasses.
+        OutputError: a file would be written over an input; nothing was done.
+        VidlstmError: see its other subclasses.
     """
     device = str(resolve_device(device))
     if steps < 2 or hidden_size < 1:
         raise SettingsError(f"at least 2 steps and 1 unit are needed, not {steps} and {hidden_size}")
     if video is not None and checkpoint is None:
         raise SettingsError(f"fresh cells read noise; {video} needs the checkpoint that is to read it")
+    files = [Path(out) / "gradients.png", Path(out) / "gradients.csv"]
+    check_inputs(files, [path for path in (checkpoint, video, *files_named(backbone)) if path])
     fresh = {}
     for cell, equations in CELLS.items():
         torch.manual_seed(seed)
@@ -98,14 +101,14 @@ def inspect_gradients(
             sequence = video_features(predictor, video, store, Path(out), progress)
             x_BTF = torch.from_numpy(sequence.features[-steps:]).float()[None]
         trained = before_and_after(opened.model.cpu(), opened.card, x_BTF, seed=seed)
-    files = [Path(out) / "gradients.png", Path(out) / "gradients.csv"]
-    plot_lag_gradients(fresh, files[0], others=trained)
     rows = [
         (name, lag, float(norm))
         for name, norms in {**fresh, **trained}.items()
         for lag, norm in enumerate(norms)
     ]
-    write_csv(("network", "lag", "gradient_norm"), rows, files[1])
+    with held(files[1]):
+        plot_lag_gradients(fresh, files[0], others=trained)
+        write_csv(("network", "lag", "gradient_norm"), rows, files[1])
     return GradientReport(fresh, trained, files)
 
 

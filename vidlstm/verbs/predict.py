@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.errors import OutputError, VideoError
-from vidlstm.files import make_folder
-from vidlstm.render.names import check_inputs
+from vidlstm.errors import VidlstmError
+from vidlstm.files import check_inputs, files_named, held, make_folder
 from vidlstm.render.sinks import check_outputs, outputs_of, suffixes, write_outputs
 from vidlstm.structures import Failure
 from vidlstm.tasks.predictor import Predictor, Work
@@ -70,16 +69,21 @@ def predict(
     if outputs is not None:
         check_outputs(predictor.kind, outputs)
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-    read, usual = predictor.reads(paths), [s for s in suffixes(predictor.kind) if video or s != "mp4"]
-    for one, stem in predictor.stems(paths, Path(out)).items():
-        check_inputs(outputs_of(predictor.kind, stem, outputs or usual, [str(one)]), read)
+    named = [predictor.path, *files_named(predictor.settings)]
+    usual = [s for s in suffixes(predictor.kind) if video or s != "mp4"]
+    files = [
+        file
+        for one, stem in predictor.stems(paths, Path(out)).items()
+        for file in outputs_of(predictor.kind, stem, outputs or usual, [str(one)])
+    ]
+    check_inputs(files, [*predictor.reads(paths), *named])
     work = Work(Path(out), None if store is None else Path(store), truth, progress)
     make_folder(work.out)
     report = PredictReport(predictor.card.task, failures=work.failures, files=work.files)
     for outcome in predictor.outcomes(paths, work):
         report.predictions.append(outcome.prediction)
         wanted = outputs if outputs is not None else [s for s in outcome.outputs if video or s != "mp4"]
-        _write(predictor.kind, outcome, wanted, read, report)
+        _write(predictor.kind, outcome, wanted, named, report)
     return report
 
 
@@ -87,10 +91,12 @@ def _write(
     kind: str, outcome: Outcome, outputs: Sequence[str], inputs: Sequence[Path], report: PredictReport
 ) -> None:
     try:
-        report.files += write_outputs(
-            kind, outcome.prediction, outcome.stem, outputs, outcome.material, inputs=inputs
-        )
-    except (OutputError, VideoError) as error:
-        report.files += error.written
+        with held(outcome.stem):
+            report.files += write_outputs(
+                kind, outcome.prediction, outcome.stem, outputs, outcome.material, inputs=inputs
+            )
+    except Exception as error:  # noqa: BLE001 - an output may come from outside, and another video is next
+        report.files += getattr(error, "written", ())
         about = Path(getattr(outcome.prediction, "video", outcome.stem))
-        report.failures.append(Failure(about, "unwritable", str(error)))
+        kind = "" if isinstance(error, VidlstmError) else f"{type(error).__name__}: "
+        report.failures.append(Failure(about, "unwritable", f"{kind}{error}"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vidlstm.backbones.base import Backbone
 from vidlstm.cards import CARD, MODEL, ActionCard, card_from, write_checkpoint
 from vidlstm.errors import OutputError, SettingsError
+from vidlstm.files import check_inputs
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.settings import ActionModelSettings, Positive, settings_from, value_from
 
@@ -47,7 +48,8 @@ def save_card(
 
     Raises:
         SettingsError: labels, widths or numbers do not fit the network.
-        OutputError: the file is there already, or cannot be written.
+        OutputError: the file is there already, is what the backbone was
+            loaded from, or cannot be written.
     """
     target = Path(path)
     if target.exists() and not overwrite:
@@ -56,6 +58,7 @@ def save_card(
         raise SettingsError("save_card takes a SequenceClassifier and the Backbone that made its features")
     if isinstance(labels, str) or len(set(labels)) < len(labels):
         raise SettingsError(f"labels are different names, one a class, not {labels!r}")
+    check_inputs([target], [backbone.weights_source])
     settings = dict(model.settings)
     width, classes = settings.pop("feature_dim"), settings.pop("num_classes")
     if width != backbone.feature_dim or classes != len(labels):

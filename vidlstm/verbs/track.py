@@ -9,10 +9,12 @@ import polars
 
 from vidlstm.datasets.videos import find_videos
 from vidlstm.devices import resolve_device
-from vidlstm.errors import VideoError
+from vidlstm.errors import VidlstmError
+from vidlstm.files import check_inputs, files_named, held
 from vidlstm.render.draw.track_overlay import draw_tracks
 from vidlstm.render.names import output_stems
 from vidlstm.settings import TrackingSettings, settings_from
+from vidlstm.structures import Failure
 from vidlstm.tracking.run import TrackingReport, TrackingRun, track_videos
 from vidlstm.video.reader import open_video
 
@@ -42,36 +44,41 @@ def track(
         progress: told of the report so far, after each frame and each video, and of the videos in all.
 
     Raises:
-        VidlstmError: see its subclasses. A video that fails is listed in the report, and does not stop the
-            others.
+        OutputError: another run is writing this table, or a file would be written over an input.
+        VidlstmError: see its other subclasses. A video that fails, or cannot be drawn, is listed in the
+            report, and does not stop the others.
     """
     device = str(resolve_device(device))
     named = [videos] if isinstance(videos, str | Path) else videos
-    paths = find_videos([Path(v) for v in named])
+    paths = list(dict.fromkeys(find_videos([Path(v) for v in named])))
     settings = settings_from(TrackingSettings, settings, section="")
-    report, run, table = track_videos(
-        paths, out=Path(out), settings=settings, device=device, progress=progress
-    )
+    out, drawn = Path(out), dict[Path, Path]()
     if video:
-        _draw(paths, table, report, settings, run)
+        drawn = {path: out.parent / f"{stem}_tracks.mp4" for path, stem in output_stems(paths).items()}
+        check_inputs(drawn.values(), [*paths, *files_named(settings)])
+    with held(out):
+        report, run, table = track_videos(paths, out=out, settings=settings, device=device, progress=progress)
+        for record in report.videos if video else ():
+            path = Path(record["video"])
+            try:
+                _draw(path, record, table, drawn[path], settings, run)
+            except (VidlstmError, OSError) as error:
+                report.failures.append(Failure(path, "unwritable", str(error)))
+            else:
+                report.files.append(drawn[path])
     return report
 
 
 def _draw(
-    paths: Sequence[Path],
+    path: Path,
+    record: Mapping[str, Any],
     table: polars.DataFrame,
-    report: TrackingReport,
+    target: Path,
     settings: TrackingSettings,
     run: TrackingRun,
 ) -> None:
-    stems = output_stems(list(dict.fromkeys(paths)))
-    for record in report.videos:
-        path = Path(record["video"])
-        target = run.out.parent / f"{stems[path]}_tracks.mp4"
-        if target.resolve() == path.resolve():
-            raise VideoError(path, reason="unwritable", detail="it would be overwritten; use another `out`")
-        if record["key"] in run.new or not target.is_file():
-            rows = table.filter(polars.col("video") == record["video"])
-            with open_video(path, decoder=settings.decoder, image_fps=settings.image_fps) as reader:
-                draw_tracks(reader, rows, target, fps=record["fps"] or 25.0)
-        report.files.append(target)
+    if record["key"] not in run.new and target.is_file():
+        return
+    rows = table.filter(polars.col("video") == record["video"])
+    with open_video(path, decoder=settings.decoder, image_fps=settings.image_fps) as reader:
+        draw_tracks(reader, rows, target, fps=record["fps"] or 25.0)

@@ -15,7 +15,7 @@ from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.cards import read_checkpoint
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
-from vidlstm.files import check_writable, write_json
+from vidlstm.files import check_inputs, check_writable, clear_leftovers, files_named, write_json
 from vidlstm.settings import Number, Seed, settings_from, value_from
 from vidlstm.tasks import naming_the_task, task_named
 from vidlstm.tasks.base import Run
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from vidlstm.structures import Progress
 
 LAST_FILE, METRICS = "last.ckpt", "metrics.json"
+WRITTEN = ("best.ckpt", "last.ckpt", "metrics.json", "metrics.csv", "hparams.yaml", "short_tracks.csv")
+"""What a training writes, or its logger, which begins by deleting the ``metrics.csv`` that is there."""
 KEPT_MEGABYTES = 1024
 """Every step takes and gives back the same arrays, some hundred megabytes of them."""
 
@@ -78,6 +80,8 @@ def train(
     """
     chosen, out = task_named(task), Path(out)
     settings = task_settings(task, sections)
+    check_inputs([out / name for name in WRITTEN], files_named(settings))
+    clear_leftovers(out)
     seed = value_from(Seed, seed, name="seed")
     chosen.check(settings)
     place = str(resolve_device(device))

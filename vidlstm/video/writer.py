@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -13,6 +12,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from vidlstm.errors import VideoError
+from vidlstm.files import scratch
 from vidlstm.video.container import FAILURES, plain
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _BT709 = 1
 class VideoWriter:
     """A context manager that writes RGB frames to an MP4 file (H.264, yuv420p, index at the front).
 
-    The file grows under a temporary name in the same folder and takes its own name when the block ends
+    The file grows in a temporary folder beside its place and is put there when the block ends
     without an error; after an error nothing is left. An older file of that name is replaced, and its folder
     is made. An odd height or width gains one row or column, a copy of the last.
 
@@ -56,13 +56,14 @@ class VideoWriter:
         self._padding = ((0, height % 2), (0, width % 2), (0, 0))
         self._step = TICKS / Fraction(fps).limit_denominator(1001)
         self._next_ticks, self._last_ticks = Fraction(0), -1
-        self._temporary = self.path.with_name(f".vidlstm-{uuid.uuid4().hex}.part")
+        self._kept = ExitStack()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._temporary = self._kept.enter_context(scratch(self.path.parent)) / self.path.name
             self._container = av.open(
                 f"file:{self._temporary}", "w", format="mp4", container_options={"movflags": "+faststart"}
             )
         except FAILURES as error:
+            self._kept.close()
             raise self._error(plain(error)) from error
         try:
             self._stream = self._add_stream(self._container, quality)
@@ -149,8 +150,7 @@ class VideoWriter:
         """Leaves nothing behind; harmless after success."""
         with suppress(*FAILURES):
             self._container.close()
-        with suppress(OSError):
-            self._temporary.unlink(missing_ok=True)
+        self._kept.close()
 
     def _error(self, detail: str) -> VideoError:
         return VideoError(self.path, reason="unwritable", detail=detail, frame=self.written_frames)

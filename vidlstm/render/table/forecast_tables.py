@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars
 
-from vidlstm.files import atomic
+from vidlstm.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,8 +99,7 @@ def write_forecasts_parquet(table: polars.DataFrame, path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    with atomic(path) as temporary:
-        table.write_parquet(temporary)
+    write_whole(table.write_parquet, path)
 
 
 def write_forecasts_csv(table: polars.DataFrame, path: Path) -> None:
@@ -109,8 +108,7 @@ def write_forecasts_csv(table: polars.DataFrame, path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    with atomic(path) as temporary:
-        table.write_csv(temporary)
+    write_whole(table.write_csv, path)
 
 
 def write_forecasts_json(table: polars.DataFrame, path: Path) -> None:
@@ -119,5 +117,4 @@ def write_forecasts_json(table: polars.DataFrame, path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    with atomic(path) as temporary:
-        table.write_json(temporary)
+    write_whole(table.write_json, path)

@@ -12,7 +12,7 @@ import torch
 from vidlstm.datasets import load_dataset
 from vidlstm.datasets.names import nearest_name
 from vidlstm.errors import CheckpointError, DatasetError
-from vidlstm.files import atomic
+from vidlstm.files import write_whole
 from vidlstm.render.plot.confusion import plot_confusion
 from vidlstm.settings import settings_from
 from vidlstm.tasks.action.data import read_split
@@ -150,5 +150,4 @@ def write_clips(
         "probability": probabilities_SK.max(1),
         **columns,
     }
-    with atomic(path) as temporary:
-        polars.DataFrame(table, strict=False).write_csv(temporary)
+    write_whole(polars.DataFrame(table, strict=False).write_csv, path)

@@ -64,6 +64,7 @@ class ActionPredictor(Predictor):
             self.model,
             self.labels,
             Cut.of(settings.window, trained.card.window_seconds),
+            step_seconds=1 / trained.card.fps,
             produced_by=origin(trained.path, trained.card.fps, backbone),
         )
 
@@ -140,5 +141,6 @@ class ActionPredictor(Predictor):
             )
             work.failures += report.failures
             for path in (p for p in paths if p in report.hashes):
-                prediction = self.windows(str(path), store.get(report.hashes[path]))
-                yield Outcome(prediction, stems[path], material, suffixes(self.kind))
+                with work.one(path):
+                    prediction = self.windows(str(path), store.get(report.hashes[path]))
+                    yield Outcome(prediction, stems[path], material, suffixes(self.kind))

@@ -41,6 +41,7 @@ class ClipTask(Task[S, C]):
 
     monitor = "val_loss"
     sides = ("auto", "validation", "test", "all")
+    report_files = ("predictions.csv", "confusion.png")
     resume_keys: ClassVar[tuple[str, ...]] = ("labels", "backbone", "fps", "image_fps", "model", "seed")
     kept: ClassVar[tuple[str, ...]] = ("validation_fraction", "max_seconds")
 

@@ -20,7 +20,7 @@ from vidlstm.features.extract import fill_store, make_store
 from vidlstm.features.read_tracks import read_tracked_objects
 from vidlstm.structures import Failure
 from vidlstm.tasks.action.data import readable_sides
-from vidlstm.video.hashing import hash_video
+from vidlstm.video.hashing import hash_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -265,9 +265,7 @@ class _Table:
     def rows_of(self, video: Path) -> TrackedObjects | Failure | None:
         """What was tracked in a video; None where it was nobody."""
         try:
-            sha256 = self.hashes[video] = hash_video(video)
-        except OSError as error:
-            return Failure(video, "unreadable", error.strerror or str(error))
+            sha256 = self.hashes[video] = hash_within(video)
         except VideoError as error:
             return Failure(video, error.reason, error.detail)
         place = video.resolve()

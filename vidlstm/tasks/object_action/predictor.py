@@ -14,6 +14,7 @@ from vidlstm.features.crops import CountedFrames
 from vidlstm.features.extract import store_folder
 from vidlstm.features.in_process import features_of_frames
 from vidlstm.features.read_tracks import tracked_objects
+from vidlstm.files import held
 from vidlstm.inference.object_windows import ObjectWindowClassifier
 from vidlstm.inference.windows import Cut
 from vidlstm.render.sinks import Material, suffixes
@@ -121,6 +122,10 @@ class ObjectActionPredictor(TrackingPredictor):
 
     def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
         """Tracks many videos into ``tracks.parquet``, then predicts each; see :meth:`Predictor.outcomes`."""
+        with held(work.out / TRACKS):
+            yield from self._outcomes(inputs, work)
+
+    def _outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
         report, table = self.track_all(inputs, work)
         records = {Path(record["video"]): record for record in report.videos}
         with store_folder(work.store, work.out) as root:
@@ -132,18 +137,19 @@ class ObjectActionPredictor(TrackingPredictor):
         work.failures += done.failures
         stems = self.stems(inputs, work.out)
         for path, record in ((p, r) for p, r in records.items() if p in done.sequences):
-            prediction = self.windows(
-                str(path),
-                done.sequences[path],
-                first_seconds=record["first_seconds"],
-                last_seconds=record["last_seconds"],
-            )
-            material = Material(
-                open_video=self.open_video(),
-                tracks=table,
-                fps={str(path): record["fps"]} if record["fps"] else {},
-            )
-            yield Outcome(prediction, stems[path], material, suffixes(self.kind))
+            with work.one(path):
+                prediction = self.windows(
+                    str(path),
+                    done.sequences[path],
+                    first_seconds=record["first_seconds"],
+                    last_seconds=record["last_seconds"],
+                )
+                material = Material(
+                    open_video=self.open_video(),
+                    tracks=table,
+                    fps={str(path): record["fps"]} if record["fps"] else {},
+                )
+                yield Outcome(prediction, stems[path], material, suffixes(self.kind))
 
     def stems(self, inputs: Sequence[Path], out: Path) -> dict[Path, Path]:
         """Also keeps clear of the table of tracks and its ledger, ``tracks.json``."""

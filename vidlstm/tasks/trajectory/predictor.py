@@ -13,6 +13,7 @@ import polars
 from vidlstm.datasets.homography import project, read_homography
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError
+from vidlstm.files import held
 from vidlstm.render.sinks import Material
 from vidlstm.tasks.predictor import Outcome, Work
 from vidlstm.tasks.tracking_predictor import TRACKS, TrackingPredictor
@@ -105,7 +106,9 @@ class TrajectoryPredictor(TrackingPredictor):
         yield Outcome(found, self.stems(inputs, work.out)[inputs[0]], material, OF_TABLES)
 
     def _of_videos(self, inputs: Sequence[Path], work: Work) -> Outcome:
-        report, table = self.track_all(inputs, work)
+        with held(work.out / TRACKS):
+            report, table = self.track_all(inputs, work)
+            found = self._forecast(work.out / TRACKS, self.settings.every or 1)
         material = Material(
             open_video=self.open_video(),
             tracks=table,
@@ -113,7 +116,6 @@ class TrajectoryPredictor(TrackingPredictor):
             to_picture=self._to_picture(),
             modes_in_text=False,
         )
-        found = self._forecast(work.out / TRACKS, self.settings.every or 1)
         return Outcome(found, work.out / "forecasts", material, OF_VIDEOS)
 
     def _to_picture(self) -> Any:

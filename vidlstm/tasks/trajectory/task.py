@@ -38,6 +38,7 @@ class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
     kind = "forecast"
     monitor = "val_error"
     sides = ("test", "validation", "train")
+    report_files = ("error_by_step.png", "paths.png")
     used = ("tracking", "every", "homography")
     resume_keys = ("coordinates", "unit", "seconds_per_step", "neighbours", "model", "data", "seed")
     trainer_defaults = {"log_every_n_steps": 50}  # noqa: RUF012 a ClassVar in the base
