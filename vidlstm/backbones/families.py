@@ -67,10 +67,7 @@ def register_backbone(name: str) -> Callable[[Factory], Factory]:
     Raises:
         ValueError: the name is taken, or cannot be one.
     """
-    if not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
-        raise ValueError(f"{name!r} cannot name a backbone; use letters, digits, '_', '-' and '.'")
-    if any(family.knows(name) for family in FAMILIES.values() if not isinstance(family, Plugins)):
-        raise ValueError(f"a backbone of vidlstm is called {name!r} already; choose another name")
+    check_name(name)
 
     def register(factory: Factory) -> Factory:
         earlier = FACTORIES.get(name)
@@ -80,6 +77,18 @@ def register_backbone(name: str) -> Callable[[Factory], Factory]:
         return factory
 
     return register
+
+
+def check_name(name: str) -> None:
+    """Whether a network from outside may be called so.
+
+    Raises:
+        ValueError: the name is that of a network of vidlstm, or cannot be one.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
+        raise ValueError(f"{name!r} cannot name a backbone; use letters, digits, '_', '-' and '.'")
+    if any(family.knows(name) for family in FAMILIES.values() if not isinstance(family, Plugins)):
+        raise ValueError(f"a backbone of vidlstm is called {name!r} already; choose another name")
 
 
 def _identity(factory: Factory) -> str:

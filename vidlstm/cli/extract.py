@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vidlstm.cli.parsing import add_device, add_store, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar, show_failures
+from vidlstm.cli.terminal import say
 from vidlstm.settings import BackboneSettings, SamplingSettings
 from vidlstm.structures import Progress
 
@@ -45,7 +46,7 @@ def run(argv: Sequence[str]) -> int:
             progress=Progress(extraction=bar),
         )
     show_failures(report)
-    print(
+    say(
         f"{report.extracted} videos extracted, {report.found} there already, "
         f"{len(report.failures)} failed; {report.features} frames in {report.seconds:.1f} s; "
         f"store {settings.store}"

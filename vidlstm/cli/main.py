@@ -11,7 +11,8 @@ import warnings
 from typing import TYPE_CHECKING
 
 from vidlstm import __version__
-from vidlstm.errors import VidlstmError, nearest, with_flags
+from vidlstm.cli.terminal import adapt_to_terminal, say, visible
+from vidlstm.errors import SettingsError, VidlstmError, nearest, with_flags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ VERBS = {
     "evaluate": "a checkpoint's accuracy beside its trivial baselines",
     "predict": "videos to annotated videos, tables and timelines",
     "inspect": "what a network has learned: its gates over a video, its gradient over the lag",
+    "weights": "which weights of backbones are on this machine, and where they were looked for",
 }
 """Each verb is ``run(argv) -> exit status`` in ``vidlstm/cli/<verb>.py``."""
 
@@ -47,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 when some inputs failed, 2 for an error that the message explains.
     """
+    adapt_to_terminal()
     try:
         try:
             return _run(argv)
@@ -55,8 +58,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         if not _nobody_reads():
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_to_nobody()
         return UNREAD
+    except OSError as error:
+        if not _is_full(error):
+            raise
+        say(f"vidlstm: standard output cannot be written: {error.strerror}", error=True)
+        _write_to_nobody()
+        return 2
+
+
+def _write_to_nobody() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_full(error: OSError) -> bool:
+    """Whether standard output is what cannot be written: a second try fails as well."""
+    try:
+        sys.stdout.flush()
+    except OSError as again:
+        return again.errno == error.errno
+    return False
 
 
 def _nobody_reads() -> bool:
@@ -71,27 +93,36 @@ def _nobody_reads() -> bool:
 def _run(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(usage())
+        say(usage())
         return 0 if arguments else 2
     if arguments[0] in ("-V", "--version"):
-        print(f"vidlstm {__version__}")
+        say(f"vidlstm {__version__}")
         return 0
     verb, rest = arguments[0], arguments[1:]
     if verb not in VERBS:
-        print(f"vidlstm: no verb is called {verb!r}{nearest(verb, VERBS)}", file=sys.stderr)
+        say(f"vidlstm: no verb is called {verb!r}{nearest(verb, VERBS)}", error=True)
         return 2
     warnings.formatwarning = _one_line
     try:
         return int(importlib.import_module(f"vidlstm.cli.{verb}").run(rest))
     except VidlstmError as error:
-        print(f"vidlstm {verb}: {with_flags(str(error))}", file=sys.stderr)
+        say(f"vidlstm {verb}: {_place(error, rest)}{with_flags(str(error))}", error=True)
         return 2
     except KeyboardInterrupt:
-        print(f"vidlstm {verb}: interrupted; what was finished is kept", file=sys.stderr)
+        say(f"vidlstm {verb}: interrupted; what was finished is kept", error=True)
         return INTERRUPTED
+
+
+def _place(error: VidlstmError, argv: Sequence[str]) -> str:
+    """The config and the line that a wrong setting is from."""
+    if not isinstance(error, SettingsError) or error.setting in ("", "config"):
+        return ""
+    from vidlstm.cli.config import place_of
+
+    return place_of(error.setting, argv)
 
 
 def _one_line(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    return f"warning: {with_flags(str(message))}\n"
+    return f"warning: {visible(with_flags(str(message)))}\n"

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidlstm.cli.parsing import add_device, new_parser, parse
-from vidlstm.cli.progress import TrackingBar, show_failures
+from vidlstm.cli.progress import TrackingBar, show_failures, show_lines
+from vidlstm.cli.terminal import say
 from vidlstm.settings import TrackingSettings
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ def run(argv: Sequence[str]) -> int:
         )
     show_failures(report)
     for record in report.videos:
-        print(
+        say(
             f"{record['video']}: {record['tracks']} tracks, {record['rows']} boxes; objects in "
             f"{record['with_objects']} of {record['frames']} frames"
         )
-    print(
+    say(
         f"{report.tracked} videos tracked, {report.found} there already, {len(report.failures)} failed; "
         f"{report.frames} frames in {report.seconds:.1f} s"
     )
-    print(*map(str, report.files), sep="\n")
+    show_lines(report.files)
     return 1 if report.failures else 0

@@ -98,7 +98,9 @@ class Task(ABC, Generic[S, C]):
         kind: of its predictions, in ``render/sinks.py``.
         monitor: the logged value whose smallest marks the best epoch.
         sides: the sides of a dataset that ``evaluate`` may score, its default first.
-        used: the parts of ``PredictSettings`` that have an effect.
+        used: the parts of ``PredictSettings`` that have an effect, and of ``predict`` its ``store`` and
+            ``truth``.
+        kept: settings of the data in which an evaluation is always like the training.
         resume_keys: of the card, what must be alike for a training to be resumed.
         trainer_defaults: where its training differs from ``TRAINER_DEFAULTS``.
     """
@@ -111,6 +113,7 @@ class Task(ABC, Generic[S, C]):
     monitor: ClassVar[str]
     sides: ClassVar[tuple[str, ...]]
     used: ClassVar[tuple[str, ...]]
+    kept: ClassVar[tuple[str, ...]] = ()
     resume_keys: ClassVar[tuple[str, ...]]
     trainer_defaults: ClassVar[Mapping[str, Any]] = {}
 

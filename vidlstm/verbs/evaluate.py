@@ -9,10 +9,10 @@ from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
 from vidlstm.files import make_folder, write_json
 from vidlstm.render.names import check_inputs
-from vidlstm.settings import BackboneSettings, SamplingSettings, by_name, dotted, settings_from
+from vidlstm.settings import BackboneSettings, SamplingSettings, by_name, path_from, settings_from
 from vidlstm.tasks import open_checkpoint, tasks_with
 from vidlstm.tasks.base import Run, Scoring
-from vidlstm.verbs.load import refuse_other_backbone
+from vidlstm.verbs.refusals import refuse_decided, refuse_kept, refuse_without_effect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,36 +56,29 @@ def evaluate(
         VidlstmError: see its subclasses.
     """
     device = str(resolve_device(device))
-    task, trained = open_checkpoint(checkpoint)
+    task, trained = open_checkpoint(path_from(checkpoint, "checkpoint"))
+    out, store = path_from(out, "out"), path_from(store, "store")
     side = task.sides[0] if side == "auto" else side
     if side not in task.sides:
         raise SettingsError(
             f"`side {side}` is not for {task.name}{nearest(side, task.sides)}", setting="side"
         )
     given = by_name(data, "data")
-    for section, values in (("data", given), ("backbone", backbone), ("sampling", sampling)):
-        refuse_without_effect(task.name, section, by_name(values, section))
-    refuse_other_backbone(trained.card, backbone)
-    make_folder(Path(out))
-    outputs = [Path(out) / name for name in ("report.json", "predictions.csv")]
+    sections = {"data": given, "backbone": backbone, "sampling": sampling}
+    refuse_without_effect(task, sections, lambda _, name: task.name in (tasks_with(name) or [task.name]))
+    refuse_decided(trained.card, backbone, sampling)
+    refuse_kept(task.kept, getattr(trained.card, "data", None), given)
+    make_folder(out)
+    outputs = [out / name for name in ("report.json", "predictions.csv")]
     check_inputs(outputs, [path for path in (given.get("annotations"), given.get("root")) if path])
     scoring = Scoring(
         given,
         side,
-        Path(out),
+        out,
         settings_from(BackboneSettings, backbone, section="backbone"),
         settings_from(SamplingSettings, sampling, section="sampling"),
-        Run(Path(store), device=device, progress=progress),
+        Run(store, device=device, progress=progress),
     )
     report = {"task": task.name, **task.evaluate(trained, scoring)}
-    write_json(report, Path(out) / "report.json")
+    write_json(report, out / "report.json")
     return report
-
-
-def refuse_without_effect(task: str, section: str, given: Mapping[str, Any]) -> None:
-    """Raises a SettingsError where a setting is one of another task alone."""
-    for name in (dotted(section, name) for name, value in given.items() if value is not None):
-        if (others := tasks_with(name)) and task not in others:
-            raise SettingsError(
-                f"leave out `{name}`: it has no effect on a checkpoint of {task}", setting=name
-            )

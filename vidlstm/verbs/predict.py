@@ -6,13 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.errors import OutputError, VideoError
+from vidlstm.errors import OutputError, SettingsError, VideoError
 from vidlstm.files import make_folder
 from vidlstm.render.names import check_inputs
 from vidlstm.render.sinks import check_outputs, outputs_of, suffixes, write_outputs
+from vidlstm.settings import path_from
 from vidlstm.structures import Failure
+from vidlstm.tasks import TASKS
 from vidlstm.tasks.predictor import Predictor, Work
+from vidlstm.tasks.trajectory.predictor import TABLE
+from vidlstm.verbs.inputs import videos_from
 from vidlstm.verbs.load import load
+from vidlstm.verbs.refusals import refuse_without_effect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,14 +71,14 @@ def predict(
     """
     if isinstance(checkpoint, Predictor) and options:
         raise ValueError(f"a loaded predictor has its settings already; give load() {', '.join(options)}")
+    paths, folder = videos_from(inputs), path_from(out, "out")
+    kept = None if store is None else path_from(store, "store")
     predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
-    if outputs is not None:
-        check_outputs(predictor.kind, outputs)
-    paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    _check_use(predictor, paths, {"store": store, "truth": truth}, outputs)
     read, usual = predictor.reads(paths), [s for s in suffixes(predictor.kind) if video or s != "mp4"]
-    for one, stem in predictor.stems(paths, Path(out)).items():
+    for one, stem in predictor.stems(paths, folder).items():
         check_inputs(outputs_of(predictor.kind, stem, outputs or usual, [str(one)]), read)
-    work = Work(Path(out), None if store is None else Path(store), truth, progress)
+    work = Work(folder, kept, truth, progress)
     make_folder(work.out)
     report = PredictReport(predictor.card.task, failures=work.failures, files=work.files)
     for outcome in predictor.outcomes(paths, work):
@@ -81,6 +86,27 @@ def predict(
         wanted = outputs if outputs is not None else [s for s in outcome.outputs if video or s != "mp4"]
         _write(predictor.kind, outcome, wanted, read, report)
     return report
+
+
+def _check_use(
+    predictor: Predictor, paths: Sequence[Path], given: dict[str, Any], outputs: Sequence[str] | None
+) -> None:
+    """Refuses what means nothing to this predictor."""
+    task = TASKS.get(predictor.card.task)
+    if task is not None:
+        refuse_without_effect(task, given, lambda section, _: section in task.used)
+    if outputs is not None:
+        if isinstance(outputs, str) or not outputs:
+            raise SettingsError(
+                f"`outputs` is a list of suffixes, such as ['json', 'csv'], not {outputs!r}",
+                setting="outputs",
+            )
+        check_outputs(predictor.kind, outputs)
+    if tables := [path for path in paths if path.suffix == TABLE and predictor.kind != "forecast"]:
+        raise SettingsError(
+            f"{tables[0]} is a tracks table, which a checkpoint of trajectory reads; this one, of "
+            f"{predictor.card.task}, takes videos"
+        )
 
 
 def _write(

@@ -12,8 +12,9 @@ from vidlstm.devices import resolve_device
 from vidlstm.errors import VideoError
 from vidlstm.render.draw.track_overlay import draw_tracks
 from vidlstm.render.names import output_stems
-from vidlstm.settings import TrackingSettings, settings_from
+from vidlstm.settings import TrackingSettings, path_from, settings_from
 from vidlstm.tracking.run import TrackingReport, TrackingRun, track_videos
+from vidlstm.verbs.inputs import videos_from
 from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -46,12 +47,9 @@ def track(
             others.
     """
     device = str(resolve_device(device))
-    named = [videos] if isinstance(videos, str | Path) else videos
-    paths = find_videos([Path(v) for v in named])
+    paths, out = find_videos(videos_from(videos, "videos")), path_from(out, "out")
     settings = settings_from(TrackingSettings, settings, section="")
-    report, run, table = track_videos(
-        paths, out=Path(out), settings=settings, device=device, progress=progress
-    )
+    report, run, table = track_videos(paths, out=out, settings=settings, device=device, progress=progress)
     if video:
         _draw(paths, table, report, settings, run)
     return report

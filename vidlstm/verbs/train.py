@@ -12,7 +12,7 @@ from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.devices import resolve_device
 from vidlstm.errors import OutputError, SettingsError, nearest
 from vidlstm.files import write_json
-from vidlstm.settings import Number, Seed, settings_from, value_from
+from vidlstm.settings import Number, Seed, path_from, settings_from, value_from
 from vidlstm.tasks import naming_the_task, task_named
 from vidlstm.tasks.base import Run
 from vidlstm.training.trainer import build_trainer, extracts, quieten_lightning, resumable
@@ -64,7 +64,7 @@ def train(
     Raises:
         VidlstmError: see its subclasses; the message names the remedy.
     """
-    chosen, out = task_named(task), Path(out)
+    chosen, out, store = task_named(task), path_from(out, "out"), path_from(store, "store")
     settings = task_settings(task, sections)
     seed = value_from(Seed, seed, name="seed")
     chosen.check(settings)
@@ -83,7 +83,7 @@ def train(
         device=device,
         callbacks=chosen.callbacks(settings),
     )
-    run = Run(Path(store), seed, place, extracts(lightning), progress)
+    run = Run(store, seed, place, extracts(lightning), progress)
     data, card = chosen.prepare(settings, run)
     module = chosen.module(settings, card, data, lightning)
     earlier = resumable(out / "last.ckpt", card, chosen.resume_keys) if resume else None

@@ -33,11 +33,7 @@ C = TypeVar("C", bound=ActionCard)
 
 
 class ClipTask(Task[S, C]):
-    """What all tasks share that give a clip one label, whatever a clip is made of.
-
-    Attributes:
-        kept: settings of the data in which an evaluation is always like the training.
-    """
+    """What all tasks share that give a clip one label, whatever a clip is made of."""
 
     monitor = "val_loss"
     sides = ("auto", "validation", "test", "all")
@@ -140,7 +136,7 @@ class ClipTask(Task[S, C]):
         from vidlstm.tasks.action.evaluation import choose_clips, like_training, score_model
 
         card, run = trained.card, scoring.run
-        settings = like_training(card, scoring.data, scoring.side, self.kept)
+        settings = like_training(card, scoring.data, scoring.side)
         self.compare(settings, card)
         side, train, chosen = choose_clips(settings, scoring.side, card, trained.path)
         network = self.network_of(card, scoring.backbone, run.device)
@@ -185,7 +181,7 @@ class ActionTask(ClipTask[ActionSettings, ActionCard]):
     settings = ActionSettings
     card = ActionCard
     kind = "action"
-    used: ClassVar[tuple[str, ...]] = ("backbone", "sampling", "window")
+    used: ClassVar[tuple[str, ...]] = ("backbone", "sampling", "window", "store", "truth")
 
     def network(self, settings: ActionSettings, device: str | None) -> Backbone:
         """The backbone."""

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from vidlstm.training.trajectory import TrajectoryModule
 
 FOLDER = {"train": "train", "validation": "val", "test": "test"}
-KEPT = ("observed", "horizon", "normalise")
-"""Settings in which an evaluation is always like the training."""
 
 
 class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
@@ -39,6 +37,7 @@ class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
     monitor = "val_error"
     sides = ("test", "validation", "train")
     used = ("tracking", "every", "homography")
+    kept = ("observed", "horizon", "normalise")
     resume_keys = ("coordinates", "unit", "seconds_per_step", "neighbours", "model", "data", "seed")
     trainer_defaults = {"log_every_n_steps": 50}  # noqa: RUF012 a ClassVar in the base
 
@@ -194,7 +193,7 @@ class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
 
 def like_training(card: TrajectoryCard, given: Mapping[str, Any]) -> TrajectoryDataSettings:
     """The tracks to score: what was given, and for the rest what the training took; None is not given."""
-    given = {name: value for name, value in given.items() if value is not None and name not in KEPT}
+    given = {name: value for name, value in given.items() if value is not None}
     return settings_from(
         type(card.data), {**dataclasses.asdict(card.data), "minimum_tracks": 1, **given}, section="data"
     )
