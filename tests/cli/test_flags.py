@@ -5,14 +5,33 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import vidlstm
 from tests.verbs.checkpoints import write
 from vidlstm.cli.main import VERBS, main
 from vidlstm.cli.parsing import known_keys
 from vidlstm.cli.predict import predict_parser
+from vidlstm.errors import SettingsError, WeightsError
+from vidlstm.settings import BackboneSettings, SamplingSettings
 
+SPEC = {
+    "backbone": {
+        "backbone": "squeezenet1_1",
+        "weights_sha256": "0",
+        "dtype": "float32",
+        "frame": [224, 224, "squash"],
+    }
+}
+DECIDED = [
+    ("backbone.dtype", "bfloat16", "float32"),
+    ("backbone.fit", "crop", "squash"),
+    ("backbone.size", "100", "224"),
+    ("sampling.fps", "5.0", "10.0"),
+    ("sampling.image_fps", "5.0", "25.0"),
+]
 LIGHT = """
 import sys
 heavy = {"torch", "lightning", "torchvision", "ultralytics", "matplotlib"}
@@ -79,22 +98,86 @@ def test_evaluate_refuses_a_flag_of_another_task(
 ) -> None:
     path = write(tmp_path / "c.ckpt", task)
     said = refused(capsys, "evaluate", path, "--out", tmp_path / "out", flag, value)
-    assert f"leave out {flag}: it has no effect on a checkpoint of {task}" in said
+    assert f"{flag} has no effect on a checkpoint of {task}; leave it out" in said
     assert not (tmp_path / "out").exists()
 
 
 def test_predict_does_not_offer_what_the_checkpoint_decides(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    decided = {f"backbone.{n}" for n in ("size", "dtype", "fit")} | {
-        "sampling.fps",
-        "sampling.image_fps",
-    }
-    assert not decided & set(known_keys(predict_parser()))
-    for name in sorted(decided):
-        assert f"no setting is called {name}" in refused(
-            capsys, "predict", "c.ckpt", "v.mp4", "--out", tmp_path / "out", f"--{name}", "5"
-        )
+    assert not {name for name, _, _ in DECIDED} & set(known_keys(predict_parser()))
+    path = write(tmp_path / "c.ckpt", "action", SPEC)
+    for argv in (["predict", path, "v.mp4"], ["evaluate", path], ["inspect", "gates", path, "v.mp4"]):
+        for name, value, trained in DECIDED:
+            said = refused(capsys, *argv, "--out", tmp_path / "out", f"--{name}", value)
+            assert f"--{name} {value}: the checkpoint was trained on {trained}; leave it out" in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("name", "value", "trained"), DECIDED)
+def test_python_is_refused_what_the_checkpoint_decides(
+    name: str, value: str, trained: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "c.ckpt", "action", SPEC)
+    section, _, setting = name.partition(".")
+    kind = {"backbone": BackboneSettings, "sampling": SamplingSettings}[section]
+    plain = float(value) if section == "sampling" else int(value) if setting == "size" else value
+    for given in ({setting: plain}, kind(**{setting: plain})):
+        with pytest.raises(SettingsError, match=f"was trained on {trained}") as error:
+            vidlstm.load(path, **{section: given})
+        assert error.value.setting == name
+        with pytest.raises(SettingsError, match=f"was trained on {trained}"):
+            vidlstm.evaluate(path, out=tmp_path / "out", **{section: given})
+    same = {"float32": "float32", "squash": "squash", "224": 224, "10.0": 10, "25.0": 25}[trained]
+    with pytest.raises(WeightsError):  # taken: what follows is that the weights are nowhere
+        vidlstm.load(path, **{"backbone": {"weights": "none.pth"}, **{section: {setting: same}}})
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "value", "trained"),
+    [
+        ("action", "validation_fraction", 0.5, "0.2"),
+        ("action", "max_seconds", 3.0, "None"),
+        ("object_action", "max_gap_seconds", 2.0, "0.5"),
+        ("object_action", "minimum_seconds", 2.0, "0.5"),
+        ("trajectory", "horizon", 5, "12"),
+        ("trajectory", "observed", 5, "8"),
+    ],
+)
+def test_evaluate_drops_no_setting_in_silence(
+    task: str, name: str, value: Any, trained: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "c.ckpt", task)
+    said = refused(capsys, "evaluate", path, "--out", tmp_path / "o", f"--data.{name}", str(value))
+    assert f"--data.{name} {value}: the checkpoint was trained on {trained}; leave it out" in said
+    with pytest.raises(SettingsError, match=f"trained on {trained}"):
+        vidlstm.evaluate(path, out=tmp_path / "o", data={name: value})
+
+
+def test_predict_refuses_what_its_task_has_no_use_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.ckpt", "trajectory")
+    for given in ({"store": tmp_path / "s"}, {"truth": ()}, {"window": {"seconds": 2}}):
+        with pytest.raises(SettingsError, match=r"has no effect on a checkpoint of trajectory; leave it out"):
+            vidlstm.predict(path, tmp_path / "t.parquet", out=tmp_path / "o", **given)
+    for outputs in ("json", [], ""):
+        with pytest.raises(SettingsError, match="`outputs` is a list of suffixes"):
+            vidlstm.predict(path, tmp_path / "t.parquet", out=tmp_path / "o", outputs=outputs)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["t.ckpt"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("0", "a camera is not a file: 0"),
+        ("rtsp://host/live", "a stream is not a file"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["predict c.ckpt", "track", "extract"])
+def test_what_has_no_end_is_not_a_file(
+    verb: str, given: str, words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = [] if verb == "extract" else ["--out", tmp_path / "o"]
+    assert words in refused(capsys, *verb.split(), given, *out)
 
 
 VERB_LINES: dict[str, list[str]] = {
@@ -107,6 +190,7 @@ VERB_LINES: dict[str, list[str]] = {
     "inspect gates": ["{checkpoint}", "v.mp4"],
     "inspect gradients": ["{checkpoint}"],
 }
+"""``weights`` runs nothing, and takes none."""
 
 
 @pytest.mark.parametrize("verb", VERB_LINES)
@@ -127,7 +211,7 @@ def test_every_verb_takes_a_device_and_refuses_one_that_is_not_there(
 
 
 def test_no_verb_is_forgotten() -> None:
-    assert {verb.split()[0] for verb in VERB_LINES} == set(VERBS)
+    assert {verb.split()[0] for verb in VERB_LINES} | {"weights"} == set(VERBS)
 
 
 @pytest.mark.parametrize(

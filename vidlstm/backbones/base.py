@@ -91,10 +91,10 @@ class Backbone:
             SettingsError: see the class.
             ValueError: see :meth:`Network.of`; or the name is that of a backbone of vidlstm.
         """
-        from vidlstm.backbones.families import check_name  # families build on this contract
+        from vidlstm.backbones.families import refuse_taken  # not all networks before one is wanted
 
         if how.get("name") is not None:
-            check_name(how["name"])
+            refuse_taken(str(how["name"]))
         return cls(Network.of(module, **how), dtype=dtype, device=device, compile=compile)
 
     def _joined_spec(self, dtype: str) -> dict[str, Any]:

@@ -67,7 +67,9 @@ def register_backbone(name: str) -> Callable[[Factory], Factory]:
     Raises:
         ValueError: the name is taken, or cannot be one.
     """
-    check_name(name)
+    if not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
+        raise ValueError(f"{name!r} cannot name a backbone; use letters, digits, '_', '-' and '.'")
+    refuse_taken(name)
 
     def register(factory: Factory) -> Factory:
         earlier = FACTORIES.get(name)
@@ -79,14 +81,12 @@ def register_backbone(name: str) -> Callable[[Factory], Factory]:
     return register
 
 
-def check_name(name: str) -> None:
-    """Whether a network from outside may be called so.
+def refuse_taken(name: str) -> None:
+    """Keeps the names of vidlstm's own networks for them: a checkpoint with one would be taken for theirs.
 
     Raises:
-        ValueError: the name is that of a network of vidlstm, or cannot be one.
+        ValueError: the name is one of them.
     """
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
-        raise ValueError(f"{name!r} cannot name a backbone; use letters, digits, '_', '-' and '.'")
     if any(family.knows(name) for family in FAMILIES.values() if not isinstance(family, Plugins)):
         raise ValueError(f"a backbone of vidlstm is called {name!r} already; choose another name")
 

@@ -92,7 +92,6 @@ def _known_parts(spec: dict[str, Any], weights_source: str, weights: str | None)
         IndexError,
         KeyError,
         OverflowError,
-        SettingsError,
         TypeError,
         ValueError,
     ) as error:

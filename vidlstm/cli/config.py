@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml  # type: ignore[import-untyped]
 
 from vidlstm.errors import SettingsError, nearest
+from vidlstm.settings.checking import refuse_blank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ def find_config(name: str) -> Path:
     Raises:
         SettingsError: there is none.
     """
+    refuse_blank(name, "config")
     path = Path(name)
     if path.is_file():
         return path
@@ -172,7 +174,7 @@ def _untrusted(what: str, setting: str) -> SettingsError:
 
 def named_configs(argv: Sequence[str]) -> list[str]:
     """The configs on a command line, in their order."""
-    return _first_look(argv).config
+    return [name for name in _first_look(argv).config if name]
 
 
 def trusts_config(argv: Sequence[str]) -> bool:

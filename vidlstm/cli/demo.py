@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.cli.parsing import add_device, new_parser, parse
+from vidlstm.cli.parsing import Parser, add_device, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar, show_lines
 from vidlstm.cli.terminal import say
 from vidlstm.settings import Figures, Seed
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def run(argv: Sequence[str]) -> int:
-    """Runs everything, and shows the result beside the baselines."""
+def demo_parser() -> Parser:
+    """Every setting of ``demo``."""
     parser = new_parser(
         "demo", "Draws labelled clips, trains on them and annotates an unseen video; no data, no download."
     )
@@ -25,7 +25,12 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--seed", type=Seed, default=0, help="of the drawings and of the training")
     parser.add_argument("--figures", type=Figures, default=36, help="how many people are drawn")
     add_device(parser)
-    settings = parse(parser, argv)
+    return parser
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs everything, and shows the result beside the baselines."""
+    settings = parse(demo_parser(), argv)
 
     from vidlstm.render.table.results_table import results_table
     from vidlstm.verbs.demo import demo

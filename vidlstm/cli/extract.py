@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.cli.parsing import add_device, add_store, new_parser, parse
+from vidlstm.cli.parsing import Parser, add_device, add_store, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar, show_failures
 from vidlstm.cli.terminal import say
 from vidlstm.settings import BackboneSettings, SamplingSettings
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def run(argv: Sequence[str]) -> int:
-    """Extracts, and says how much."""
+def extract_parser() -> Parser:
+    """Every setting of ``extract``."""
     parser = new_parser("extract", "Videos to a feature store. What is there already is not done again.")
     parser.add_argument("paths", nargs="+", type=Path, help="videos, and folders to search for them")
     add_store(parser)
@@ -26,7 +26,12 @@ def run(argv: Sequence[str]) -> int:
     add_device(parser)
     parser.add_class_arguments(BackboneSettings, "backbone")
     parser.add_class_arguments(SamplingSettings, "sampling")
-    settings = parse(parser, argv)
+    return parser
+
+
+def run(argv: Sequence[str]) -> int:
+    """Extracts, and says how much."""
+    settings = parse(extract_parser(), argv)
 
     from vidlstm.datasets.videos import find_videos
     from vidlstm.files import write_csv

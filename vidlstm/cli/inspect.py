@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.cli.parsing import add_device, add_how, new_parser, parse
+from vidlstm.cli.parsing import Parser, add_device, add_how, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar, show_lines
 from vidlstm.cli.terminal import say
 from vidlstm.errors import nearest
@@ -36,8 +36,8 @@ def run(argv: Sequence[str]) -> int:
     return SUBJECTS[what](argv[1:])
 
 
-def run_gates(argv: Sequence[str]) -> int:
-    """``vidlstm inspect gates``."""
+def gates_parser() -> Parser:
+    """Every setting of ``inspect gates``."""
     parser = new_parser("inspect gates", "Every gate, cell and hidden state while a network reads a video.")
     parser.add_argument("checkpoint", type=Path, help="an action checkpoint that train wrote")
     parser.add_argument("video", type=Path, help="one video")
@@ -52,7 +52,12 @@ def run_gates(argv: Sequence[str]) -> int:
     add_device(parser)
     add_how(parser)
     parser.add_class_arguments(WindowSettings, "window")
-    settings = parse(parser, argv)
+    return parser
+
+
+def run_gates(argv: Sequence[str]) -> int:
+    """``vidlstm inspect gates``."""
+    settings = parse(gates_parser(), argv)
 
     from vidlstm.verbs.inspect_gates import inspect_gates
 
@@ -84,8 +89,8 @@ def run_gates(argv: Sequence[str]) -> int:
     return 0
 
 
-def run_gradients(argv: Sequence[str]) -> int:
-    """``vidlstm inspect gradients``."""
+def gradients_parser() -> Parser:
+    """Every setting of ``inspect gradients``."""
     parser = new_parser("inspect gradients", "How fast the gradient vanishes with the lag, cell by cell.")
     parser.add_argument("checkpoint", type=Path | None, nargs="?", default=None, help="an action checkpoint")
     parser.add_argument("--out", type=Path, required=True, help="takes gradients.png and gradients.csv")
@@ -98,7 +103,12 @@ def run_gradients(argv: Sequence[str]) -> int:
     parser.add_argument("--store", type=Path | None, default=None, help="keep the features here")
     add_device(parser)
     add_how(parser)
-    settings = parse(parser, argv)
+    return parser
+
+
+def run_gradients(argv: Sequence[str]) -> int:
+    """``vidlstm inspect gradients``."""
+    settings = parse(gradients_parser(), argv)
 
     from vidlstm.inference.lag_gradients import lag_of_fall
     from vidlstm.verbs.inspect_gradients import inspect_gradients

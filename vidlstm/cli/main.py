@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import select
@@ -107,6 +108,14 @@ def _run(argv: Sequence[str] | None) -> int:
         return int(importlib.import_module(f"vidlstm.cli.{verb}").run(rest))
     except VidlstmError as error:
         say(f"vidlstm {verb}: {_place(error, rest)}{with_flags(str(error))}", error=True)
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise
+        say(
+            f"vidlstm {verb}: no file can be called so: {str(error.filename)[:80]}: {error.strerror}",
+            error=True,
+        )
         return 2
     except KeyboardInterrupt:
         say(f"vidlstm {verb}: interrupted; what was finished is kept", error=True)

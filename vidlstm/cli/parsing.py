@@ -83,9 +83,8 @@ class ConfigFile(ActionConfigFile):  # type: ignore[misc]
         config = read_config(values)
         if not parser.trusting:
             check_trusted(config, sections_of(parser))
-        content = {
-            key: value for key, value in config.content.items() if key not in (*parser.unused, "trust_config")
-        }
+        unused = {*parser.unused, "trust_config"}
+        content = {key: value for key, value in config.content.items() if key not in unused}
         refuse_blanks(content)
         if content:
             self.apply_config(parser, cfg, self.dest, safe_dump(content, sort_keys=False))
@@ -217,7 +216,7 @@ def _parsed(parser: Parser, argv: Sequence[str], **how: Any) -> Namespace:
     _refuse_blank_words(words, sections_of(parser))
     try:
         parsed: Namespace = parser.parse_args(words, **how)
-    except (argparse.ArgumentError, ImportError, TypeError, ValueError) as error:
+    except (argparse.ArgumentError, ImportError, TypeError, ValueError, RecursionError) as error:
         raise _explained(str(error), parser) from error
     return parsed
 
@@ -280,7 +279,7 @@ def _nearest(word: str, keys: Sequence[str]) -> str:
     close = close or [key for key in keys if key.rpartition(".")[2] == last]
     if not close:
         parts = [key.rpartition(".")[2] for key in keys]
-        found = get_close_matches(last, parts, n=1)
+        found = get_close_matches(last, parts, n=2)
         close = [key for key, part in zip(keys, parts, strict=True) if part in found]
     names = " or ".join(repr(key) for key in close[:3])
     return f"; did you mean {names}?" if close else "; see --help"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from vidlstm.cards import Card, Checkpoint, typed_card
-from vidlstm.errors import CheckpointError
+from vidlstm.errors import CheckpointError, SettingsError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -84,6 +84,20 @@ class Trained(Generic[C]):
     card: C
     model: nn.Module
     epoch: int = -1
+
+
+def check_cell(cell: str) -> None:
+    """Looks a recurrent cell up before there is any work.
+
+    Raises:
+        SettingsError: there is none of this name.
+    """
+    from vidlstm.models.cells import CELLS
+
+    if cell not in CELLS:
+        raise SettingsError(
+            f"`model.cell {cell}`: there is no such cell{nearest(cell, CELLS)}", setting="model.cell"
+        )
 
 
 class Task(ABC, Generic[S, C]):

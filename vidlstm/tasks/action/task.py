@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from vidlstm.cards import ActionCard
 from vidlstm.errors import SettingsError
 from vidlstm.settings import ActionSettings, plain
-from vidlstm.tasks.base import Run, Scoring, Task, Trained
+from vidlstm.tasks.base import Run, Scoring, Task, Trained, check_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +55,8 @@ class ClipTask(Task[S, C]):
         """Clips to a filled data module; ``settings`` are those of the data."""
 
     def check(self, settings: S) -> None:
-        """Truncation needs a network that reads forwards alone."""
+        """The cell is known, and truncation needs a network that reads forwards alone."""
+        check_cell(settings.model.cell)
         if settings.optimiser.truncate_steps and settings.model.bidirectional:
             raise SettingsError(
                 "`optimiser.truncate_steps` needs a network that reads forwards alone, piece by piece; "
@@ -169,7 +170,9 @@ class ClipTask(Task[S, C]):
             ]
         from vidlstm.render.table.results_table import results_table
 
-        rows = {"model": {name: metrics[name] for name in SCORES}, **metrics["baselines"]}
+        few = len(metrics["labels"]) <= 5  # all of them are among the five likeliest
+        names = [name for name in SCORES if not (few and name == "top5_accuracy")]
+        rows = {"model": {name: metrics[name] for name in names}, **metrics["baselines"]}
         return [results_table(rows), f"{metrics['clips']} {metrics['side']} clips"]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.cards import TrajectoryCard
 from vidlstm.settings import TrajectorySettings, plain, settings_from
-from vidlstm.tasks.base import Run, Scoring, Task, Trained
+from vidlstm.tasks.base import Run, Scoring, Task, Trained, check_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,6 +40,10 @@ class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
     kept = ("observed", "horizon", "normalise")
     resume_keys = ("coordinates", "unit", "seconds_per_step", "neighbours", "model", "data", "seed")
     trainer_defaults = {"log_every_n_steps": 50}  # noqa: RUF012 a ClassVar in the base
+
+    def check(self, settings: TrajectorySettings) -> None:
+        """The cell is known."""
+        check_cell(settings.model.cell)
 
     def callbacks(self, settings: TrajectorySettings) -> Sequence[Any]:
         """The moving average of the weights is what is validated and kept."""
