@@ -188,11 +188,7 @@ def test_a_damaged_spec_is_told(change: dict[str, Any]) -> None:
     ids=["networks", "large", "none", "infinite", "word"],
 )
 def test_a_spec_cannot_ask_for_more_than_backbones_are(change: dict[str, Any]) -> None:
-    spec = {
-        "backbone": "timm:resnet18",
-        "weights_sha256": "random:0",
-        "dtype": "float32",
-        "frame": [64, 64, "squash"],
-    }
+    spec = {"backbone": "timm:resnet18", "weights_sha256": "random:0", "dtype": "float32"}
+    spec |= {"frame": [64, 64, "squash"], **change}
     with pytest.raises(WeightsError, match="backbone is damaged"):
-        backbone_of_spec(spec | change, weights_source="", settings=BackboneSettings(), device="cpu")
+        backbone_of_spec(spec, weights_source="", settings=BackboneSettings(), device="cpu")

@@ -14,8 +14,10 @@ from tests.verbs.checkpoints import write
 from vidlstm.cli.main import VERBS, main
 from vidlstm.cli.parsing import known_keys
 from vidlstm.cli.predict import predict_parser
+from vidlstm.cli.train import FIRST, train_parser
 from vidlstm.errors import SettingsError, WeightsError
 from vidlstm.settings import BackboneSettings, SamplingSettings
+from vidlstm.tasks import TASKS
 
 SPEC = {
     "backbone": {
@@ -254,3 +256,39 @@ def test_a_value_out_of_range_is_named_with_its_setting(
     said = refused(capsys, *argv, f"--{setting}", value)
     assert f"--{setting}" in said and value.lstrip("-") in said.lower()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["c.ckpt"]
+
+
+def test_training_shows_first_what_people_change_first(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = {}
+    for flag in ("--help", "--help_all"):
+        with pytest.raises(SystemExit):
+            main(["train", flag])
+        shown[flag] = capsys.readouterr().out
+    assert shown["--help"].count("\n") < 200 < shown["--help_all"].count("\n")
+    assert "--help_all lists all settings" in shown["--help"]
+    for name in ("--data.root", "--trainer.max_epochs", "--model.hidden_size"):
+        assert name in shown["--help"]
+    assert (
+        "--trainer.sync_batchnorm" not in shown["--help"]
+        and "--trainer.sync_batchnorm" in shown["--help_all"]
+    )
+    known = {key for task in TASKS.values() for key in known_keys(train_parser(task))}
+    assert set(FIRST) - known <= {"overwrite"}  # a name that is none shows nothing
+
+
+@pytest.mark.parametrize(
+    ("flag", "meant"),
+    [
+        ("--epochs", "trainer.max_epochs"),
+        ("--fps", "sampling.fps"),
+        ("--batch_size", "data.batch_size"),
+        ("--hidden", "model.hidden_size"),
+        ("--modle.cell", "model.cell"),
+    ],
+)
+def test_a_mistyped_flag_names_the_nearest_not_all(
+    flag: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(capsys, "train", "--out", "o", flag, "3")
+    assert repr(meant) in said and len(said) < 150
+    assert len(refused(capsys, "train", "--out", "o", "--qqqq", "3")) < 100

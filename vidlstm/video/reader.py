@@ -26,6 +26,10 @@ __all__ = ["READERS", "VideoReader", "open_video"]
 READERS: dict[str, type[PyAVReader] | type[OpenCVReader]] = {"pyav": PyAVReader, "opencv": OpenCVReader}
 """The decoders of files by name. ``auto`` tries them in this order."""
 
+PICTURE = "it is one picture; give a video, or a folder of pictures"
+_PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM")
+"""How files of pictures begin: PNG, JPEG, TIFF and BMP; of WebP see below."""
+
 _ADDRESS = re.compile(r"(rtsps?|rtmps?|rtp|srt|udp|tcp|https?)://", re.IGNORECASE)
 
 
@@ -90,6 +94,14 @@ def _first_that_can(
             if error.reason == "no_video_stream":
                 raise
             failures[name] = error
+    if _is_picture(path):
+        raise VideoError(path, reason="unreadable", detail=PICTURE)
     words = "; ".join(f"{name}: {error.detail or error.reason}" for name, error in failures.items())
     first = next(iter(failures.values()))
     raise VideoError(path, reason=first.reason, detail=words) from first
+
+
+def _is_picture(path: str | Path) -> bool:
+    with Path(path).open("rb") as file:
+        start = file.read(12)
+    return start.startswith(_PICTURES) or (start[:4] == b"RIFF" and start[8:] == b"WEBP")
