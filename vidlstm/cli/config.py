@@ -14,7 +14,7 @@ from vidlstm.errors import SettingsError, nearest
 from vidlstm.settings.checking import refuse_blank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 SHIPPED = Path(__file__).parents[1] / "configs"
 LARGEST, DEEPEST, MOST = 1_000_000, 50, 10_000
@@ -102,7 +102,9 @@ def _text(path: Path) -> str:
 
 def _check_shape(text: str, path: Path) -> None:
     """Counts levels and values, aliases as often as they are used, before anything is built of them."""
-    values, sizes, within = 0, {}, []
+    values = 0
+    sizes: dict[str | None, int] = {}
+    within: list[tuple[str | None, int]] = []
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             values += sizes.get(event.anchor, MOST)  # one that is in itself has no end
@@ -130,7 +132,7 @@ def _lines(node: Any, name: str) -> Iterator[tuple[str, int]]:
             yield from _lines(value, full)
 
 
-def check_trusted(config: Config, sections: Sequence[str]) -> None:
+def check_trusted(config: Config, sections: Collection[str]) -> None:
     """Refuses what would run code that the config, not a person, names.
 
     Classes that a value may name are checked where they would be imported (``parsing.limit_imports``).
@@ -138,25 +140,25 @@ def check_trusted(config: Config, sections: Sequence[str]) -> None:
     Raises:
         SettingsError: there is some; or a section is a file, which would be read unchecked.
     """
-    backbone = config.content.get("backbone")
-    name = backbone.get("name") if isinstance(backbone, dict) else None
     if config.content.get("trust_config"):
         raise SettingsError(f"{config.path}: `trust_config` is for the command line alone", setting="config")
     for section in sections:
         if isinstance(config.content.get(section), str):
             raise SettingsError(f"`{section}` is a section; its settings stand below it", setting=section)
-    if trusting := next(_trusting(config.content), None):
-        raise _untrusted(f"`{trusting} true` would run code of a weights file", trusting)
-    if isinstance(name, str) and _imports(name):
-        raise _untrusted(f"`backbone.name {name}` would import code", "backbone.name")
+    for name, value in _flat(config.content):
+        if name.rpartition(".")[2] == "trust" and value not in (False, None, "false"):
+            raise _untrusted(f"`{name} true` would run code of a weights file", name)
+        if name == "backbone.name" and isinstance(value, str) and _imports(value):
+            raise _untrusted(f"`{name} {value}` would import code", name)
 
 
-def _trusting(content: Mapping[str, Any], section: str = "") -> Iterator[str]:
+def _flat(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Full names and values; a key may be a full name itself."""
     for key, value in content.items():
         if isinstance(value, dict):
-            yield from _trusting(value, f"{section}{key}.")
-        elif key == "trust" and value not in (False, None, "false"):
-            yield f"{section}{key}"
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _imports(name: str) -> bool:
@@ -175,6 +177,19 @@ def _untrusted(what: str, setting: str) -> SettingsError:
 def named_configs(argv: Sequence[str]) -> list[str]:
     """The configs on a command line, in their order."""
     return [name for name in _first_look(argv).config if name]
+
+
+def with_configs(argv: Sequence[str], text_of: Callable[[str], str]) -> list[str]:
+    """A command line in which the content of each config stands in place of its name."""
+    words: list[str] = []
+    for word in argv:
+        if words and words[-1] == "--config":
+            words[-1] = f"--config={text_of(word)}"
+        elif word.startswith("--config="):
+            words.append(f"--config={text_of(word.partition('=')[2])}")
+        else:
+            words.append(word)
+    return words
 
 
 def trusts_config(argv: Sequence[str]) -> bool:

@@ -9,15 +9,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from jsonargparse import (
-    ActionConfigFile,
-    ArgumentParser,
-    DefaultHelpFormatter,
-    Namespace,
-    set_parsing_settings,
-)
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace, set_parsing_settings
+from yaml import safe_dump  # type: ignore[import-untyped]
 
-from vidlstm.cli.config import check_trusted, read_config, trusts_config
+from vidlstm.cli.config import check_trusted, read_config, trusts_config, with_configs
 from vidlstm.errors import SettingsError
 from vidlstm.settings.checking import refuse_blank
 
@@ -70,27 +65,9 @@ class Parser(ArgumentParser):
 
     unused: Collection[str] = ()
     first: Collection[str] = ()
-    trusting = False
 
 
-class ConfigFile(ActionConfigFile):  # type: ignore[misc]
-    """``--config``: a file that is read as data, however it came here."""
-
-    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
-        """Puts the settings of a config below those that were given already."""
-        from yaml import safe_dump  # type: ignore[import-untyped]
-
-        config = read_config(values)
-        if not parser.trusting:
-            check_trusted(config, sections_of(parser))
-        unused = {*parser.unused, "trust_config"}
-        content = {key: value for key, value in config.content.items() if key not in unused}
-        refuse_blanks(content)
-        if content:
-            self.apply_config(parser, cfg, self.dest, safe_dump(content, sort_keys=False))
-
-
-class ShortHelp(argparse._HelpAction):
+class ShortHelp(argparse.Action):
     """``--help`` where there is too much for one look."""
 
     def __call__(self, parser: Any, *rest: Any) -> None:
@@ -99,7 +76,8 @@ class ShortHelp(argparse._HelpAction):
             if action.dest not in parser.first:
                 action.help = argparse.SUPPRESS
         parser.epilog = f"{parser.prog} --help_all lists all settings."
-        super().__call__(parser, *rest)
+        parser.print_help()
+        parser.exit()
 
 
 def new_parser(verb: str, description: str, *, first: Collection[str] = ()) -> Parser:
@@ -120,13 +98,11 @@ def new_parser(verb: str, description: str, *, first: Collection[str] = ()) -> P
     )
     if first:
         parser.first = {*first, "help", "help_all", "config", "print_config"}
-        parser.add_argument(
-            "-h", "--help", action=ShortHelp, help="show the settings that people change first"
-        )
-        parser.add_argument("--help_all", action=argparse._HelpAction, help="show all settings")
+        parser.add_argument("-h", "--help", action=ShortHelp, nargs=0, help="show what people change first")
+        parser.add_argument("--help_all", action="help", help="show all settings")
     parser.add_argument(
         "--config",
-        action=ConfigFile,
+        action="config",
         help="a YAML file of settings, or the name of a shipped one; later flags win over it",
     )
     parser.add_argument(
@@ -210,15 +186,28 @@ def parse_given(parser: Parser, argv: Sequence[str]) -> dict[str, Any]:
 
 def _parsed(parser: Parser, argv: Sequence[str], **how: Any) -> Namespace:
     words = [str(word) for word in argv]
-    parser.trusting = trusts_config(words)
-    if not parser.trusting:
+    trusting = trusts_config(words)
+    if not trusting:
         set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=OURS)
     _refuse_blank_words(words, sections_of(parser))
+    words = with_configs(words, lambda name: _config_text(parser, name, trusting=trusting))
     try:
         parsed: Namespace = parser.parse_args(words, **how)
     except (argparse.ArgumentError, ImportError, TypeError, ValueError, RecursionError) as error:
         raise _explained(str(error), parser) from error
     return parsed
+
+
+def _config_text(parser: Parser, name: str, *, trusting: bool) -> str:
+    """A config that was read as data, in a form for the parser."""
+    config = read_config(name)
+    if not trusting:
+        check_trusted(config, sections_of(parser))
+    unused = {*parser.unused, "trust_config"}
+    content = {key: value for key, value in config.content.items() if key.partition(".")[0] not in unused}
+    refuse_blanks(content)
+    text: str = safe_dump(content, sort_keys=False)
+    return text
 
 
 def _refuse_blank_words(words: Sequence[str], sections: Collection[str]) -> None:
