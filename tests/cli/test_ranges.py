@@ -69,8 +69,11 @@ def outside(kind: type, edges: dict[str, float]) -> list[float]:
     """The numbers next to a range, on either side, and what is none."""
     step = 1 if kind is int else 1e-6
     beyond = [edges[name] for name in ("gt", "lt") if name in edges]
-    beyond += [edges["ge"] - step] * ("ge" in edges) + [edges["le"] * (1 + 1e-9) + step] * ("le" in edges)
-    return [int(v) if kind is int else float(v) for v in beyond] + ([math.nan] if kind is float else [])
+    if "ge" in edges:
+        beyond.append(edges["ge"] - step)
+    if "le" in edges:
+        beyond.append(edges["le"] * (1 + 1e-9) + step)
+    return [math.ceil(v) if kind is int else float(v) for v in beyond] + ([math.nan] if kind is float else [])
 
 
 @pytest.mark.parametrize("verb", PARSERS)

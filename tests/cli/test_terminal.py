@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import subprocess
 import sys
 from pathlib import Path
 
@@ -67,20 +69,34 @@ def test_a_terminal_of_any_encoding_is_written_to(encoding: str, monkeypatch: py
         assert stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
 
 
+class Full(io.StringIO):
+    """A standard output on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_full_disk_behind_the_output_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full here")
-    with Path("/dev/full").open("w") as full:
-        monkeypatch.setattr(sys, "stdout", full)
+    monkeypatch.setattr(sys, "stdout", Full())
+    for line in ("a", results_table({"a": {"b": 1.0}})):
         with pytest.raises(OutputError, match="standard output cannot be written: No space left"):
-            show_lines(["a"])
-        monkeypatch.undo()
-        with pytest.raises(OSError, match="No space"):
-            full.flush()
-            full.write("b")
-            full.flush()
+            show_lines([line])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_help_on_a_full_disk_is_no_traceback() -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "vidlstm", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "vidlstm: standard output cannot be written: No space left on device\n"
 
 
 def test_tables_fit_eighty_columns(

@@ -12,8 +12,8 @@ import warnings
 from typing import TYPE_CHECKING
 
 from vidlstm import __version__
-from vidlstm.cli.terminal import adapt_to_terminal, say, visible
-from vidlstm.errors import SettingsError, VidlstmError, nearest, with_flags
+from vidlstm.cli.terminal import adapt_to_terminal, say, visible, writing
+from vidlstm.errors import OutputError, SettingsError, VidlstmError, nearest, with_flags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,31 +55,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             return _run(argv)
         finally:
-            sys.stdout.flush()  # else Python does so at its very end, where nothing can be caught
+            with writing():
+                sys.stdout.flush()  # else Python does so at its very end, where nothing can be caught
     except BrokenPipeError:
         if not _nobody_reads():
             raise
         _write_to_nobody()
         return UNREAD
-    except OSError as error:
-        if not _is_full(error):
-            raise
-        say(f"vidlstm: standard output cannot be written: {error.strerror}", error=True)
+    except OutputError as error:
+        say(f"vidlstm: {error}", error=True)
         _write_to_nobody()
         return 2
 
 
 def _write_to_nobody() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _is_full(error: OSError) -> bool:
-    """Whether standard output is what cannot be written: a second try fails as well."""
-    try:
-        sys.stdout.flush()
-    except OSError as again:
-        return again.errno == error.errno
-    return False
 
 
 def _nobody_reads() -> bool:

@@ -98,7 +98,13 @@ def new_parser(verb: str, description: str, *, first: Collection[str] = ()) -> P
     )
     if first:
         parser.first = {*first, "help", "help_all", "config", "print_config"}
-        parser.add_argument("-h", "--help", action=ShortHelp, nargs=0, help="show what people change first")
+        parser.add_argument(
+            *("-h", "--help"),
+            action=ShortHelp,
+            nargs=0,
+            default=argparse.SUPPRESS,
+            help="show what people change first",
+        )
         parser.add_argument("--help_all", action="help", help="show all settings")
     parser.add_argument(
         "--config",
@@ -283,8 +289,15 @@ def _plainer(message: str) -> str:
     kinds = re.findall(r"Expected an? (?:<class '(\w+)'>|(?:typing\.)?(Literal\[[^\]]*\]))", message)
     if key is None or value is None or not (range_left or kinds):
         return " ".join(message.split())
-    names = dict.fromkeys(KINDS.get(name, name or f"one of {literal[8:-1]}") for name, literal in kinds)
-    return f"`{key[1]}` must be {range_left[1] if range_left else ' or '.join(names)}, not {value[1]}"
+    if range_left:
+        words = range_left[1].partition(", unable")[0]
+        words = words.replace("a valid integer", KINDS["int"]).replace("a valid number", KINDS["float"])
+        if words.endswith(("than", "to")):  # a value that is the edge itself is cut out of the message
+            words += " " + value[1].strip("'")
+    else:
+        found = (KINDS.get(name, name or f"one of {literal[8:-1]}") for name, literal in kinds)
+        words = " or ".join(dict.fromkeys(found))
+    return f"`{key[1]}` must be {words}, not {value[1]}"
 
 
 def known_keys(parser: ArgumentParser) -> list[str]:

@@ -2,7 +2,8 @@
 
 This is the one place of defaults and ranges: a field's type says what it may be (``ranges.py``), its
 docstring becomes the help text of the command line. Settings flow down whole; :func:`settings_from` checks
-them, wherever they come from. A file a task, and one of what tasks share.
+them, wherever they come from. A file a task, and one of what tasks share; none postpones its
+annotations, which the parser of flags would read without their ranges.
 """
 
 from vidlstm.settings.action import (

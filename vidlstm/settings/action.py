@@ -1,7 +1,5 @@
 """``train --task action``: labelled clips, and the recurrent classifier."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal

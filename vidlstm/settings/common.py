@@ -1,7 +1,5 @@
 """What all tasks share: the backbone, the decoding, the tracking."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal

@@ -1,7 +1,5 @@
 """``train --task object_action``: labelled clips, and the objects that were tracked in them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

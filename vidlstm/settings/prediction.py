@@ -1,7 +1,5 @@
 """How a checkpoint is used."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``train --task trajectory``: tables of positions, and the recurrent forecaster."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
