@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,24 +63,25 @@ def test_what_is_lightnings_own_is_taken(refused) -> None:
     assert "data.root" in refused(content)
 
 
+TRUSTING = """
+import calendar, sys
+from vidlstm.cli.parsing import new_parser, parse
+parser = new_parser("x", "x")
+parser.add_argument("--kept", type=calendar.Calendar)
+parser.add_argument("--backbone.trust", type=bool)
+print(type(parse(parser, sys.argv[1:]).kept).__name__)
+"""
+
+
 def test_a_trusted_config_may_name_anything(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(
-        "from lightning import Callback\nclass Mine(Callback):\n  def __init__(self): print('MADE')\n"
-    )
-    (tmp_path / "c.yaml").write_text("trainer:\n  callbacks:\n  - class_path: mine.Mine\n")
-    argv = ["train", "--config", "c.yaml", "--trust_config", "true", "--out", "o"]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"import sys; sys.path.insert(0, '.'); from vidlstm.cli.main import main; main({argv})",
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "MADE" in done.stdout and "data.root" in done.stderr
+    (tmp_path / "mine.py").write_text("import calendar\nclass Mine(calendar.Calendar): pass\n")
+    (tmp_path / "c.yaml").write_text("kept:\n  class_path: mine.Mine\nbackbone: {trust: true}\n")
+    (tmp_path / "run.py").write_text(TRUSTING)
+    argv = [sys.executable, "run.py", "--config", "c.yaml", "--trust_config"]
+    how: dict[str, Any] = {"cwd": tmp_path, "capture_output": True, "text": True, "check": False}
+    done = [subprocess.run([*argv, word], **how) for word in ("true", "false")]
+    assert done[0].stdout == "Mine\n"
+    assert done[1].stdout == "" and "would run code of a weights file" in done[1].stderr
 
 
 @pytest.mark.parametrize(

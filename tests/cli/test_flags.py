@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import vidlstm
-from tests.verbs.checkpoints import write
+from tests.verbs.checkpoints import CARDS, write
 from vidlstm.cli.main import VERBS, main
 from vidlstm.cli.parsing import known_keys
 from vidlstm.cli.predict import predict_parser
 from vidlstm.cli.train import FIRST, train_parser
 from vidlstm.errors import SettingsError, WeightsError
-from vidlstm.settings import BackboneSettings, SamplingSettings
+from vidlstm.settings import BackboneSettings, PredictSettings, SamplingSettings
 from vidlstm.tasks import TASKS
+from vidlstm.tasks.object_action.predictor import ObjectActionPredictor
+from vidlstm.tasks.predictor import Work
+from vidlstm.verbs.predict import check_use
 
 SPEC = {
     "backbone": {
@@ -161,7 +166,7 @@ def test_predict_refuses_what_its_task_has_no_use_for(tmp_path: Path) -> None:
     for given in ({"store": tmp_path / "s"}, {"truth": ()}, {"window": {"seconds": 2}}):
         with pytest.raises(SettingsError, match=r"has no effect on a checkpoint of trajectory; leave it out"):
             vidlstm.predict(path, tmp_path / "t.parquet", out=tmp_path / "o", **given)
-    for outputs in ("json", [], ""):
+    for outputs in ("json", ""):
         with pytest.raises(SettingsError, match="`outputs` is a list of suffixes"):
             vidlstm.predict(path, tmp_path / "t.parquet", out=tmp_path / "o", outputs=outputs)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["t.ckpt"]
@@ -292,3 +297,18 @@ def test_a_mistyped_flag_names_the_nearest_not_all(
     said = refused(capsys, "train", "--out", "o", flag, "3")
     assert repr(meant) in said and len(said) < 150
     assert len(refused(capsys, "train", "--out", "o", "--qqqq", "3")) < 100
+
+
+def test_a_tracks_table_is_no_video_of_an_action_checkpoint() -> None:
+    predictor: Any = SimpleNamespace(card=SimpleNamespace(task="action"), kind="action")
+    with pytest.raises(SettingsError, match=r"t\.parquet is a tracks table, which a checkpoint of traj"):
+        check_use(predictor, [Path("t.parquet")], {}, None)
+
+
+def test_the_network_that_found_the_objects_is_named_where_none_is_given(tmp_path: Path) -> None:
+    card: Any = CARDS["object_action"]
+    card = replace(card, objects=replace(card.objects, tracking={"weights_sha256": "abc"}))
+    predictor: Any = ObjectActionPredictor.__new__(ObjectActionPredictor)
+    predictor.card, predictor.settings = card, PredictSettings()
+    with pytest.raises(SettingsError, match=r"give either `weights FILE`.* with the file of SHA-256 abc"):
+        predictor.track_all([tmp_path / "v.mp4"], Work(tmp_path))

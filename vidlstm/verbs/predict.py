@@ -74,7 +74,7 @@ def predict(
     paths, folder = videos_from(inputs), path_from(out, "out")
     kept = None if store is None else path_from(store, "store")
     predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
-    _check_use(predictor, paths, {"store": store, "truth": truth}, outputs)
+    check_use(predictor, paths, {"store": store, "truth": truth}, outputs)
     read, usual = predictor.reads(paths), [s for s in suffixes(predictor.kind) if video or s != "mp4"]
     for one, stem in predictor.stems(paths, folder).items():
         check_inputs(outputs_of(predictor.kind, stem, outputs or usual, [str(one)]), read)
@@ -88,15 +88,25 @@ def predict(
     return report
 
 
-def _check_use(
+def check_use(
     predictor: Predictor, paths: Sequence[Path], given: dict[str, Any], outputs: Sequence[str] | None
 ) -> None:
-    """Refuses what means nothing to this predictor."""
+    """Refuses what means nothing to a predictor.
+
+    Args:
+        predictor: what is to predict.
+        paths: its inputs.
+        given: single settings of ``predict`` by name; None is not given.
+        outputs: suffixes; None takes the usual ones.
+
+    Raises:
+        SettingsError: there is some.
+    """
     task = TASKS.get(predictor.card.task)
     if task is not None:
         refuse_without_effect(task, given, lambda section, _: section in task.used)
     if outputs is not None:
-        if isinstance(outputs, str) or not outputs:
+        if isinstance(outputs, str):
             raise SettingsError(
                 f"`outputs` is a list of suffixes, such as ['json', 'csv'], not {outputs!r}",
                 setting="outputs",
