@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import subprocess
 import sys
 from dataclasses import replace
@@ -312,3 +314,42 @@ def test_the_network_that_found_the_objects_is_named_where_none_is_given(tmp_pat
     predictor.card, predictor.settings = card, PredictSettings()
     with pytest.raises(SettingsError, match=r"give either `weights FILE`.* with the file of SHA-256 abc"):
         predictor.track_all([tmp_path / "v.mp4"], Work(tmp_path))
+
+
+class NoRoom(io.BytesIO):
+    """A file on a full disk."""
+
+    def write(self, content: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("how", ["file", "below a file", "read-only", "full"])
+@pytest.mark.parametrize("verb", ["train", "track", "predict", "evaluate", "demo"])
+def test_outputs_that_cannot_be_written_are_told_before_the_work(
+    verb: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    path, out = write(tmp_path / "c.ckpt", "trajectory"), tmp_path / "new"
+    if how in ("file", "below a file"):
+        out = tmp_path / "file" / ("x" if how == "below a file" else "")
+    elif how == "full":
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda **where: NoRoom())
+    else:
+        monkeypatch.setattr("tempfile.TemporaryFile", refuse_to_write)
+    argv: dict[str, list[Any]] = {
+        "train": ["--data.root", tmp_path, "--out", out],
+        "track": [tmp_path / "v.mp4", "--boxes", tmp_path / "b.txt", "--out", out / "t.parquet"],
+        "predict": [path, tmp_path / "t.parquet", "--out", out],
+        "evaluate": [path, "--out", out],
+        "demo": ["--out", out],
+    }
+    said = refused(capsys, verb, *argv[verb])
+    words = {"read-only": "Read-only file system", "full": "No space left"}.get(
+        how, "is a file, not a folder"
+    )
+    assert words in said and "choose another --out" in said
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["c.ckpt", "file"]
+
+
+def refuse_to_write(**where: Any) -> Any:
+    raise OSError(errno.EROFS, "Read-only file system")

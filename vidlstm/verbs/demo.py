@@ -28,6 +28,7 @@ from vidlstm.settings import (
     value_from,
 )
 from vidlstm.verbs.evaluate import evaluate
+from vidlstm.verbs.outputs import check_writable
 from vidlstm.verbs.predict import predict
 from vidlstm.verbs.train import train
 
@@ -87,6 +88,7 @@ def demo(
     started, out = time.monotonic(), path_from(out, "out")
     seed, figures = value_from(Seed, seed, name="seed"), value_from(Figures, figures, name="figures")
     epochs = value_from(Count, epochs, name="epochs")
+    check_writable(out)
     resolve_device(device)  # is it there? before anything is drawn
     backbone = backbone or BackboneSettings(name="efficientnet_lite0")
     annotations = out / "data" / "clips.csv"

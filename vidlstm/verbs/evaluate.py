@@ -12,6 +12,7 @@ from vidlstm.render.names import check_inputs
 from vidlstm.settings import BackboneSettings, SamplingSettings, by_name, path_from, settings_from
 from vidlstm.tasks import open_checkpoint, tasks_with
 from vidlstm.tasks.base import Run, Scoring
+from vidlstm.verbs.outputs import check_writable
 from vidlstm.verbs.refusals import refuse_decided, refuse_kept, refuse_without_effect
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def evaluate(
     refuse_without_effect(task, sections, lambda _, name: task.name in (tasks_with(name) or [task.name]))
     refuse_decided(trained.card, backbone, sampling)
     refuse_kept(task.kept, getattr(trained.card, "data", None), given)
+    check_writable(out)
     make_folder(out)
     outputs = [out / name for name in ("report.json", "predictions.csv")]
     check_inputs(outputs, [path for path in (given.get("annotations"), given.get("root")) if path])

@@ -29,6 +29,7 @@ from vidlstm.tasks.action.predictor import ActionPredictor
 from vidlstm.tasks.action.task import ActionTask
 from vidlstm.verbs.inputs import videos_from
 from vidlstm.verbs.load import predict_settings
+from vidlstm.verbs.outputs import check_writable
 from vidlstm.verbs.refusals import refuse_decided
 from vidlstm.video.reader import open_video
 
@@ -96,6 +97,7 @@ def inspect_gates(
         integrated_gradients()  # before any work is done: is captum there?
     _, trained = open_checkpoint(checkpoint, "action")
     predictor = action_predictor(trained, backbone, sampling, window, device)
+    check_writable(out)
     make_folder(out)
     sequence = video_features(predictor, video, store, out, progress)
     cut, cell = predictor.windows.cut, predictor.card.model.cell

@@ -17,6 +17,7 @@ from vidlstm.tasks.predictor import Predictor, Work
 from vidlstm.tasks.trajectory.predictor import TABLE
 from vidlstm.verbs.inputs import videos_from
 from vidlstm.verbs.load import load
+from vidlstm.verbs.outputs import check_writable
 from vidlstm.verbs.refusals import refuse_without_effect
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def predict(
     read, usual = predictor.reads(paths), [s for s in suffixes(predictor.kind) if video or s != "mp4"]
     for one, stem in predictor.stems(paths, folder).items():
         check_inputs(outputs_of(predictor.kind, stem, outputs or usual, [str(one)]), read)
+    check_writable(folder)
     work = Work(folder, kept, truth, progress)
     make_folder(work.out)
     report = PredictReport(predictor.card.task, failures=work.failures, files=work.files)

@@ -15,6 +15,7 @@ from vidlstm.render.names import output_stems
 from vidlstm.settings import TrackingSettings, path_from, settings_from
 from vidlstm.tracking.run import TrackingReport, TrackingRun, track_videos
 from vidlstm.verbs.inputs import videos_from
+from vidlstm.verbs.outputs import check_writable
 from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def track(
     device = str(resolve_device(device))
     paths, out = find_videos(videos_from(videos, "videos")), path_from(out, "out")
     settings = settings_from(TrackingSettings, settings, section="")
+    check_writable(out.parent)
     report, run, table = track_videos(paths, out=out, settings=settings, device=device, progress=progress)
     if video:
         _draw(paths, table, report, settings, run)

@@ -10,12 +10,13 @@ from lightning import seed_everything
 
 from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.devices import resolve_device
-from vidlstm.errors import OutputError, SettingsError, nearest
+from vidlstm.errors import SettingsError, nearest
 from vidlstm.files import write_json
 from vidlstm.settings import Number, Seed, path_from, settings_from, value_from
 from vidlstm.tasks import naming_the_task, task_named
 from vidlstm.tasks.base import Run
 from vidlstm.training.trainer import build_trainer, extracts, quieten_lightning, resumable
+from vidlstm.verbs.outputs import check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,8 +70,7 @@ def train(
     seed = value_from(Seed, seed, name="seed")
     chosen.check(settings)
     place = str(resolve_device(device))
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file, not a folder; choose another `out`")
+    check_writable(out)
     quieten_lightning()
     seed_everything(seed, workers=True, verbose=False)
     keep_freed_memory(KEPT_MEGABYTES)
