@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 SCRATCH, OWNER, LOCK = ".vidlstm-", "owner.lock", ".lock"
 """How the names of folders of what is half done begin; the file in each that a living process keeps locked;
 and how other such files end."""
+BLOCK = 65_536
+"""Bytes that are written to find out whether a disk has room; a full one takes an empty file."""
 PATIENCE_SECONDS = 0.5
 """For how long a lock is waited for that a run may hold only to see whether its owner lives."""
 
@@ -247,16 +249,21 @@ def plain_json(value: Any) -> Any:
 
 
 def check_writable(folder: Path) -> None:
-    """Refuses a folder in which nothing could be written; makes nothing.
+    """Looks whether files can be written into a folder that is there or is to be made; leaves nothing.
 
     Raises:
-        OutputError: it, or what it would be made in, is a file or may not be written.
+        OutputError: it is a file, may not be written, or its disk is full.
     """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     if not there.is_dir():
         raise OutputError(f"{there} is a file, not a folder; choose another `out`")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise OutputError(f"{there} may not be written; choose another `out`")
+    try:
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(bytes(BLOCK))
+    except OSError as error:
+        raise OutputError(
+            f"{there} cannot be written to: {error.strerror or error}; choose another `out`"
+        ) from error
 
 
 def make_folder(folder: Path) -> None:

@@ -248,3 +248,53 @@ def test_an_installed_distribution_offers_one_and_is_imported_only_when_asked(tm
     assert other.stdout == "imported their_nets\ntheir_nets:net\n", other.stderr
     assert "did you mean 'theirs'?" in misspelt.stderr
     assert "imported" not in misspelt.stdout
+
+
+class Fixed(nn.Module):
+    """Gives the same for every frame."""
+
+    def __init__(self, value: float, width: int) -> None:
+        super().__init__()
+        self.value, self.width = value, width
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.full((len(images), self.width), self.value)
+
+
+@pytest.mark.parametrize(
+    ("module", "how", "words"),
+    [
+        (Fixed(float("nan"), 3), {}, r"nan"),
+        (Fixed(float("inf"), 3), {}, r"infinite"),
+        (Fixed(0.0, 0), {}, r"gives \(2, 0\)"),
+        (Fixed(1.0, 3), {"std": (1.0, float("nan"), 1.0)}, "std must be finite"),
+        (Fixed(1.0, 3), {"mean": (float("inf"), 0.0, 0.0)}, "mean must be finite"),
+        (Fixed(1.0, 3), {"mean": 0.5}, "mean is three numbers"),
+        (Fixed(1.0, 3), {"std": (1.0, 1.0)}, "std is three numbers"),
+        (Fixed(1.0, 3), {"name": "yolo:embed"}, "is called 'yolo:embed' already"),
+        (Fixed(1.0, 3), {"name": "mobilenet_v2"}, "is called 'mobilenet_v2' already"),
+    ],
+)
+def test_what_can_be_no_backbone_is_refused(module: nn.Module, how: dict[str, Any], words: str) -> None:
+    with pytest.raises((SettingsError, ValueError), match=words):
+        of(module, **how)
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("no such layer"), KeyError("w"), OSError(5, "broken")])
+def test_a_function_that_fails_is_told_in_a_sentence(failure: Exception) -> None:
+    @register_backbone("failing")
+    def failing(weights: str | None) -> Any:
+        raise failure
+
+    with pytest.raises(SettingsError, match=f"failing fails with {type(failure).__name__}") as error:
+        build("failing", weights="w.pth")
+    assert "'w.pth'" in str(error.value) and error.value.setting == "backbone.name"
+
+
+def test_a_module_that_cannot_be_imported_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "broken_net.py").write_text("def net(:\n")
+    with pytest.raises(SettingsError, match="broken_net cannot be imported: SyntaxError"):
+        build("broken_net:net")

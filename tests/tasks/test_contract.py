@@ -35,7 +35,7 @@ def test_a_task_is_what_the_verbs_expect(name: str) -> None:
     assert {"data", "model", "optimiser"} <= sections.keys()
     assert all(is_dataclass(kind) for kind in sections.values())
     assert hasattr(task.settings().optimiser, "patience")
-    assert set(task.used) <= {f.name for f in fields(PredictSettings)}
+    assert set(task.used) <= {f.name for f in fields(PredictSettings)} | {"store", "truth"}
     assert set(task.resume_keys) <= {f.name for f in fields(task.card)}
     assert not getattr(type(task), "__abstractmethods__", None)
 

@@ -107,8 +107,8 @@ def test_settings_of_another_task_and_sides_of_none_are_refused(trained: Path, t
             vidlstm.evaluate(trained / "best.ckpt", out=tmp_path / "out", **settings)
         return str(caught.value)
 
-    assert "leave out `data.tracks`" in refused(data={"tracks": "t.parquet"})
-    assert "leave out `data.scene`" in refused(data={"scene": "eth"})
+    assert "`data.tracks` has no effect" in refused(data={"tracks": "t.parquet"})
+    assert "`data.scene` has no effect" in refused(data={"scene": "eth"})
     assert "did you mean 'fold'?" in refused(data={"flod": 1})
     assert "`side train` is not for action" in refused(side="train")
     assert "`data.batch_size` must be" in refused(data={"batch_size": 0})

@@ -73,7 +73,7 @@ def test_noise_is_what_the_classifier_takes_for_normal() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--steps", "1"], "at least 2 steps"),
+        (["--steps", "1"], "--steps must be greater than or equal to 2"),
         (["--video", "v.mp4"], "needs the checkpoint"),
         (["--step", "9"], "did you mean 'steps'?"),
     ],

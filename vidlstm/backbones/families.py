@@ -69,8 +69,7 @@ def register_backbone(name: str) -> Callable[[Factory], Factory]:
     """
     if not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
         raise ValueError(f"{name!r} cannot name a backbone; use letters, digits, '_', '-' and '.'")
-    if any(family.knows(name) for family in FAMILIES.values() if not isinstance(family, Plugins)):
-        raise ValueError(f"a backbone of vidlstm is called {name!r} already; choose another name")
+    refuse_taken(name)
 
     def register(factory: Factory) -> Factory:
         earlier = FACTORIES.get(name)
@@ -80,6 +79,16 @@ def register_backbone(name: str) -> Callable[[Factory], Factory]:
         return factory
 
     return register
+
+
+def refuse_taken(name: str) -> None:
+    """Keeps the names of vidlstm's own networks for them: a checkpoint with one would be taken for theirs.
+
+    Raises:
+        ValueError: the name is one of them.
+    """
+    if any(family.knows(name) for family in FAMILIES.values() if not isinstance(family, Plugins)):
+        raise ValueError(f"a backbone of vidlstm is called {name!r} already; choose another name")
 
 
 def _identity(factory: Factory) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -108,7 +109,12 @@ class Network:
 
 
 def _three(values: Sequence[float], name: str) -> tuple[float, float, float]:
-    red, green, blue = (float(value) for value in values)
+    try:
+        red, green, blue = (float(value) for value in values)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is three numbers, red, green and blue, not {values!r}") from None
+    if not all(math.isfinite(value) for value in (red, green, blue)):
+        raise ValueError(f"{name} must be finite, not {values}")
     if name == "std" and min(red, green, blue) <= 0:
         raise ValueError(f"std must be above 0, not {values}")
     return red, green, blue

@@ -19,7 +19,7 @@ from vidlstm.backbones.contract import Family
 from vidlstm.backbones.network import Network
 from vidlstm.backbones.untrained import draw
 from vidlstm.backbones.weights import RANDOM
-from vidlstm.errors import SettingsError
+from vidlstm.errors import SettingsError, VidlstmError
 
 if TYPE_CHECKING:
     from vidlstm.backbones.parts import Part
@@ -58,7 +58,16 @@ class Plugins(Family):
             SettingsError: it cannot be imported, or does not give a network.
         """
         factory = load(part.name)
-        network: Any = draw(lambda: factory(part.weights))
+        try:
+            network: Any = draw(lambda: factory(part.weights))
+        except VidlstmError:
+            raise
+        except Exception as error:  # it may be anyone's code
+            raise SettingsError(
+                f"{part.name} fails with {type(error).__name__}: {error}; it was called with the weights "
+                f"{part.weights!r}",
+                setting="backbone.name",
+            ) from error
         if not isinstance(network, Network):
             raise SettingsError(
                 f"{part.name} gives {type(network).__name__}; a backbone's function returns "
@@ -96,7 +105,11 @@ def _imported(name: str, path: str) -> Factory:
         for step in attribute.split("."):
             target = getattr(target, step)
     except (ImportError, AttributeError) as error:
-        raise SettingsError(f"no backbone is called {name!r}: {error}") from error
+        raise SettingsError(f"no backbone is called {name!r}: {error}", setting="backbone.name") from error
+    except Exception as error:  # importing runs it, and it may be anyone's code
+        raise SettingsError(
+            f"{module_name} cannot be imported: {type(error).__name__}: {error}", setting="backbone.name"
+        ) from error
     if not callable(target):
         raise SettingsError(f"no backbone is called {name!r}: {path} is no function")
     factory: Factory = target

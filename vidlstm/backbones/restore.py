@@ -16,7 +16,7 @@ from vidlstm.backbones.base import Backbone
 from vidlstm.backbones.build import build_network, with_one_fit
 from vidlstm.backbones.families import FAMILIES, family_of
 from vidlstm.backbones.network import DTYPES
-from vidlstm.backbones.parts import Part, parse_parts, sources
+from vidlstm.backbones.parts import JOINT, Part, parse_parts, sources
 from vidlstm.backbones.plugins import Plugins, is_import_path, load
 from vidlstm.backbones.weights import RANDOM
 from vidlstm.devices import resolve_device
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from vidlstm.backbones.network import Network
     from vidlstm.settings import BackboneSettings
+
+MOST_NETWORKS, LARGEST_SIDE = 16, 8192
+"""Side by side, and of their frames in pixels: what is built before anything can be compared."""
 
 
 def backbone_of_spec(
@@ -75,18 +78,34 @@ class _Known:
 
 def _known_parts(spec: dict[str, Any], weights_source: str, weights: str | None) -> list[_Known]:
     try:
+        if (count := str(spec["backbone"]).count(JOINT) + 1) > MOST_NETWORKS:
+            raise ValueError(f"{count} networks side by side")
         specs, parts = spec.get("parts", [spec]), parse_parts(str(spec["backbone"]), weights)
         places = sources(weights_source, len(parts))
         known = [
-            _Known(part, str(own["weights_sha256"]), int(own["frame"][0]), place)
+            _Known(part, str(own["weights_sha256"]), _side(own["frame"][0]), place)
             for part, own, place in zip(parts, specs, places, strict=True)
         ]
         whole = spec["dtype"] in DTYPES and spec["frame"][2] in FITS
-    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        OverflowError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise WeightsError(f"what the checkpoint says of its backbone is damaged: {error!r}") from error
     if not whole:
         raise WeightsError(f"the checkpoint's backbone has dtype {spec['dtype']!r}, frame {spec['frame']!r}")
     return known
+
+
+def _side(value: Any) -> int:
+    side = int(value)
+    if not 1 <= side <= LARGEST_SIDE:
+        raise ValueError(f"frames of {side} pixels")
+    return side
 
 
 def _rebuilt(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vidlstm.settings import BackboneSettings
 
 IMAGENET_CLASSES = 1000
+PUBLISHER = "PyTorch (torchvision's documentation, 'Models and pre-trained weights')"
 
 
 class Torchvision(Family):
@@ -46,7 +47,7 @@ def _build(name: str, weights: str | None, download: bool) -> Network:
     head = cut_head(model)
     chosen = published[0]
     if weights != RANDOM:
-        path = find_weights(name, weights, url=published[0].url, download=download)
+        path = find_weights(name, weights, url=published[0].url, publisher=PUBLISHER, download=download)
         load_into(model, path, ignore=head | _auxiliary(path, name))
         digest, source = sha256_of(path), str(path)
         # Publishers put the hash's first digits in the file name, so a renamed file is still known.

@@ -42,9 +42,13 @@ def width_of(name: str, features: Any, batch: int) -> int:
     """F, where ``features`` are ``(batch, F)``.
 
     Raises:
-        SettingsError: they are not.
+        SettingsError: they are not, F is 0, or one is no finite number.
     """
-    if isinstance(features, Tensor) and features.ndim == 2 and len(features) == batch:
+    if isinstance(features, Tensor) and features.ndim == 2 and len(features) == batch and features.shape[1]:
+        if not bool(torch.isfinite(features).all()):
+            raise SettingsError(
+                f"{name} gives infinite values or none at all (nan); are its weights damaged?"
+            )
         return features.shape[1]
     given = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
     raise SettingsError(

@@ -25,6 +25,7 @@ def find_weights(
     url: str | None = None,
     packaged: Path | None = None,
     package_hint: str = "none offers this network",
+    publisher: str = "",
     download: bool = False,
 ) -> Path:
     """The weights file to use, in a fixed order.
@@ -35,6 +36,7 @@ def find_weights(
         url: where the publisher keeps the file; its last part is its name in torch hub's cache.
         packaged: the file that an installed package carries, or None.
         package_hint: which package would carry it, for the message.
+        publisher: who offers the file and where that is told, for the message.
         download: whether a download is allowed.
 
     Raises:
@@ -60,6 +62,8 @@ def find_weights(
         f"{' is not there' if cached else ''}\n"
         f"  3. an installed package: {package_hint}\n"
         f"  4. a download: {_download_hint(url)}\n"
+        f"{_published(url, publisher)}"
+        "`vidlstm weights` lists the files on this machine. "
         "Untrained weights must be asked for: `backbone.weights random`"
     )
 
@@ -86,6 +90,14 @@ def _download_hint(url: str | None) -> str:
     if url is None:
         return "nowhere to download from"
     return f"not allowed; `backbone.download true` fetches {url.rsplit('/', 1)[-1]}"
+
+
+def _published(url: str | None, publisher: str) -> str:
+    if url is None or not publisher:
+        return ""
+    file = url.rsplit("/", 1)[-1]
+    prefix = _hash_in(file)
+    return f"{file} is published by {publisher}{f'; its SHA-256 begins with {prefix}' if prefix else ''}.\n"
 
 
 def _hash_in(filename: str) -> str | None:

@@ -6,34 +6,39 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.cli.parsing import add_device, new_parser, parse
-from vidlstm.cli.progress import ExtractionBar, TrainingBar
+from vidlstm.cli.parsing import Parser, add_device, new_parser, parse
+from vidlstm.cli.progress import ExtractionBar, TrainingBar, show_lines
+from vidlstm.cli.terminal import say
+from vidlstm.settings import Figures, Seed
 from vidlstm.structures import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def run(argv: Sequence[str]) -> int:
-    """Runs everything, and shows the result beside the baselines."""
+def demo_parser() -> Parser:
+    """Every setting of ``demo``."""
     parser = new_parser(
         "demo", "Draws labelled clips, trains on them and annotates an unseen video; no data, no download."
     )
     parser.add_argument("--out", type=Path, default=Path("vidlstm-demo"), help="takes everything")
-    parser.add_argument("--seed", type=int, default=0, help="of the drawings and of the training")
-    parser.add_argument("--figures", type=int, default=36, help="how many people are drawn")
+    parser.add_argument("--seed", type=Seed, default=0, help="of the drawings and of the training")
+    parser.add_argument("--figures", type=Figures, default=36, help="how many people are drawn")
     add_device(parser)
-    settings = parse(parser, argv)
+    return parser
 
-    from rich.console import Console
+
+def run(argv: Sequence[str]) -> int:
+    """Runs everything, and shows the result beside the baselines."""
+    settings = parse(demo_parser(), argv)
 
     from vidlstm.render.table.results_table import results_table
     from vidlstm.verbs.demo import demo
 
     started = time.monotonic()
 
-    def say(text: str) -> None:
-        print(f"[{time.monotonic() - started:5.1f} s] {text}", flush=True)
+    def tell(text: str) -> None:
+        say(f"[{time.monotonic() - started:5.1f} s] {text}")
 
     with ExtractionBar() as bar, TrainingBar() as training_bar:
         report = demo(
@@ -41,7 +46,7 @@ def run(argv: Sequence[str]) -> int:
             seed=settings.seed,
             figures=settings.figures,
             device=settings.device,
-            step=say,
+            step=tell,
             progress=Progress(extraction=bar, training=training_bar),
         )
     summary = report.summary
@@ -53,10 +58,11 @@ def run(argv: Sequence[str]) -> int:
         },
         "majority class": {"unseen figures": summary["baselines"]["majority_class"]},
     }
-    Console().print(results_table(rows, title=f"accuracy on {summary['test_clips']} clips"))
-    print(f"segments of the longer video against the truth: mean IoU {summary['segment_mean_iou']:.2f}")
+    table = results_table(rows, title=f"accuracy on {summary['test_clips']} clips")
+    show_lines([table])
+    say(f"segments of the longer video against the truth: mean IoU {summary['segment_mean_iou']:.2f}")
     width = max(map(len, report.files))
     for name, path in report.files.items():
-        print(f"{name:<{width}}  {path}")
-    say("done")
+        say(f"{name:<{width}}  {path}")
+    tell("done")
     return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vidlstm.cli.parsing import (
+    Parser,
     add_device,
     add_how,
     add_store,
@@ -21,12 +22,14 @@ from vidlstm.tasks import TASKS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jsonargparse import ArgumentParser
+OF_TRAINING = ("task", "model", "optimiser", "trainer", "seed", "resume", "overwrite")
+"""What the config of a training says beside what is to be scored: the checkpoint knows it."""
 
 
-def evaluate_parser() -> ArgumentParser:
+def evaluate_parser() -> Parser:
     """Every setting of ``evaluate``, of whatever task the checkpoint may be."""
     parser = new_parser("evaluate", "A checkpoint's scores beside its trivial baselines.")
+    parser.unused = OF_TRAINING
     parser.add_argument("checkpoint", type=Path, help="what train wrote")
     parser.add_argument("--out", type=Path, required=True, help="takes report.json, tables and pictures")
     parser.add_argument(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.cli.parsing import add_device, add_store, new_parser, parse
+from vidlstm.cli.parsing import Parser, add_device, add_store, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar, show_failures
+from vidlstm.cli.terminal import say
 from vidlstm.settings import BackboneSettings, SamplingSettings
 from vidlstm.structures import Progress
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def run(argv: Sequence[str]) -> int:
-    """Extracts, and says how much."""
+def extract_parser() -> Parser:
+    """Every setting of ``extract``."""
     parser = new_parser("extract", "Videos to a feature store. What is there already is not done again.")
     parser.add_argument("paths", nargs="+", type=Path, help="videos, and folders to search for them")
     add_store(parser)
@@ -25,7 +26,12 @@ def run(argv: Sequence[str]) -> int:
     add_device(parser)
     parser.add_class_arguments(BackboneSettings, "backbone")
     parser.add_class_arguments(SamplingSettings, "sampling")
-    settings = parse(parser, argv)
+    return parser
+
+
+def run(argv: Sequence[str]) -> int:
+    """Extracts, and says how much."""
+    settings = parse(extract_parser(), argv)
 
     from vidlstm.datasets.videos import find_videos
     from vidlstm.files import check_inputs, files_named, write_csv
@@ -44,7 +50,7 @@ def run(argv: Sequence[str]) -> int:
             progress=Progress(extraction=bar),
         )
     show_failures(report)
-    print(
+    say(
         f"{report.extracted} videos extracted, {report.found} there already, "
         f"{len(report.failures)} failed; {report.features} frames in {report.seconds:.1f} s; "
         f"store {settings.store}"

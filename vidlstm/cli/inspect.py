@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.cli.parsing import add_device, add_how, new_parser, parse
-from vidlstm.cli.progress import ExtractionBar
+from vidlstm.cli.parsing import Parser, add_device, add_how, new_parser, parse
+from vidlstm.cli.progress import ExtractionBar, show_lines
+from vidlstm.cli.terminal import say
 from vidlstm.errors import nearest
-from vidlstm.settings import WindowSettings
+from vidlstm.settings import Bias, Lags, Seed, Units, WindowSettings
 from vidlstm.structures import Progress
 
 if TYPE_CHECKING:
@@ -27,17 +27,17 @@ def run(argv: Sequence[str]) -> int:
     """Hands over to the subject."""
     what = argv[0] if argv else ""
     if what in ("-h", "--help"):
-        print(USAGE)
+        say(USAGE)
         raise SystemExit(0)
     if what not in SUBJECTS:
         hint = nearest(what, SUBJECTS) if what else ""
-        print(f"vidlstm inspect: say what{hint}\n{USAGE}", file=sys.stderr)
+        say(f"vidlstm inspect: say what{hint}\n{USAGE}", error=True)
         return 2
     return SUBJECTS[what](argv[1:])
 
 
-def run_gates(argv: Sequence[str]) -> int:
-    """``vidlstm inspect gates``."""
+def gates_parser() -> Parser:
+    """Every setting of ``inspect gates``."""
     parser = new_parser("inspect gates", "Every gate, cell and hidden state while a network reads a video.")
     parser.add_argument("checkpoint", type=Path, help="an action checkpoint that train wrote")
     parser.add_argument("video", type=Path, help="one video")
@@ -52,7 +52,12 @@ def run_gates(argv: Sequence[str]) -> int:
     add_device(parser)
     add_how(parser)
     parser.add_class_arguments(WindowSettings, "window")
-    settings = parse(parser, argv)
+    return parser
+
+
+def run_gates(argv: Sequence[str]) -> int:
+    """``vidlstm inspect gates``."""
+    settings = parse(gates_parser(), argv)
 
     from vidlstm.verbs.inspect_gates import inspect_gates
 
@@ -71,34 +76,39 @@ def run_gates(argv: Sequence[str]) -> int:
             progress=Progress(extraction=bar),
         )
     windows = len(report.recording.rows)
-    print(f"{windows} windows; replayed and computed hidden states differ by at most", end=" ")
-    print(f"{report.recording.largest_difference:.1e}")
+    apart = f"{report.recording.largest_difference:.1e}"
+    say(f"{windows} windows; replayed and computed hidden states differ by at most {apart}")
     if report.deletion is not None and report.attribution is not None:
         check = report.deletion
-        print(
+        say(
             f"mean probability of the windows' classes {check.whole:.3f}; without the {check.share:.0%} of "
             f"frames it rests on most {check.without_most:.3f}; without as many random ones "
             f"{check.without_random:.3f} (integral exact to {report.attribution.largest_gap:.3f})"
         )
-    print(*map(str, report.files), sep="\n")
+    show_lines(report.files)
     return 0
 
 
-def run_gradients(argv: Sequence[str]) -> int:
-    """``vidlstm inspect gradients``."""
+def gradients_parser() -> Parser:
+    """Every setting of ``inspect gradients``."""
     parser = new_parser("inspect gradients", "How fast the gradient vanishes with the lag, cell by cell.")
     parser.add_argument("checkpoint", type=Path | None, nargs="?", default=None, help="an action checkpoint")
     parser.add_argument("--out", type=Path, required=True, help="takes gradients.png and gradients.csv")
     parser.add_argument("--video", type=Path | None, default=None, help="what the checkpoint is to read")
-    parser.add_argument("--steps", type=int, default=200, help="the longest lag, and one")
-    parser.add_argument("--hidden_size", type=int, default=128, help="units of the fresh cells")
-    parser.add_argument("--forget_bias", type=float | None, default=None, help="of the fresh cells")
+    parser.add_argument("--steps", type=Lags, default=200, help="the longest lag, and one")
+    parser.add_argument("--hidden_size", type=Units, default=128, help="units of the fresh cells")
+    parser.add_argument("--forget_bias", type=Bias | None, default=None, help="of the fresh cells")
     parser.add_argument("--orthogonal", type=bool, default=False, help="start the fresh cells so")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and noise")
+    parser.add_argument("--seed", type=Seed, default=0, help="of weights and noise")
     parser.add_argument("--store", type=Path | None, default=None, help="keep the features here")
     add_device(parser)
     add_how(parser)
-    settings = parse(parser, argv)
+    return parser
+
+
+def run_gradients(argv: Sequence[str]) -> int:
+    """``vidlstm inspect gradients``."""
+    settings = parse(gradients_parser(), argv)
 
     from vidlstm.inference.lag_gradients import lag_of_fall
     from vidlstm.verbs.inspect_gradients import inspect_gradients
@@ -122,8 +132,8 @@ def run_gradients(argv: Sequence[str]) -> int:
     for name, norms in {**report.fresh, **report.trained}.items():
         lag = lag_of_fall(norms, 1e-3)
         fall = f"falls below 1/1000 at lag {lag}" if lag else f"stays above 1/1000 for {len(norms)} steps"
-        print(f"{name:<32} {norms[0]:.2e} at lag 0, {norms[-1]:.2e} at lag {len(norms) - 1}; {fall}")
-    print(*map(str, report.files), sep="\n")
+        say(f"{name:<32} {norms[0]:.2e} at lag 0, {norms[-1]:.2e} at lag {len(norms) - 1}; {fall}")
+    show_lines(report.files)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import select
@@ -12,7 +13,8 @@ import warnings
 from typing import TYPE_CHECKING
 
 from vidlstm import __version__
-from vidlstm.errors import Stopped, VidlstmError, nearest, with_flags
+from vidlstm.cli.terminal import adapt_to_terminal, say, visible, writing
+from vidlstm.errors import OutputError, SettingsError, Stopped, VidlstmError, nearest, with_flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,6 +28,7 @@ VERBS = {
     "predict": "videos to annotated videos, tables and timelines",
     "watch": "cameras, streams and files to what happens in them, while it happens",
     "inspect": "what a network has learned: its gates over a video, its gradient over the lag",
+    "weights": "which weights of backbones are on this machine, and where they were looked for",
 }
 """Each verb is ``run(argv) -> exit status`` in ``vidlstm/cli/<verb>.py``."""
 
@@ -49,16 +52,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 when some inputs failed, 2 for an error that the message explains.
     """
+    adapt_to_terminal()
     try:
         try:
             return _run(argv)
         finally:
-            sys.stdout.flush()  # else Python does so at its very end, where nothing can be caught
+            with writing():
+                sys.stdout.flush()  # else Python does so at its very end, where nothing can be caught
     except BrokenPipeError:
         if not _nobody_reads():
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_to_nobody()
         return UNREAD
+    except OutputError as error:
+        say(f"vidlstm: {error}", error=True)
+        _write_to_nobody()
+        return 2
+
+
+def _write_to_nobody() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _nobody_reads() -> bool:
@@ -73,25 +86,33 @@ def _nobody_reads() -> bool:
 def _run(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(usage())
+        say(usage())
         return 0 if arguments else 2
     if arguments[0] in ("-V", "--version"):
-        print(f"vidlstm {__version__}")
+        say(f"vidlstm {__version__}")
         return 0
     verb, rest = arguments[0], arguments[1:]
     if verb not in VERBS:
-        print(f"vidlstm: no verb is called {verb!r}{nearest(verb, VERBS)}", file=sys.stderr)
+        say(f"vidlstm: no verb is called {verb!r}{nearest(verb, VERBS)}", error=True)
         return 2
     warnings.formatwarning = _one_line
     try:
         with _terminated_like_interrupted():
             return int(importlib.import_module(f"vidlstm.cli.{verb}").run(rest))
     except VidlstmError as error:
-        print(f"vidlstm {verb}: {with_flags(str(error))}", file=sys.stderr)
+        say(f"vidlstm {verb}: {_place(error, rest)}{with_flags(str(error))}", error=True)
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise
+        say(
+            f"vidlstm {verb}: no file can be called so: {str(error.filename)[:80]}: {error.strerror}",
+            error=True,
+        )
         return 2
     except KeyboardInterrupt as stop:
         said = str(stop) or "interrupted; what was finished is kept"
-        print(f"vidlstm {verb}: {with_flags(said)}", file=sys.stderr)
+        say(f"vidlstm {verb}: {with_flags(said)}", error=True)
         return getattr(stop, "status", INTERRUPTED)
 
 
@@ -114,7 +135,16 @@ def _terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _place(error: VidlstmError, argv: Sequence[str]) -> str:
+    """The config and the line that a wrong setting is from."""
+    if not isinstance(error, SettingsError) or error.setting in ("", "config"):
+        return ""
+    from vidlstm.cli.config import place_of
+
+    return place_of(error.setting, argv)
+
+
 def _one_line(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    return f"warning: {with_flags(str(message))}\n"
+    return f"warning: {visible(with_flags(str(message)))}\n"

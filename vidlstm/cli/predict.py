@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.cli.parsing import add_device, add_how, new_parser, parse_given
+from vidlstm.cli.parsing import Parser, add_device, add_how, new_parser, parse_given
 from vidlstm.cli.progress import ExtractionBar, TrackingBar, show_failures, show_lines
 from vidlstm.cli.track import add_tracking
 from vidlstm.render.sinks import SINKS
@@ -15,10 +15,8 @@ from vidlstm.structures import Progress
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jsonargparse import ArgumentParser
 
-
-def predict_parser() -> ArgumentParser:
+def predict_parser() -> Parser:
     """Every setting of ``predict``; what has no effect on a checkpoint's task is refused later."""
     parser = new_parser("predict", "Videos of any length to annotated videos, tables and timelines.")
     parser.add_argument("checkpoint", type=Path, help="what train wrote")
@@ -53,7 +51,7 @@ def run(argv: Sequence[str]) -> int:
     tracking = {name: given.pop(name) for name in TrackingSettings.__dataclass_fields__ if name in given}
     options: dict[str, Any] = {**given, **({"tracking": tracking} if tracking else {})}
     if options.get("outputs") is not None:
-        options["outputs"] = [word.strip() for word in options["outputs"].split(",") if word.strip()]
+        options["outputs"] = [word.strip() for word in options["outputs"].split(",")]
 
     from vidlstm.tasks import TASKS
     from vidlstm.verbs.predict import predict

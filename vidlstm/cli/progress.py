@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -11,6 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from vidlstm.cli.terminal import say, visible, writing
 from vidlstm.errors import with_flags
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class _Bar:
             self._logged = time.monotonic()
             mine = done - self._before
             left = f"  {(total - done) * self._seconds / mine:.0f} s left" if mine else ""
-            print(f"{self._verb} {done}/{total} {self._unit}  {rates}{left}", file=sys.stderr, flush=True)
+            say(f"{self._verb} {done}/{total} {self._unit}  {rates}{left}", error=True)
 
 
 class ExtractionBar(_Bar):
@@ -141,16 +141,17 @@ def show_failures(report: _Report, *, limit: int = 20) -> None:
     """Lists what failed, on standard error."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for failure in report.failures[:limit]:
-        console.print(f"[red]failed[/red] {escape(with_flags(str(failure)))}")
+        console.print(f"[red]failed[/red] {escape(visible(with_flags(str(failure))))}")
     if len(report.failures) > limit:
         console.print(f"... and {len(report.failures) - limit} more")
 
 
 def show_lines(lines: Iterable[Any]) -> None:
-    """Prints text as it is, and rich tables as such, on standard output."""
-    console = Console(soft_wrap=True)
+    """Prints lines of text, and rich tables as such, on standard output."""
+    console = Console()
     for line in lines:
         if isinstance(line, Table):
-            console.print(line)
+            with writing():
+                console.print(line)
         else:
-            print(line)
+            say(visible(str(line), keep="\t"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.cli.parsing import add_device, new_parser, parse
-from vidlstm.cli.progress import TrackingBar, show_failures
+from vidlstm.cli.parsing import Parser, add_device, new_parser, parse
+from vidlstm.cli.progress import TrackingBar, show_failures, show_lines
+from vidlstm.cli.terminal import say
 from vidlstm.settings import TrackingSettings
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ def add_tracking(parser: ArgumentParser) -> None:
     parser.add_class_arguments(TrackingSettings, skip={"boxes", "classes"})
 
 
-def run(argv: Sequence[str]) -> int:
-    """Tracks, and says what was found in each video."""
+def track_parser() -> Parser:
+    """Every setting of ``track``."""
     parser = new_parser("track", "Videos to one table of tracks. A killed run goes on where it stopped.")
     parser.add_argument("videos", nargs="+", type=Path, help="videos, and folders to search for them")
     parser.add_argument("--out", type=Path, default=Path("tracks.parquet"), help="the table (Parquet)")
@@ -32,7 +33,12 @@ def run(argv: Sequence[str]) -> int:
     )
     add_device(parser)
     add_tracking(parser)
-    parsed = parse(parser, argv)
+    return parser
+
+
+def run(argv: Sequence[str]) -> int:
+    """Tracks, and says what was found in each video."""
+    parsed = parse(track_parser(), argv)
 
     from vidlstm.verbs.track import track
 
@@ -47,13 +53,13 @@ def run(argv: Sequence[str]) -> int:
         )
     show_failures(report)
     for record in report.videos:
-        print(
+        say(
             f"{record['video']}: {record['tracks']} tracks, {record['rows']} boxes; objects in "
             f"{record['with_objects']} of {record['frames']} frames"
         )
-    print(
+    say(
         f"{report.tracked} videos tracked, {report.found} there already, {len(report.failures)} failed; "
         f"{report.frames} frames in {report.seconds:.1f} s"
     )
-    print(*map(str, report.files), sep="\n")
+    show_lines(report.files)
     return 1 if report.failures else 0

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.cli.parsing import add_device, add_store, new_parser, parse, section_fields
+from vidlstm.cli.config import named_configs, read_config
+from vidlstm.cli.parsing import Parser, add_device, add_store, new_parser, parse, section_fields
 from vidlstm.cli.progress import ExtractionBar, TrainingBar, show_lines
 from vidlstm.settings import TRAINER_DEFAULTS, Seed
 from vidlstm.structures import Progress
@@ -15,10 +16,25 @@ from vidlstm.tasks import TASKS, naming_the_task, task_named
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jsonargparse import ArgumentParser
-
     from vidlstm.tasks.base import Task
 
+FIRST = (
+    *("task", "out", "store", "seed", "resume", "overwrite", "device"),
+    *("data.format", "data.root", "data.annotations", "data.tracks", "data.fold", "data.validation_fraction"),
+    *(
+        "data.batch_size",
+        "data.max_seconds",
+        "data.scene",
+        "data.observed",
+        "data.horizon",
+        "data.step_seconds",
+    ),
+    *("backbone.name", "backbone.weights", "sampling.fps", "sampling.workers"),
+    *("model.cell", "model.hidden_size", "model.num_layers", "model.dropout", "model.modes", "model.social"),
+    *("optimiser.learning_rate", "optimiser.patience"),
+    *("trainer.max_epochs", "trainer.accelerator", "trainer.devices", "trainer.precision"),
+)
+"""The settings that people change first, of all tasks; ``--help_all`` shows the others."""
 
 BATCHES = {"limit_train_batches": "training", "limit_val_batches": "validation"}
 LIMIT = "batches of each epoch that are used: 2 takes two of them, 0.5 half, 1.0 all"
@@ -26,11 +42,11 @@ LIMIT = "batches of each epoch that are used: 2 takes two of them, 0.5 half, 1.0
 batch (1) would then be all of them (1.0)."""
 
 
-def train_parser(task: Task[Any, Any]) -> ArgumentParser:
+def train_parser(task: Task[Any, Any]) -> Parser:
     """Every setting of ``train`` for one task, made from the task's settings."""
     from lightning import Trainer
 
-    parser = new_parser("train", f"{task.help.capitalize()}, to a checkpoint.")
+    parser = new_parser("train", f"{task.help.capitalize()}, to a checkpoint.", first=FIRST)
     parser.add_argument("--task", choices=tuple(TASKS), default=task.name, help=_tasks())
     parser.add_argument("--out", type=Path, required=True, help="takes best.ckpt, last.ckpt and metrics.json")
     add_store(parser)
@@ -54,22 +70,11 @@ def _tasks() -> str:
 
 def chosen_task(argv: Sequence[str]) -> str:
     """The task that ``--task`` names, or else a config, or else the first there is."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--task")
-    first.add_argument("--config", action="append", default=[])
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("--task", nargs="?")
     known, _ = first.parse_known_args(list(argv))
-    named = [known.task, *map(_task_in, reversed(known.config))]
-    return next((task for task in named if task is not None), next(iter(TASKS)))
-
-
-def _task_in(config: str) -> str | None:
-    from yaml import YAMLError, safe_load  # type: ignore[import-untyped]
-
-    try:
-        content = safe_load(Path(config).read_text(encoding="utf-8"))
-    except (OSError, YAMLError, UnicodeDecodeError, RecursionError):
-        return None  # the whole parser says what is wrong with it
-    return content.get("task") if isinstance(content, dict) else None
+    named = [known.task, *(read_config(name).content.get("task") for name in reversed(named_configs(argv)))]
+    return next((str(task) for task in named if task is not None), next(iter(TASKS)))
 
 
 def run(argv: Sequence[str]) -> int:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.cli.parsing import add_device, add_how, new_parser, parse_given
+from vidlstm.cli.parsing import Parser, add_device, add_how, new_parser, parse_given
+from vidlstm.cli.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from jsonargparse import ArgumentParser
-
     from vidlstm.verbs.watch import SourceReport
 
 
-def watch_parser() -> ArgumentParser:
+def watch_parser() -> Parser:
     """Every setting of ``watch``."""
     from vidlstm.inference.online import OnlineSettings
     from vidlstm.settings import WindowSettings
@@ -58,7 +56,7 @@ def run(argv: Sequence[str]) -> int:
     online = given.pop("online", None)
     predictor = load(checkpoint, **given)
     if why := predictor.why_not_carried():
-        print(f"no state is carried: {why}", file=sys.stderr)
+        say(f"no state is carried: {why}", error=True)
     named = [int(source) if source.isdecimal() else source for source in sources]
     with closing(EventFile(Path(events) if events and events != "-" else None)) as file:
         consumers: list[Callable[[dict[str, Any]], None]] = [file] if events else []
@@ -71,7 +69,7 @@ def run(argv: Sequence[str]) -> int:
 
         report = watch(predictor, named, on_event=told, settings=settings, online=online)
     for source in report.sources:
-        print(said_of(source), file=sys.stderr)
+        say(said_of(source), error=True)
     return 1 if any(source.failure for source in report.sources) else 0
 
 
@@ -80,13 +78,12 @@ def show_event(event: dict[str, Any]) -> None:
     kind, source = event["event"], event["source"]
     if kind in ("start", "end"):
         end = "" if event["end_seconds"] is None else f"{event['end_seconds']:.2f}"
-        print(
+        say(
             f"{source}  {event['start_seconds']:8.2f} - {end:>8} s  {event['label']}  "
-            f"{event['probability']:.2f}",
-            flush=True,
+            f"{event['probability']:.2f}"
         )
     elif kind not in ("heartbeat", "step"):
-        print(f"{source}: {kind}: {event['detail']}", file=sys.stderr, flush=True)
+        say(f"{source}: {kind}: {event['detail']}", error=True)
 
 
 def said_of(report: SourceReport) -> str:

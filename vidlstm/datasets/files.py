@@ -60,7 +60,8 @@ def matching(folder: Path, pattern: str) -> list[Path]:
         UserWarning: what else lies there, where something is found.
     """
     tail = pattern.removeprefix("*")
-    found, others = [], []
+    found: list[Path] = []
+    others: list[Path] = []
     for entry in entries(folder) if folder.is_dir() else ():
         inside = Path(entry.path + tail if tail.startswith("/") else entry.path)
         alike = tail.startswith("/") or entry.name.lower().endswith(tail)

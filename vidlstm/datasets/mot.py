@@ -76,7 +76,7 @@ def considered(path: Path, rows_R7: np.ndarray) -> np.ndarray:
         raise DatasetError(f"{path}: the seventh column is 0 throughout, so no row is to be considered")
     if not flag_R.all():
         warn_of_rows(path, flag_R == 0, "are not to be considered (0 in the seventh column)")
-    return flag_R != 0
+    return np.asarray(flag_R != 0)
 
 
 def _sequence_fps(path: Path) -> float:

@@ -155,7 +155,7 @@ def hold_out(
     if not chosen:
         raise DatasetError(
             "nothing can be held out: every class comes from a single group or file; "
-            "add clips from other sources, or set `data.validation_fraction 0`"
+            "add clips from other sources, or say yourself what is held out, with a split or a fold"
         )
     out = {id(record) for i in chosen for record in order[i]}
     return [r for r in records if id(r) not in out], [r for r in records if id(r) in out]

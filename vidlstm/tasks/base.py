@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from vidlstm.cards import Card, Checkpoint, typed_card
-from vidlstm.errors import CheckpointError
+from vidlstm.errors import CheckpointError, SettingsError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -99,6 +99,20 @@ def warn_of_few(count: int, what: str) -> None:
         )
 
 
+def check_cell(cell: str) -> None:
+    """Looks a recurrent cell up before there is any work.
+
+    Raises:
+        SettingsError: there is none of this name.
+    """
+    from vidlstm.models.cells import CELLS
+
+    if cell not in CELLS:
+        raise SettingsError(
+            f"`model.cell {cell}`: there is no such cell{nearest(cell, CELLS)}", setting="model.cell"
+        )
+
+
 class Task(ABC, Generic[S, C]):
     """One thing that can be learned. Stateless: one object serves for all runs.
 
@@ -111,7 +125,9 @@ class Task(ABC, Generic[S, C]):
         kind: of its predictions, in ``render/sinks.py``.
         monitor: the logged value whose smallest marks the best epoch.
         sides: the sides of a dataset that ``evaluate`` may score, its default first.
-        used: the parts of ``PredictSettings`` that have an effect.
+        used: the parts of ``PredictSettings`` that have an effect, and of ``predict`` its ``store`` and
+            ``truth``.
+        kept: settings of the data in which an evaluation is always like the training.
         resume_keys: of the card, what must be alike for a training to be resumed.
         report_files: what ``evaluate`` writes beside ``report.json``.
         trainer_defaults: where its training differs from ``TRAINER_DEFAULTS``.
@@ -125,6 +141,7 @@ class Task(ABC, Generic[S, C]):
     monitor: ClassVar[str]
     sides: ClassVar[tuple[str, ...]]
     used: ClassVar[tuple[str, ...]]
+    kept: ClassVar[tuple[str, ...]] = ()
     resume_keys: ClassVar[tuple[str, ...]]
     report_files: ClassVar[tuple[str, ...]] = ()
     trainer_defaults: ClassVar[Mapping[str, Any]] = {}

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidlstm.devices import resolve_device
+from vidlstm.errors import SettingsError
 from vidlstm.tasks.predictor import Predictor, Work, rate_of
-from vidlstm.tracking.run import TrackingReport, detector_of, track_source, track_videos
+from vidlstm.tracking.run import NO_SOURCE, TrackingReport, detector_of, track_source, track_videos
 from vidlstm.video.arrays import NAME
 from vidlstm.video.reader import open_video
 
@@ -62,6 +63,7 @@ class TrackingPredictor(Predictor):
         video = source if isinstance(source, np.ndarray) else Path(source)
         name, rate = (NAME, rate_of(fps)) if isinstance(video, np.ndarray) else (str(source), fps)
         tracking = self.settings.tracking
+        self._check_source()
         with self._one_at_a_time:
             self._detector = self._detector or detector_of(tracking, resolve_device(self.device))
             table, summary = track_source(video, name, self._detector, tracking, image_fps=rate)
@@ -69,6 +71,7 @@ class TrackingPredictor(Predictor):
 
     def track_all(self, inputs: Sequence[Path], work: Work) -> tuple[TrackingReport, polars.DataFrame]:
         """Tracks many videos into one table, ``TRACKS`` in ``work.out``, which takes files and failures."""
+        self._check_source()
         report, _, table = track_videos(
             self.reads(inputs),
             out=work.out / TRACKS,
@@ -79,6 +82,15 @@ class TrackingPredictor(Predictor):
         work.files += report.files
         work.failures += report.failures
         return report, table
+
+    def source_hint(self) -> str:
+        """What is known of the network that found the objects of the training, for a message."""
+        return ""
+
+    def _check_source(self) -> None:
+        tracking = self.settings.tracking
+        if tracking.weights is None and not tracking.boxes:
+            raise SettingsError(f"{NO_SOURCE}{self.source_hint()}", setting="weights")
 
     def open_video(self) -> Any:
         """What opens a video of a prediction as it was tracked."""

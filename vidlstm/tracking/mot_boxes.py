@@ -66,7 +66,7 @@ class MotBoxes:
         """``(R,)`` bool, whether nothing of a box lies in a picture of this size in pixels."""
         boxes_R4 = self.boxes_R4[rows]
         beyond_R4 = np.concatenate([boxes_R4[:, :2] >= [width, height], boxes_R4[:, 2:] <= 0], axis=1)
-        return beyond_R4.any(1)
+        return np.asarray(beyond_R4.any(1))
 
     def account(self, video: str, *, height: int, width: int, frames: int) -> tuple[int, int]:
         """How many boxes a video has no place for: those after its last frame, those outside its picture.
@@ -78,7 +78,7 @@ class MotBoxes:
             UserWarning: it has none for some.
         """
         beyond_R, outside_R = self.frames_R >= frames, self.outside(height, width)
-        late, out = np.count_nonzero(beyond_R), np.count_nonzero(outside_R & ~beyond_R)
+        late, out = int(beyond_R.sum()), int((outside_R & ~beyond_R).sum())
         told = (
             f"{video}: of {len(beyond_R)} boxes {late} are for frames beyond its end ({frames} frames) and "
             f"{out} lie outside its picture ({width} x {height} pixels)"
@@ -133,7 +133,7 @@ def _confidences(path: Path, given_R: np.ndarray, lines_R: np.ndarray) -> np.nda
         return np.ones_like(given_R)
     low, high = given_R.min(), given_R.max()
     if low >= 0 and high <= 1 + ROUNDING:
-        return np.minimum(given_R, 1.0)
+        return np.asarray(np.minimum(given_R, 1.0))
     if low >= 0 and LEAST_PER_CENT < high <= 100:
         warnings.warn(
             f"{path}: confidences run from {low:g} to {high:g} and are taken for per cent",

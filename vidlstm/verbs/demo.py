@@ -15,9 +15,19 @@ from vidlstm.demo.clips import draw_dataset
 from vidlstm.demo.story import draw_story
 from vidlstm.devices import resolve_device
 from vidlstm.errors import OutputError
-from vidlstm.files import write_json
+from vidlstm.files import check_writable, write_json
 from vidlstm.inference.segments import mean_iou
-from vidlstm.settings import ActionDataSettings, ActionModelSettings, BackboneSettings, OptimiserSettings
+from vidlstm.settings import (
+    ActionDataSettings,
+    ActionModelSettings,
+    BackboneSettings,
+    Count,
+    Figures,
+    OptimiserSettings,
+    Seed,
+    path_from,
+    value_from,
+)
 from vidlstm.verbs.evaluate import evaluate
 from vidlstm.verbs.predict import predict
 from vidlstm.verbs.train import train
@@ -77,7 +87,10 @@ def demo(
         OutputError: ``out/run`` is not that of an earlier demo.
         WeightsError: the offline extra is not installed.
     """
-    started, out = time.monotonic(), Path(out)
+    started, out = time.monotonic(), path_from(out, "out")
+    seed, figures = value_from(Seed, seed, name="seed"), value_from(Figures, figures, name="figures")
+    epochs = value_from(Count, epochs, name="epochs")
+    check_writable(out)
     resolve_device(device)  # is it there? before anything is drawn
     backbone = backbone or BackboneSettings(name="efficientnet_lite0")
     again = (out / "data" / "story.mp4").exists()

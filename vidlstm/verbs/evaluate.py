@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
-from vidlstm.files import check_inputs, files_named, held, make_folder, write_json
-from vidlstm.settings import BackboneSettings, SamplingSettings, by_name, dotted, settings_from
+from vidlstm.files import check_inputs, check_writable, files_named, held, make_folder, write_json
+from vidlstm.settings import BackboneSettings, SamplingSettings, by_name, path_from, settings_from
 from vidlstm.tasks import open_checkpoint, tasks_with
 from vidlstm.tasks.base import Run, Scoring
-from vidlstm.verbs.load import refuse_other_backbone
+from vidlstm.verbs.refusals import refuse_decided, refuse_kept, refuse_without_effect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,38 +56,32 @@ def evaluate(
         VidlstmError: see its other subclasses.
     """
     device = str(resolve_device(device))
-    task, trained = open_checkpoint(checkpoint)
+    task, trained = open_checkpoint(path_from(checkpoint, "checkpoint"))
+    out, store = path_from(out, "out"), path_from(store, "store")
     side = task.sides[0] if side == "auto" else side
     if side not in task.sides:
         raise SettingsError(
             f"`side {side}` is not for {task.name}{nearest(side, task.sides)}", setting="side"
         )
     given = by_name(data, "data")
-    for section, values in (("data", given), ("backbone", backbone), ("sampling", sampling)):
-        refuse_without_effect(task.name, section, by_name(values, section))
-    refuse_other_backbone(trained.card, backbone)
+    sections = {"data": given, "backbone": backbone, "sampling": sampling}
+    refuse_without_effect(task, sections, lambda _, name: task.name in (tasks_with(name) or [task.name]))
+    refuse_decided(trained.card, backbone, sampling)
+    refuse_kept(task.kept, getattr(trained.card, "data", None), given)
     scoring = Scoring(
         given,
         side,
-        Path(out),
+        out,
         settings_from(BackboneSettings, backbone, section="backbone"),
         settings_from(SamplingSettings, sampling, section="sampling"),
-        Run(Path(store), device=device, progress=progress),
+        Run(store, device=device, progress=progress),
     )
-    report_file = Path(out) / "report.json"
+    report_file = out / "report.json"
     read = [checkpoint, *files_named(given, scoring.backbone, getattr(trained.card, "data", None))]
-    check_inputs([report_file, *(Path(out) / name for name in task.report_files)], read)
-    make_folder(Path(out))
+    check_inputs([report_file, *(out / name for name in task.report_files)], read)
+    check_writable(out)
+    make_folder(out)
     with held(report_file):
         report = {"task": task.name, **task.evaluate(trained, scoring)}
         write_json(report, report_file)
     return report
-
-
-def refuse_without_effect(task: str, section: str, given: Mapping[str, Any]) -> None:
-    """Raises a SettingsError where a setting is one of another task alone."""
-    for name in (dotted(section, name) for name, value in given.items() if value is not None):
-        if (others := tasks_with(name)) and task not in others:
-            raise SettingsError(
-                f"leave out `{name}`: it has no effect on a checkpoint of {task}", setting=name
-            )

@@ -11,7 +11,8 @@ from vidlstm.datasets.videos import find_videos
 from vidlstm.devices import resolve_device
 from vidlstm.features.extract import ExtractionReport, fill_store, make_store
 from vidlstm.features.in_process import features_of_video
-from vidlstm.settings import BackboneSettings, Positive, SamplingSettings, settings_from, value_from
+from vidlstm.settings import BackboneSettings, Rate, SamplingSettings, path_from, settings_from, value_from
+from vidlstm.verbs.inputs import videos_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,10 +58,10 @@ def extract(
         settings = settings_from(BackboneSettings, backbone, section="backbone")
         network, batch_size = build_backbone(settings, device=device), settings.batch_size
     return features_of_video(
-        Path(video) if isinstance(video, str) else video,
+        videos_from(video, "video")[0] if isinstance(video, str) else video,
         network,
-        fps=value_from(Positive, fps, name="fps"),
-        image_fps=value_from(Positive, IMAGE_FPS if image_fps is None else image_fps, name="image_fps"),
+        fps=value_from(Rate, fps, name="fps"),
+        image_fps=value_from(Rate, IMAGE_FPS if image_fps is None else image_fps, name="image_fps"),
         batch_size=batch_size,
     )
 
@@ -91,9 +92,9 @@ def extract_to_store(
     device = str(resolve_device(device))
     settings = settings_from(BackboneSettings, backbone, section="backbone")
     sampling = settings_from(SamplingSettings, sampling, section="sampling")
-    videos = find_videos([Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)])
+    videos, store = find_videos(videos_from(paths, "paths")), path_from(store, "store")
     network = build_backbone(settings, device=device)
-    target = make_store(Path(store), network, fps=sampling.fps, image_fps=sampling.image_fps)
+    target = make_store(store, network, fps=sampling.fps, image_fps=sampling.image_fps)
     return fill_store(
         videos, target, network, sampling=sampling, batch_size=settings.batch_size, progress=progress
     )

@@ -12,7 +12,7 @@ from vidlstm.datasets.segments import read_segments
 from vidlstm.devices import resolve_device
 from vidlstm.errors import VideoError
 from vidlstm.features.extract import fill_store, make_store, store_folder
-from vidlstm.files import atomic, check_inputs, files_named, held, make_folder
+from vidlstm.files import atomic, check_inputs, check_writable, files_named, held, make_folder
 from vidlstm.inference.attribution import (
     Attribution,
     DeletionCheck,
@@ -23,10 +23,13 @@ from vidlstm.inference.attribution import (
 from vidlstm.inference.gates import GateRecording, record_gates
 from vidlstm.inference.segments import merge_windows, step_probabilities, window_rows
 from vidlstm.render.plot.gate_picture import GateCourse, frame_count, plot_gates
+from vidlstm.settings import path_from
 from vidlstm.tasks import open_checkpoint
 from vidlstm.tasks.action.predictor import ActionPredictor
 from vidlstm.tasks.action.task import ActionTask
+from vidlstm.verbs.inputs import videos_from
 from vidlstm.verbs.load import predict_settings
+from vidlstm.verbs.refusals import refuse_decided
 from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -87,16 +90,17 @@ def inspect_gates(
         VidlstmError: see its subclasses.
     """
     device = str(resolve_device(device))
+    out, video = path_from(out, "out"), videos_from(video, "video")[0]
     segments = None if truth is None else read_segments(Path(truth))
     if attribution:
         integrated_gradients()  # before any work is done: is captum there?
     _, trained = open_checkpoint(checkpoint, "action")
     predictor = action_predictor(trained, backbone, sampling, window, device)
-    out = Path(out)
     stem = out / video.stem
     files = [stem.with_name(f"{stem.name}.gates.npz")]
     read = [checkpoint, video, *files_named(truth, predictor.settings)]
     check_inputs(files, read)
+    check_writable(out)
     make_folder(out)
     sequence = video_features(predictor, video, store, out, progress)
     cut, cell = predictor.windows.cut, predictor.card.model.cell
@@ -125,6 +129,7 @@ def action_predictor(
     trained: Trained[ActionCard], backbone: Any, sampling: Any, window: Any, device: str | None
 ) -> ActionPredictor:
     """The predictor of an opened checkpoint of whole frames; the rest as for ``predict``."""
+    refuse_decided(trained.card, backbone, sampling)
     settings = predict_settings({"backbone": backbone, "sampling": sampling, "window": window})
     predictor = ActionTask().predictor(trained, settings, device=device)
     assert isinstance(predictor, ActionPredictor)

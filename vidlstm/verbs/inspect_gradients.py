@@ -16,6 +16,7 @@ from vidlstm.models.cells import CELLS
 from vidlstm.models.fusion import streams_of
 from vidlstm.models.recurrent import RecurrentEncoder
 from vidlstm.render.plot.gradients import plot_lag_gradients
+from vidlstm.settings import Bias, Lags, Seed, Units, path_from, value_from
 from vidlstm.tasks import TASKS, open_checkpoint
 from vidlstm.verbs.inspect_gates import action_predictor, video_features
 
@@ -74,11 +75,14 @@ def inspect_gradients(
         VidlstmError: see its other subclasses.
     """
     device = str(resolve_device(device))
-    if steps < 2 or hidden_size < 1:
-        raise SettingsError(f"at least 2 steps and 1 unit are needed, not {steps} and {hidden_size}")
+    out = path_from(out, "out")
+    steps = value_from(Lags, steps, name="steps")
+    hidden_size = value_from(Units, hidden_size, name="hidden_size")
+    forget_bias = value_from(Bias | None, forget_bias, name="forget_bias")
+    seed = value_from(Seed, seed, name="seed")
     if video is not None and checkpoint is None:
         raise SettingsError(f"fresh cells read noise; {video} needs the checkpoint that is to read it")
-    files = [Path(out) / "gradients.png", Path(out) / "gradients.csv"]
+    files = [out / "gradients.png", out / "gradients.csv"]
     check_inputs(files, [path for path in (checkpoint, video, *files_named(backbone)) if path])
     fresh = {}
     for cell, equations in CELLS.items():
@@ -91,14 +95,14 @@ def inspect_gradients(
             orthogonal=orthogonal,
         )
         fresh[cell] = lag_gradients(encoder, torch.randn(SEQUENCES, steps, hidden_size), seed=seed)
-    make_folder(Path(out))
+    make_folder(out)
     trained = {}
     if checkpoint is not None:
         _, opened = open_checkpoint(checkpoint, "action")
         x_BTF = noise_like_training(opened.model, steps, seed=seed)
         if video is not None:
             predictor = action_predictor(opened, backbone, sampling, None, device)
-            sequence = video_features(predictor, video, store, Path(out), progress)
+            sequence = video_features(predictor, video, store, out, progress)
             x_BTF = torch.from_numpy(sequence.features[-steps:]).float()[None]
         trained = before_and_after(opened.model.cpu(), opened.card, x_BTF, seed=seed)
     rows = [

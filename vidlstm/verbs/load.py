@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.backbones.base import Backbone
-from vidlstm.backbones.plugins import is_import_path
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
-from vidlstm.settings import PredictSettings, by_name, settings_from
+from vidlstm.settings import PredictSettings, by_name, path_from, settings_from
 from vidlstm.tasks import open_checkpoint
+from vidlstm.verbs.refusals import refuse_decided, refuse_without_effect
 
 if TYPE_CHECKING:
-    from vidlstm.tasks.base import Task
+    from collections.abc import Mapping
+
     from vidlstm.tasks.predictor import Predictor
 
 
@@ -43,33 +43,25 @@ def load(
         VidlstmError: see its other subclasses.
     """
     device = str(resolve_device(device))
-    task, trained = open_checkpoint(checkpoint)
+    task, trained = open_checkpoint(path_from(checkpoint, "checkpoint"))
     given = {name: value for name, value in options.items() if value is not None}
     network = backbone if isinstance(backbone, Backbone) else None
     if backbone is not None and network is None:
         given["backbone"] = backbone
-        refuse_other_backbone(trained.card, backbone)
-    if network is not None and "backbone" not in task.used:
-        raise SettingsError(f"`backbone` has no effect on a checkpoint of {task.name}", setting="backbone")
-    refuse_without_effect(task, given)
+    refuse_unknown(given)
+    everything = given if network is None else {**given, "backbone": network}
+    refuse_without_effect(task, everything, lambda section, name: section in task.used)
+    refuse_decided(trained.card, given.get("backbone"), given.get("sampling"))
     if "tracking" in task.used:
         given["tracking"] = {**task.tracking_defaults(trained.card), **by_name(given.get("tracking"), "")}
     return task.predictor(trained, predict_settings(given), device=device, backbone=network)
 
 
-def refuse_other_backbone(card: Any, backbone: Any) -> None:
-    """Raises a SettingsError where a name was given that is not the checkpoint's.
-
-    Only the place of code from outside the package may be given, ``package.module:function``: a checkpoint
-    cannot have it imported.
-    """
-    name = by_name(backbone, "backbone").get("name") if isinstance(backbone, Mapping | str) else None
-    trained = getattr(card, "backbone", {}).get("backbone")
-    if name and name != trained and not is_import_path(name):
-        raise SettingsError(
-            f"`backbone.name {name}`: the checkpoint was trained on {trained}; leave it out",
-            setting="backbone.name",
-        )
+def refuse_unknown(given: Mapping[str, Any]) -> None:
+    """Raises a SettingsError where an option is no part of ``PredictSettings``."""
+    known = {f.name for f in fields(PredictSettings)}
+    for name in given.keys() - known:
+        raise SettingsError(f"no setting is called {name}{nearest(name, known)}", setting=name)
 
 
 def predict_settings(given: dict[str, Any]) -> PredictSettings:
@@ -83,17 +75,3 @@ def predict_settings(given: dict[str, Any]) -> PredictSettings:
         elif f.name in given:
             parts[f.name] = given[f.name]
     return settings_from(PredictSettings, parts, section="")
-
-
-def refuse_without_effect(task: Task[Any, Any], given: dict[str, Any]) -> None:
-    """Raises a SettingsError where an option means nothing to the checkpoint's task."""
-    known = {f.name for f in fields(PredictSettings)}
-    for section, value in given.items():
-        if section not in known:
-            raise SettingsError(f"no setting is called {section}{nearest(section, known)}", setting=section)
-        if section not in task.used:
-            within = next(iter(value), "") if isinstance(value, Mapping) else ""
-            name = (
-                within if section == "tracking" and within else f"{section}.{within}" if within else section
-            )
-            raise SettingsError(f"`{name}` has no effect on a checkpoint of {task.name}", setting=name)

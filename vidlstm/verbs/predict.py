@@ -6,12 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.errors import VidlstmError
-from vidlstm.files import check_inputs, files_named, held, make_folder
+from vidlstm.errors import SettingsError, VidlstmError
+from vidlstm.files import check_inputs, check_writable, files_named, held, make_folder
 from vidlstm.render.sinks import check_outputs, outputs_of, suffixes, write_outputs
+from vidlstm.settings import path_from
 from vidlstm.structures import Failure
+from vidlstm.tasks import TASKS
 from vidlstm.tasks.predictor import Predictor, Work
+from vidlstm.tasks.trajectory.predictor import TABLE
+from vidlstm.verbs.inputs import videos_from
 from vidlstm.verbs.load import load
+from vidlstm.verbs.refusals import refuse_without_effect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,19 +70,20 @@ def predict(
     """
     if isinstance(checkpoint, Predictor) and options:
         raise ValueError(f"a loaded predictor has its settings already; give load() {', '.join(options)}")
+    paths, folder = videos_from(inputs), path_from(out, "out")
+    kept = None if store is None else path_from(store, "store")
     predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
-    if outputs is not None:
-        check_outputs(predictor.kind, outputs)
-    paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    check_use(predictor, paths, {"store": store, "truth": truth}, outputs)
     named = [predictor.path, *files_named(predictor.settings)]
     usual = [s for s in suffixes(predictor.kind) if video or s != "mp4"]
     files = [
         file
-        for one, stem in predictor.stems(paths, Path(out)).items()
+        for one, stem in predictor.stems(paths, folder).items()
         for file in outputs_of(predictor.kind, stem, outputs or usual, [str(one)])
     ]
     check_inputs(files, [*predictor.reads(paths), *named])
-    work = Work(Path(out), None if store is None else Path(store), truth, progress)
+    check_writable(folder)
+    work = Work(folder, kept, truth, progress)
     make_folder(work.out)
     report = PredictReport(predictor.card.task, failures=work.failures, files=work.files)
     for outcome in predictor.outcomes(paths, work):
@@ -85,6 +91,37 @@ def predict(
         wanted = outputs if outputs is not None else [s for s in outcome.outputs if video or s != "mp4"]
         _write(predictor.kind, outcome, wanted, named, report)
     return report
+
+
+def check_use(
+    predictor: Predictor, paths: Sequence[Path], given: dict[str, Any], outputs: Sequence[str] | None
+) -> None:
+    """Refuses what means nothing to a predictor.
+
+    Args:
+        predictor: what is to predict.
+        paths: its inputs.
+        given: single settings of ``predict`` by name; None is not given.
+        outputs: suffixes; None takes the usual ones.
+
+    Raises:
+        SettingsError: there is some.
+    """
+    task = TASKS.get(predictor.card.task)
+    if task is not None:
+        refuse_without_effect(task, given, lambda section, _: section in task.used)
+    if outputs is not None:
+        if isinstance(outputs, str):
+            raise SettingsError(
+                f"`outputs` is a list of suffixes, such as ['json', 'csv'], not {outputs!r}",
+                setting="outputs",
+            )
+        check_outputs(predictor.kind, outputs)
+    if tables := [path for path in paths if path.suffix == TABLE and predictor.kind != "forecast"]:
+        raise SettingsError(
+            f"{tables[0]} is a tracks table, which a checkpoint of trajectory reads; this one, of "
+            f"{predictor.card.task}, takes videos"
+        )
 
 
 def _write(

@@ -10,7 +10,7 @@ from vidlstm.cards import CARD, MODEL, ActionCard, card_from, write_checkpoint
 from vidlstm.errors import OutputError, SettingsError
 from vidlstm.files import check_inputs
 from vidlstm.models.classifier import SequenceClassifier
-from vidlstm.settings import ActionModelSettings, Positive, settings_from, value_from
+from vidlstm.settings import ActionModelSettings, Rate, Seconds, path_from, settings_from, value_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def save_card(
         OutputError: the file is there already, is what the backbone was
             loaded from, or cannot be written.
     """
-    target = Path(path)
+    target = path_from(path, "path")
     if target.exists() and not overwrite:
         raise OutputError(f"{target} is there already; give another path, or overwrite=True")
     if not isinstance(model, SequenceClassifier) or not isinstance(backbone, Backbone):
@@ -72,9 +72,9 @@ def save_card(
         part_dims=tuple(backbone.part_dims),
         backbone=backbone.spec,
         weights_source=backbone.weights_source,
-        fps=value_from(Positive, fps, name="fps"),
-        image_fps=value_from(Positive, image_fps, name="image_fps"),
-        window_seconds=value_from(Positive, window_seconds, name="window_seconds"),
+        fps=value_from(Rate, fps, name="fps"),
+        image_fps=value_from(Rate, image_fps, name="image_fps"),
+        window_seconds=value_from(Seconds, window_seconds, name="window_seconds"),
         model=settings_from(ActionModelSettings, settings, section="model"),
     )
     card_from(ActionCard, card.as_plain(), str(target))  # else it could not be loaded

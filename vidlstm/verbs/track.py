@@ -10,12 +10,13 @@ import polars
 from vidlstm.datasets.videos import find_videos
 from vidlstm.devices import resolve_device
 from vidlstm.errors import VidlstmError
-from vidlstm.files import check_inputs, files_named, held
+from vidlstm.files import check_inputs, check_writable, files_named, held
 from vidlstm.render.draw.track_overlay import draw_tracks
 from vidlstm.render.names import output_stems
-from vidlstm.settings import TrackingSettings, settings_from
+from vidlstm.settings import TrackingSettings, path_from, settings_from
 from vidlstm.structures import Failure
 from vidlstm.tracking.run import TrackingReport, TrackingRun, track_videos
+from vidlstm.verbs.inputs import videos_from
 from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -49,10 +50,9 @@ def track(
             report, and does not stop the others.
     """
     device = str(resolve_device(device))
-    named = [videos] if isinstance(videos, str | Path) else videos
-    paths = list(dict.fromkeys(find_videos([Path(v) for v in named])))
-    settings = settings_from(TrackingSettings, settings, section="")
-    out, drawn = Path(out), dict[Path, Path]()
+    paths, out = list(dict.fromkeys(find_videos(videos_from(videos, "videos")))), path_from(out, "out")
+    settings, drawn = settings_from(TrackingSettings, settings, section=""), dict[Path, Path]()
+    check_writable(out.parent)
     if video:
         drawn = {path: out.parent / f"{stem}_tracks.mp4" for path, stem in output_stems(paths).items()}
         check_inputs(drawn.values(), [*paths, *files_named(settings)])

@@ -30,6 +30,9 @@ READERS: dict[str, type[PyAVReader] | type[OpenCVReader]] = {"pyav": PyAVReader,
 
 STANDARD_INPUT = "-"
 """What standard input is called in place of an address."""
+PICTURE = "it is one picture; give a video, or a folder of pictures"
+_PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM")
+"""How files of pictures begin: PNG, JPEG, TIFF and BMP; of WebP see below."""
 
 _ADDRESS = re.compile(r"(rtsps?|rtmps?|rtp|srt|udp|tcp|https?)://", re.IGNORECASE)
 
@@ -125,6 +128,14 @@ def _first_that_can(
             if error.reason in ("no_video_stream", "too_large"):
                 raise
             failures[name] = error
+    if _is_picture(path):
+        raise VideoError(path, reason="unreadable", detail=PICTURE)
     words = "; ".join(f"{name}: {error.detail or error.reason}" for name, error in failures.items())
     first = next(iter(failures.values()))
     raise VideoError(path, reason=first.reason, detail=words) from first
+
+
+def _is_picture(path: str | Path) -> bool:
+    with Path(path).open("rb") as file:
+        start = file.read(12)
+    return start.startswith(_PICTURES) or (start[:4] == b"RIFF" and start[8:] == b"WEBP")

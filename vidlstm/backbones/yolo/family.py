@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from vidlstm.backbones.parts import Part
     from vidlstm.settings import BackboneSettings
 
+PUBLISHED = (
+    "They are published by Ultralytics (its documentation, 'Models'): yolo11n-pose.pt for people, yolo26n.pt "
+    "for objects. `vidlstm weights` lists the files on this machine"
+)
 NAMES = ("yolo:embed", "yolo:objects", "yolo:pose", "yolo:joints")
 
 
@@ -54,7 +58,8 @@ class Yolo(Family):
         """
         if part.weights in (None, RANDOM):
             raise WeightsError(
-                f"{part.name} needs `backbone.weights FILE.pt`; YOLO weights are neither drawn nor fetched"
+                f"{part.name} needs `backbone.weights FILE.pt`; YOLO weights are neither drawn nor fetched. "
+                f"{PUBLISHED}"
             )
         return _build(part.name, load_yolo(str(part.weights), trust=settings.trust), settings.size)
 

@@ -17,19 +17,24 @@ def results_table(rows: Mapping[str, Mapping[str, float | None]], *, title: str 
     """A table with one row a method and one column a score; the best of each column is bold.
 
     Args:
-        rows: method to score name to value; a score that a method lacks is left blank. Names are written as
-            they are: rich's markup in them means nothing.
+        rows: method to score name to value; a score that a method lacks is left blank. Rich's markup in names
+            means nothing, and an underscore is a space.
         title: above the table.
     """
     table = Table(title=None if title is None else Text(one_line(title)), title_justify="left")
     scores = list(dict.fromkeys(score for values in rows.values() for score in values))
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for score in scores:
-        table.add_column(Text(one_line(score)), justify="right")
+        table.add_column(_words(score), justify="right", overflow="fold")
     for method, values in rows.items():
         cells = [_cell(values.get(score), [row.get(score) for row in rows.values()]) for score in scores]
-        table.add_row(Text(one_line(method)), *cells)
+        table.add_row(_words(method), *cells)
     return table
+
+
+def _words(name: str) -> Text:
+    """A name that can be broken between its words where the terminal is narrow."""
+    return Text(one_line(name).replace("_", " "))
 
 
 def _cell(value: float | None, column: list[float | None]) -> Text:

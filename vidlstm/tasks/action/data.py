@@ -61,7 +61,9 @@ def readable_sides(
     both = (clips.train, clips.validation)
     sides = [readable_clips(side, failures, skip_unreadable=skip_unreadable) for side in both]
     if not sides[1]:
-        raise DatasetError("no clip is left to validate on; see `data.fold` and `data.validation_fraction`")
+        raise DatasetError(
+            "no clip is left to validate on: hold some out with `data.validation_fraction 0.2` or `data.fold`"
+        )
     if clips.train and not sides[0]:
         raise DatasetError("no clip is left to train on")
     return sides

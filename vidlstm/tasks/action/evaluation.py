@@ -32,18 +32,15 @@ PLACES = ("root", "annotations")
 """Settings that say where clips are: where one is given, those of the training do not count."""
 
 
-def like_training(
-    card: ActionCard, given: Mapping[str, Any], side: str, kept: tuple[str, ...]
-) -> ActionDataSettings:
+def like_training(card: ActionCard, given: Mapping[str, Any], side: str) -> ActionDataSettings:
     """The clips to score: what was given, and for the rest what the training took.
 
     Args:
         card: of the training.
         given: settings by name; None is not given.
         side: one of ``Task.sides``.
-        kept: settings that cannot be given.
     """
-    given = {name: value for name, value in given.items() if value is not None and name not in kept}
+    given = {name: value for name, value in given.items() if value is not None}
     trained = dataclasses.asdict(card.data)
     if given.keys() & set(PLACES):
         trained |= dict.fromkeys(PLACES)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from vidlstm.cards import ActionCard
 from vidlstm.errors import SettingsError
 from vidlstm.settings import ActionSettings, plain
-from vidlstm.tasks.base import Run, Scoring, Task, Trained, warn_of_few
+from vidlstm.tasks.base import Run, Scoring, Task, Trained, check_cell, warn_of_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,11 +33,7 @@ C = TypeVar("C", bound=ActionCard)
 
 
 class ClipTask(Task[S, C]):
-    """What all tasks share that give a clip one label, whatever a clip is made of.
-
-    Attributes:
-        kept: settings of the data in which an evaluation is always like the training.
-    """
+    """What all tasks share that give a clip one label, whatever a clip is made of."""
 
     monitor = "val_loss"
     sides = ("auto", "validation", "test", "all")
@@ -60,7 +56,8 @@ class ClipTask(Task[S, C]):
         """Clips to a filled data module; ``settings`` are those of the data."""
 
     def check(self, settings: S) -> None:
-        """Truncation needs a network that reads forwards alone."""
+        """The cell is known, and truncation needs a network that reads forwards alone."""
+        check_cell(settings.model.cell)
         if settings.optimiser.truncate_steps and settings.model.bidirectional:
             raise SettingsError(
                 "`optimiser.truncate_steps` needs a network that reads forwards alone, piece by piece; "
@@ -142,7 +139,7 @@ class ClipTask(Task[S, C]):
         from vidlstm.tasks.action.evaluation import choose_clips, like_training, score_model
 
         card, run = trained.card, scoring.run
-        settings = like_training(card, scoring.data, scoring.side, self.kept)
+        settings = like_training(card, scoring.data, scoring.side)
         self.compare(settings, card)
         side, train, chosen = choose_clips(settings, scoring.side, card, trained.path)
         network = self.network_of(card, scoring.backbone, run.device)
@@ -175,7 +172,9 @@ class ClipTask(Task[S, C]):
             ]
         from vidlstm.render.table.results_table import results_table
 
-        rows = {"model": {name: metrics[name] for name in SCORES}, **metrics["baselines"]}
+        few = len(metrics["labels"]) <= 5  # all of them are among the five likeliest
+        names = [name for name in SCORES if not (few and name == "top5_accuracy")]
+        rows = {"model": {name: metrics[name] for name in names}, **metrics["baselines"]}
         return [results_table(rows), f"{metrics['clips']} {metrics['side']} clips"]
 
 
@@ -187,7 +186,7 @@ class ActionTask(ClipTask[ActionSettings, ActionCard]):
     settings = ActionSettings
     card = ActionCard
     kind = "action"
-    used: ClassVar[tuple[str, ...]] = ("backbone", "sampling", "window")
+    used: ClassVar[tuple[str, ...]] = ("backbone", "sampling", "window", "store", "truth")
 
     def network(self, settings: ActionSettings, device: str | None) -> Backbone:
         """The backbone."""

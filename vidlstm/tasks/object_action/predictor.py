@@ -88,6 +88,11 @@ class ObjectActionPredictor(TrackingPredictor):
                 stacklevel=3,
             )
 
+    def source_hint(self) -> str:
+        """The SHA-256 of the network's file."""
+        digest = self.card.objects.tracking.get("weights_sha256")
+        return f"; the objects of the training were found with the file of SHA-256 {digest}" if digest else ""
+
     def predict(
         self, source: str | Path | np.ndarray | FeatureSequence, *, fps: float | None = None
     ) -> ObjectActions:

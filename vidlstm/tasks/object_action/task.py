@@ -33,7 +33,7 @@ class ObjectActionTask(ClipTask[ObjectActionSettings, ObjectActionCard]):
     settings = ObjectActionSettings
     card = ObjectActionCard
     kind = "object_action"
-    used = ("backbone", "window", "tracking")
+    used = ("backbone", "window", "tracking", "store")
     resume_keys = (*ClipTask.resume_keys, "objects")
     kept = (*ClipTask.kept, "max_gap_seconds", "minimum_seconds")
 

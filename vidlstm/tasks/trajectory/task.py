@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.cards import TrajectoryCard
 from vidlstm.settings import TrajectorySettings, plain, settings_from
-from vidlstm.tasks.base import Run, Scoring, Task, Trained, warn_of_few
+from vidlstm.tasks.base import Run, Scoring, Task, Trained, check_cell, warn_of_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from vidlstm.training.trajectory import TrajectoryModule
 
 FOLDER = {"train": "train", "validation": "val", "test": "test"}
-KEPT = ("observed", "horizon", "normalise")
-"""Settings in which an evaluation is always like the training."""
 
 
 class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
@@ -40,8 +38,13 @@ class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
     sides = ("test", "validation", "train")
     report_files = ("error_by_step.png", "paths.png")
     used = ("tracking", "every", "homography")
+    kept = ("observed", "horizon", "normalise")
     resume_keys = ("coordinates", "unit", "seconds_per_step", "neighbours", "model", "data", "seed")
     trainer_defaults = {"log_every_n_steps": 50}  # noqa: RUF012 a ClassVar in the base
+
+    def check(self, settings: TrajectorySettings) -> None:
+        """The cell is known."""
+        check_cell(settings.model.cell)
 
     def callbacks(self, settings: TrajectorySettings) -> Sequence[Any]:
         """The moving average of the weights is what is validated and kept."""
@@ -198,7 +201,7 @@ class TrajectoryTask(Task[TrajectorySettings, TrajectoryCard]):
 
 def like_training(card: TrajectoryCard, given: Mapping[str, Any]) -> TrajectoryDataSettings:
     """The tracks to score: what was given, and for the rest what the training took; None is not given."""
-    given = {name: value for name, value in given.items() if value is not None and name not in KEPT}
+    given = {name: value for name, value in given.items() if value is not None}
     return settings_from(
         type(card.data), {**dataclasses.asdict(card.data), "minimum_tracks": 1, **given}, section="data"
     )
