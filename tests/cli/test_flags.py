@@ -127,7 +127,8 @@ def test_every_verb_takes_a_device_and_refuses_one_that_is_not_there(
 
 
 def test_no_verb_is_forgotten() -> None:
-    assert {verb.split()[0] for verb in VERB_LINES} == set(VERBS)
+    """``import`` runs no network."""
+    assert {verb.split()[0] for verb in VERB_LINES} == set(VERBS) - {"import"}
 
 
 @pytest.mark.parametrize(
