@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vidlstm.errors import OutputError, VideoError
 from vidlstm.files import make_folder
 from vidlstm.render.names import check_inputs
-from vidlstm.render.sinks import check_outputs, outputs_of, suffixes, write_outputs
+from vidlstm.render.sinks import check_outputs, outputs_of, suffixes, usual, write_outputs
 from vidlstm.structures import Failure
 from vidlstm.tasks.predictor import Predictor, Work
 from vidlstm.verbs.load import load
@@ -70,15 +70,15 @@ def predict(
     if outputs is not None:
         check_outputs(predictor.kind, outputs)
     paths = [Path(p) for p in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-    read, usual = predictor.reads(paths), [s for s in suffixes(predictor.kind) if video or s != "mp4"]
+    read, all_usual = predictor.reads(paths), usual(suffixes(predictor.kind), video=video)
     for one, stem in predictor.stems(paths, Path(out)).items():
-        check_inputs(outputs_of(predictor.kind, stem, outputs or usual, [str(one)]), read)
+        check_inputs(outputs_of(predictor.kind, stem, outputs or all_usual, [str(one)]), read)
     work = Work(Path(out), None if store is None else Path(store), truth, progress)
     make_folder(work.out)
     report = PredictReport(predictor.card.task, failures=work.failures, files=work.files)
     for outcome in predictor.outcomes(paths, work):
         report.predictions.append(outcome.prediction)
-        wanted = outputs if outputs is not None else [s for s in outcome.outputs if video or s != "mp4"]
+        wanted = outputs if outputs is not None else usual(outcome.outputs, video=video)
         _write(predictor.kind, outcome, wanted, read, report)
     return report
 
