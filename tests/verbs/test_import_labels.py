@@ -96,7 +96,9 @@ def test_a_video_that_cannot_be_opened_is_listed_and_not_written(
     assert main(["import", str(file), "--videos", str(videos), "--out", str(out)]) == 1
     assert "bad.mp4: cannot be opened" in capsys.readouterr().err
     assert out.read_text().splitlines()[1:] == ["a.mp4,0.0,1.0,x"]
-    with pytest.raises(DatasetError, match="no timed label"):
+    with pytest.raises(
+        DatasetError, match=r"none of the labelled videos can be opened:\n  .*bad\.mp4: cannot be opened"
+    ):
         vidlstm.import_labels(labels(tmp_path / "m.json", bad=[(0, 1, "y")]), videos=videos, out=out)
     assert out.read_text().splitlines()[1:] == ["a.mp4,0.0,1.0,x"]
 

@@ -12,7 +12,7 @@ from vidlstm.datasets.files import listing
 from vidlstm.datasets.labelling.matching import VideoFiles
 from vidlstm.datasets.timed import TimedDataset, TimedVideo
 from vidlstm.datasets.timed_formats import label_files, load_timed
-from vidlstm.errors import OutputError, VideoError
+from vidlstm.errors import DatasetError, OutputError, VideoError
 from vidlstm.files import write_csv
 from vidlstm.render.names import check_inputs
 from vidlstm.structures import Failure
@@ -85,6 +85,8 @@ def import_labels(
     read = load_timed(paths, videos=folder, format=format, labelled_fps=labelled_fps, fold=fold)
     report = ImportReport(out, read)
     moved = tuple(_in_container_clock(read.videos, report.failures))
+    if not moved:
+        raise DatasetError(f"none of the labelled videos can be opened:{listing(map(str, report.failures))}")
     report.dataset = replace(read, videos=moved)
     labelled = {video.path for video in read.videos}
     report.unlabelled = tuple(path for path in VideoFiles(folder).paths if path not in labelled)

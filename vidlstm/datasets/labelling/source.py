@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -101,11 +102,11 @@ class Source:
         Raises:
             DatasetError: a quote is not closed or a cell is too long; and see :attr:`text`.
         """
-        lines = self.text.splitlines(keepends=True)
+        separator = "\t" if "\t" in self.text.lstrip().partition("\n")[0] else ","
         found: list[Row] = []
         line = 1
         try:
-            reader = csv.reader(lines, delimiter="\t" if lines and "\t" in lines[0] else ",", strict=True)
+            reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=separator, strict=True)
             for cells in reader:
                 if any(cell.strip() for cell in cells):
                     found.append((line, tuple(cell.strip() for cell in cells)))
