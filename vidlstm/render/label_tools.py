@@ -7,16 +7,26 @@ Both count from the first frame that they show, so times leave the container's c
 from __future__ import annotations
 
 import re
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from vidlstm.files import write_json, write_text
 from vidlstm.render.material import Material, one_file
 from vidlstm.structures import ActionPrediction
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_EAF = {
+    "AUTHOR": "vidlstm",
+    "DATE": "1970-01-01T00:00:00+00:00",  # the schema wants one; the same prediction is the same file
+    "FORMAT": "3.0",
+    "VERSION": "3.0",
+    "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+    "xsi:noNamespaceSchemaLocation": "http://www.mpi.nl/tools/elan/EAFv3.0.xsd",
+}
 
 LABELS, VIDEO = "timelineLabels", "video"
 """Names of the two tags in the labelling set-up of Label Studio that results refer to."""
@@ -38,39 +48,37 @@ def _segments(prediction: ActionPrediction) -> list[tuple[float, float, str, flo
 @one_file("eaf")
 def as_eaf(prediction: ActionPrediction, path: Path, material: Material) -> None:
     """An ELAN document (EAF 3.0) with one tier; times are rounded to its milliseconds."""
-    root = ElementTree.Element(
-        "ANNOTATION_DOCUMENT",
-        {
-            "AUTHOR": "vidlstm",
-            "DATE": "1970-01-01T00:00:00+00:00",  # wanted by the schema; the same prediction, the same file
-            "FORMAT": "3.0",
-            "VERSION": "3.0",
-            "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
-            "xsi:noNamespaceSchemaLocation": "http://www.mpi.nl/tools/elan/EAFv3.0.xsd",
-        },
-    )
-    header = ElementTree.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
-    video = Path(prediction.video)
-    medium = {"MEDIA_URL": video.absolute().as_uri(), "MIME_TYPE": "video/mp4"}
-    medium["RELATIVE_MEDIA_URL"] = f"./{quote(video.name, errors='replace')}"
-    ElementTree.SubElement(header, "MEDIA_DESCRIPTOR", medium)
-    order = ElementTree.SubElement(root, "TIME_ORDER")
-    tier = ElementTree.SubElement(root, "TIER", {"LINGUISTIC_TYPE_REF": "action", "TIER_ID": "action"})
-    for number, (start, end, label, _) in enumerate(_segments(prediction)):
-        slots = f"ts{2 * number + 1}", f"ts{2 * number + 2}"
-        first = round(1000 * start)
-        for slot, time in zip(slots, (first, max(round(1000 * end), first + 1)), strict=True):
-            ElementTree.SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": slot, "TIME_VALUE": str(time)})
-        place = {"ANNOTATION_ID": f"a{number + 1}", "TIME_SLOT_REF1": slots[0], "TIME_SLOT_REF2": slots[1]}
-        annotation = ElementTree.SubElement(
-            ElementTree.SubElement(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION", place
+    root = Element("ANNOTATION_DOCUMENT", _EAF)
+    header = SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
+    SubElement(header, "MEDIA_DESCRIPTOR", _medium(Path(prediction.video)))
+    order = SubElement(root, "TIME_ORDER")
+    tier = SubElement(root, "TIER", {"LINGUISTIC_TYPE_REF": "action", "TIER_ID": "action"})
+    for number, (start, end, label, _) in enumerate(_segments(prediction), start=1):
+        _annotate(order, tier, number, round(1000 * start), round(1000 * end)).text = _NOT_XML.sub(
+            "\ufffd", label
         )
-        ElementTree.SubElement(annotation, "ANNOTATION_VALUE").text = _NOT_XML.sub("\ufffd", label)
     kind = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": "action", "TIME_ALIGNABLE": "true"}
-    ElementTree.SubElement(root, "LINGUISTIC_TYPE", kind)
-    ElementTree.indent(root)
-    text = ElementTree.tostring(root, encoding="unicode")
-    write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n', path)
+    SubElement(root, "LINGUISTIC_TYPE", kind)
+    indent(root)
+    write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n', path)
+
+
+def _medium(video: Path) -> dict[str, str]:
+    return {
+        "MEDIA_URL": video.absolute().as_uri(),
+        "MIME_TYPE": guess_type(video.name)[0] or "video/unknown",
+        "RELATIVE_MEDIA_URL": f"./{quote(video.name, errors='surrogateescape')}",
+    }
+
+
+def _annotate(order: Element, tier: Element, number: int, start: int, end: int) -> Element:
+    """Adds an annotation with two time slots in milliseconds, and gives the element of its value."""
+    slots = f"ts{2 * number - 1}", f"ts{2 * number}"
+    for slot, time in zip(slots, (start, max(end, start + 1)), strict=True):
+        SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": slot, "TIME_VALUE": str(time)})
+    refers = {"ANNOTATION_ID": f"a{number}", "TIME_SLOT_REF1": slots[0], "TIME_SLOT_REF2": slots[1]}
+    annotation = SubElement(SubElement(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION", refers)
+    return SubElement(annotation, "ANNOTATION_VALUE")
 
 
 @one_file("labelstudio.json")
