@@ -240,13 +240,17 @@ def test_a_video_that_does_not_start_at_zero(videos: Path, tmp_path: Path) -> No
 # Label Studio
 
 
-def test_label_studio_says_its_rate_in_the_task_and_the_user_knows_better(
+def test_label_studio_says_its_rate_in_the_task_and_nobody_may_contradict_it(
     videos: Path, tmp_path: Path
 ) -> None:
     said = task(WALK, FALL, data={"video": "a.mp4", "fps": "20"})
     file = save(tmp_path / "e.json", [said])
     assert of(load_timed(file, videos=videos)) == [(0.5, 1.0, "walk"), (1.0, 2.0, "fall")]
-    assert of(load_timed(file, videos=videos, labelled_fps=10)) == TRUTH
+    assert of(load_timed(file, videos=videos, labelled_fps=20)) == [(0.5, 1.0, "walk"), (1.0, 2.0, "fall")]
+    with pytest.raises(
+        DatasetError, match=r"\[0\]: says 20 frames a second, `data\.labelled_fps` 24; drop one"
+    ):
+        load_timed(file, videos=videos, labelled_fps=24)
 
 
 def test_label_studio_reads_one_finished_annotation_a_task(videos: Path, tmp_path: Path) -> None:

@@ -56,15 +56,21 @@ class Reading:
         Args:
             where: file and place.
             remedy: what the user should look for.
-            said: what the file says; what the user says goes before it.
+            said: what the file says.
 
         Raises:
-            DatasetError: neither says.
+            DatasetError: neither the file nor the user says, or they contradict each other.
         """
+        said = said if said is not None and math.isfinite(said) and said > 0 else None
         if self.labelled_fps is not None:
             self.rate_used = True
+            if said not in (None, self.labelled_fps):
+                raise DatasetError(
+                    f"{where}: says {said:g} frames a second, `data.labelled_fps` {self.labelled_fps:g}; drop "
+                    "one of the two, and read files of different rates one by one"
+                )
             return self.labelled_fps
-        if said is not None and math.isfinite(said) and said > 0:
+        if said is not None:
             self.note(f"frames are counted at {said:g} a second, as the file says")
             return said
         raise DatasetError(
