@@ -64,10 +64,10 @@ class Reading:
         said = said if said is not None and math.isfinite(said) and said > 0 else None
         if self.labelled_fps is not None:
             self.rate_used = True
-            if said not in (None, self.labelled_fps):
+            if said is not None and said != self.labelled_fps:
                 raise DatasetError(
-                    f"{where}: says {said:g} frames a second, `data.labelled_fps` {self.labelled_fps:g}; drop "
-                    "one of the two, and read files of different rates one by one"
+                    f"{where}: says {said:g} frames a second, `data.labelled_fps` {self.labelled_fps:g}; "
+                    "drop one of the two, and read files of different rates one by one"
                 )
             return self.labelled_fps
         if said is not None:
