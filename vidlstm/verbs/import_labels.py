@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 TOLERANCE_SECONDS = 1.0
 """How far a label may reach beyond its video before that is said: some tools round ends to whole seconds."""
 
+EMPTY: list[tuple[object, ...]] = [("", "", "")]
+"""What the table says of a video in which nothing happens."""
+
 
 @dataclass
 class ImportReport:
@@ -145,18 +148,16 @@ def _stretches(video: TimedVideo) -> Iterator[tuple[int, float]]:
 
 
 def _write(dataset: TimedDataset, out: Path) -> None:
-    """A video in which nothing happens has a line with nothing but its path."""
     also = [
         name
         for name in ("group", "fold", "split")
         if any(getattr(v, name) is not None for v in dataset.videos)
     ]
-    rows = (
-        (video.name, *said, *(getattr(video, name) for name in also))
-        for video in dataset.videos
-        for said in (
-            [(round(at.start_seconds, 6), round(at.end_seconds, 6), at.label) for at in video.labels]
-            or [("", "", "")]
-        )
-    )
+    rows: list[tuple[object, ...]] = []
+    for video in dataset.videos:
+        about = [getattr(video, name) for name in also]
+        times: list[tuple[object, ...]] = [
+            (round(at.start_seconds, 6), round(at.end_seconds, 6), at.label) for at in video.labels
+        ]
+        rows += [(video.name, *said, *about) for said in times or EMPTY]
     write_csv(("path", "start_seconds", "end_seconds", "label", *also), rows, out)
