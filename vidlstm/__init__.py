@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vidlstm.tasks.predictor import Predictor
     from vidlstm.verbs.evaluate import evaluate
     from vidlstm.verbs.extract import extract, extract_to_store
+    from vidlstm.verbs.import_labels import import_labels
     from vidlstm.verbs.load import load
     from vidlstm.verbs.predict import predict
     from vidlstm.verbs.save_card import save_card
@@ -47,6 +48,7 @@ _PLACES = {
     "evaluate": "verbs.evaluate",
     "extract": "verbs.extract",
     "extract_to_store": "verbs.extract",
+    "import_labels": "verbs.import_labels",
     "load": "verbs.load",
     "open_video": "video.reader",
     "predict": "verbs.predict",
@@ -71,6 +73,7 @@ __all__ = [
     "evaluate",
     "extract",
     "extract_to_store",
+    "import_labels",
     "load",
     "open_video",
     "predict",

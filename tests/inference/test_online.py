@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from vidlstm.errors import SettingsError
-from vidlstm.inference.online import Change, OnlineSegments, OnlineSettings
+from vidlstm.inference.online import Change, OnlineSegments
+from vidlstm.settings import OnlineSettings
 
 
 def said(

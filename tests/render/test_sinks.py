@@ -19,6 +19,7 @@ from tests.fakes.tracks import write_tracks
 from tests.render.examples import object_actions, prediction, same, same_actions
 from tests.render.test_track_overlay import forecast
 from tests.video.clips import make_clip
+from vidlstm.datasets.timed_formats import load_timed
 from vidlstm.errors import OutputError, SettingsError, VideoError
 from vidlstm.render.sinks import (
     SINKS,
@@ -95,9 +96,21 @@ def is_true(said: bool) -> None:
     assert said
 
 
+def read_labels(path: Path, said: Any, within: float) -> None:
+    """What a labelling tool is given is what our own reader of that tool finds in it."""
+    found = load_timed(path, videos=Path(said.video).parent).videos[0]
+    assert [at.label for at in found.labels] == [segment.label for segment in said.segments]
+    moved = found.in_container_clock(float(said.window_start_seconds[0]))
+    for at, segment in zip(moved.labels, said.segments, strict=True):
+        assert at.start_seconds == pytest.approx(segment.start_seconds, abs=within + 1e-9)
+        assert at.end_seconds == pytest.approx(segment.end_seconds, abs=within + 1e-9)
+
+
 READERS: dict[tuple[str, str], Callable[[list[Path], Any], None]] = {
     ("action", "json"): lambda p, said: is_true(same(read_prediction_json(p[0]), said)),
     ("action", "csv"): lambda p, said: is_true(tuple(read_segments_csv(p[0])) == said.segments),
+    ("action", "eaf"): lambda p, said: read_labels(p[0], said, within=0.0005),
+    ("action", "labelstudio.json"): lambda p, said: read_labels(p[0], said, within=0.05),
     ("object_action", "json"): lambda p, said: is_true(same_actions(read_object_actions_json(p[0]), said)),
     ("object_action", "csv"): lambda p, said: is_true(
         polars.read_csv(p[0]).height
@@ -238,7 +251,7 @@ def test_a_wrong_output_names_the_nearest() -> None:
     assert check_outputs("action", ["mp4", "json", "mp4"]) == ("mp4", "json")
     with pytest.raises(SettingsError, match="did you mean 'parquet'"):
         check_outputs("forecast", ["parket"])
-    with pytest.raises(SettingsError, match="allowed: csv, json, mp4, png"):
+    with pytest.raises(SettingsError, match=r"allowed: csv, eaf, json, labelstudio\.json, mp4, png"):
         check_outputs("action", ["zzz"])
     with pytest.raises(ValueError, match="did you mean 'forecast'"):
         suffixes("forecasts")

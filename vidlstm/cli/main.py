@@ -23,6 +23,7 @@ VERBS = {
     "demo": "draw labelled clips, train on them, annotate an unseen video; needs no data, no download",
     "extract": "videos to a feature store",
     "track": "videos to a table of tracked objects, with YOLO",
+    "import": "what labelling tools wrote to one table of timed labels",
     "train": "labelled clips to a checkpoint; extracts missing features first",
     "evaluate": "a checkpoint's accuracy beside its trivial baselines",
     "predict": "videos to annotated videos, tables and timelines",

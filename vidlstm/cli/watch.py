@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.cli.parsing import Parser, add_device, add_how, new_parser, parse_given
 from vidlstm.cli.terminal import say
+from vidlstm.settings import OnlineSettings, WatchSettings, WindowSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 
 def watch_parser() -> Parser:
     """Every setting of ``watch``."""
-    from vidlstm.inference.online import OnlineSettings
-    from vidlstm.settings import WindowSettings
-    from vidlstm.verbs.watch import WatchSettings
-
     parser = new_parser("watch", "Cameras, streams and files to what happens in them, while it happens.")
     parser.add_argument("checkpoint", type=Path, help="what train wrote")
     parser.add_argument(
@@ -49,7 +46,7 @@ def run(argv: Sequence[str]) -> int:
 
     from vidlstm.render.events import EventFile
     from vidlstm.verbs.load import load
-    from vidlstm.verbs.watch import WatchSettings, watch
+    from vidlstm.verbs.watch import watch
 
     checkpoint, sources, events = given.pop("checkpoint"), given.pop("sources"), given.pop("events", None)
     settings = {name: given.pop(name) for name in WatchSettings.__dataclass_fields__ if name in given}

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from vidlstm.datasets.files import listing
 from vidlstm.datasets.names import alike, nearest_name, seen, shown, writable
@@ -142,11 +143,23 @@ def _check_labels(records: Iterable[ClipRecord]) -> None:
         )
 
 
-def check_fold(records: Iterable[ClipRecord], fold: int) -> None:
-    """Raises unless some clip that is not for testing is in this fold.
+class Sided(Protocol):
+    """What a split puts on one side: a clip, or a long video."""
+
+    @property
+    def fold(self) -> int | None:
+        """The number of the fold it is in."""
+
+    @property
+    def split(self) -> str | None:
+        """One of ``SPLITS``."""
+
+
+def check_fold(records: Iterable[Sided], fold: int) -> None:
+    """Raises unless something that is not for testing is in this fold.
 
     Raises:
-        DatasetError: no clip has this fold; the message names the folds there are.
+        DatasetError: nothing has this fold; the message names the folds there are.
     """
     folds = sorted({r.fold for r in records if r.fold is not None and r.split != "test"})
     if not folds:

@@ -12,34 +12,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from vidlstm.errors import SettingsError
-from vidlstm.settings import NotNegative, Share
-
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-
-@dataclass
-class OnlineSettings:
-    """When a label begins and is over.
-
-    Args:
-        enter: the probability from which on a label begins.
-        leave: below this it is over.
-        minimum_seconds: how long a label must be as likely as enter before it is said to have begun.
-    """
-
-    enter: Share = 0.6
-    leave: Share = 0.4
-    minimum_seconds: NotNegative = 0.5
-
-    def __post_init__(self) -> None:
-        if self.leave > self.enter:
-            raise SettingsError(
-                f"`online.leave` {self.leave:g} is above `online.enter` {self.enter:g}: a label would be "
-                "over before it begins",
-                setting="online.leave",
-            )
+    from vidlstm.settings import OnlineSettings
 
 
 @dataclass(frozen=True)

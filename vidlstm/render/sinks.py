@@ -14,6 +14,7 @@ from vidlstm.errors import SettingsError, nearest
 from vidlstm.files import check_inputs
 from vidlstm.render import action_outputs as action
 from vidlstm.render import forecast_outputs as forecast
+from vidlstm.render import label_tools
 from vidlstm.render import object_outputs as object_action
 from vidlstm.render.material import Material, Sink, one_file, write_all
 from vidlstm.render.names import with_ending
@@ -36,6 +37,8 @@ SINKS: dict[tuple[str, str], Sink] = {
     ("action", "csv"): action.as_csv,
     ("action", "png"): action.as_png,
     ("action", "mp4"): action.as_mp4,
+    ("action", "eaf"): label_tools.as_eaf,
+    ("action", "labelstudio.json"): label_tools.as_label_studio,
     ("object_action", "json"): object_action.as_json,
     ("object_action", "csv"): object_action.as_csv,
     ("object_action", "png"): object_action.as_png,
@@ -47,6 +50,9 @@ SINKS: dict[tuple[str, str], Sink] = {
     ("forecast", "mp4"): forecast.as_mp4,
 }
 """Kind of prediction and suffix to what writes it."""
+
+ON_REQUEST = frozenset(("eaf", "labelstudio.json"))
+"""Suffixes of what is written only where it is asked for by name."""
 
 Names = Callable[[Path, Sequence[str]], list[Path]]
 """The files of an output: ``(stem, recordings)`` to all that it may write."""
@@ -70,6 +76,11 @@ def suffixes(kind: str) -> tuple[str, ...]:
     if not found:
         raise ValueError(f"no kind of prediction is {kind!r}{nearest(kind, (k for k, _ in SINKS))}")
     return found
+
+
+def usual(outputs: Sequence[str], *, video: bool = True) -> list[str]:
+    """Of some outputs those that are written where none are asked for; ``mp4`` only with ``video``."""
+    return [suffix for suffix in outputs if suffix not in ON_REQUEST and (video or suffix != "mp4")]
 
 
 def check_outputs(kind: str, outputs: Sequence[str]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from vidlstm.settings.checking import (
     value_from,
 )
 from vidlstm.settings.common import BackboneSettings, SamplingSettings, TrackingSettings
+from vidlstm.settings.live import OnlineSettings, WatchSettings
 from vidlstm.settings.object_action import ObjectActionDataSettings, ObjectActionSettings
 from vidlstm.settings.prediction import PredictSettings, WindowSettings
 from vidlstm.settings.ranges import (
@@ -80,6 +81,7 @@ __all__ = [
     "Number",
     "ObjectActionDataSettings",
     "ObjectActionSettings",
+    "OnlineSettings",
     "OptimiserSettings",
     "Positive",
     "PredictSettings",
@@ -97,6 +99,7 @@ __all__ = [
     "TrajectorySettings",
     "Units",
     "UnitsOrNone",
+    "WatchSettings",
     "WindowSettings",
     "Workers",
     "by_name",

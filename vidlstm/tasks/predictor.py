@@ -12,8 +12,8 @@ import vidlstm
 from vidlstm.backbones.weights import sha256_of
 from vidlstm.datasets.videos import find_videos
 from vidlstm.errors import SettingsError, VideoError, VidlstmError
-from vidlstm.inference.online import OnlineSettings
 from vidlstm.render.names import output_stems
+from vidlstm.settings import OnlineSettings
 from vidlstm.structures import Failure
 from vidlstm.video.reader import open_video
 

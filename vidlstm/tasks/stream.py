@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from vidlstm.backbones.base import Backbone
-    from vidlstm.inference.online import Change, OnlineSettings
+    from vidlstm.inference.online import Change
+    from vidlstm.settings import OnlineSettings
     from vidlstm.tasks.predictor import Predictor
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.errors import SettingsError, VidlstmError
 from vidlstm.files import check_inputs, check_writable, files_named, held, make_folder
-from vidlstm.render.sinks import check_outputs, outputs_of, suffixes, write_outputs
+from vidlstm.render.sinks import check_outputs, outputs_of, suffixes, usual, write_outputs
 from vidlstm.settings import path_from
 from vidlstm.structures import Failure
 from vidlstm.tasks import TASKS
@@ -75,11 +75,11 @@ def predict(
     predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
     check_use(predictor, paths, {"store": store, "truth": truth}, outputs)
     named = [predictor.path, *files_named(predictor.settings)]
-    usual = [s for s in suffixes(predictor.kind) if video or s != "mp4"]
+    all_usual = usual(suffixes(predictor.kind), video=video)
     files = [
         file
         for one, stem in predictor.stems(paths, folder).items()
-        for file in outputs_of(predictor.kind, stem, outputs or usual, [str(one)])
+        for file in outputs_of(predictor.kind, stem, outputs or all_usual, [str(one)])
     ]
     check_inputs(files, [*predictor.reads(paths), *named])
     check_writable(folder)
@@ -88,7 +88,7 @@ def predict(
     report = PredictReport(predictor.card.task, failures=work.failures, files=work.files)
     for outcome in predictor.outcomes(paths, work):
         report.predictions.append(outcome.prediction)
-        wanted = outputs if outputs is not None else [s for s in outcome.outputs if video or s != "mp4"]
+        wanted = outputs if outputs is not None else usual(outcome.outputs, video=video)
         _write(predictor.kind, outcome, wanted, named, report)
     return report
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vidlstm.errors import SettingsError
-from vidlstm.inference.online import OnlineSegments, OnlineSettings
-from vidlstm.settings import NotNegative, Positive, settings_from
+from vidlstm.inference.online import OnlineSegments
+from vidlstm.settings import OnlineSettings, WatchSettings, settings_from
 from vidlstm.tasks.predictor import Predictor
 from vidlstm.tasks.stream import SharedBatches
 from vidlstm.verbs.load import load
@@ -32,33 +32,6 @@ Event = dict[str, Any]
 
 AGES_MS = np.concatenate([np.arange(1000), np.geomspace(1000, 3_600_000, 500)])
 """Edges of the classes that ages are counted in, milliseconds; a year of them needs no more room."""
-
-
-@dataclass
-class WatchSettings:
-    """How sources are read.
-
-    Args:
-        pace: files as a camera would give them, or as fast as they go.
-        drop: latest keeps the newest frame where the machine does not keep up, and counts the others; none
-            reads every frame, and what is said grows old. auto drops of what goes at its own pace alone.
-        timeout_seconds: a camera or stream that gives nothing for so long has broken off.
-        reconnect_seconds: for so long one that broke off is tried again, ever more seldom; 0 never.
-        keep_state_seconds: what is carried of a source outlives a break of so long; after a longer one it
-            begins anew.
-        heartbeat_seconds: how often each source is reported on when nothing happens.
-        steps: an event at every step, with the probabilities of all labels.
-        seconds: stop after so long; None goes on.
-    """
-
-    pace: Literal["real", "fast"] = "fast"
-    drop: Literal["auto", "latest", "none"] = "auto"
-    timeout_seconds: Positive = 10.0
-    reconnect_seconds: NotNegative = 60.0
-    keep_state_seconds: NotNegative = 2.0
-    heartbeat_seconds: Positive = 10.0
-    steps: bool = False
-    seconds: Positive | None = None
 
 
 @dataclass
