@@ -95,7 +95,7 @@ def test_settings_that_are_not_of_the_checkpoint_are_refused(
 ) -> None:
     """Of whole frames: there is nothing to track."""
     assert evaluate(root, classifier, tmp_path / "out") == 2
-    assert "leave out --data.tracks" in capsys.readouterr().err
+    assert "--data.tracks has no effect on a checkpoint of action" in capsys.readouterr().err
     argv = ["predict", str(classifier), str(new[0]), "--out", str(tmp_path / "out")]
     assert main([*argv, "--boxes", str(new[1])]) == 2
     assert "--boxes has no effect on a checkpoint of action" in capsys.readouterr().err
