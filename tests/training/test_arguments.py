@@ -78,9 +78,15 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
 }
 
 
+def told(value: Any) -> str:
+    """The same in every process: no address of an object."""
+    plain = isinstance(value, str | int | float | bool | None)
+    return str(value) if plain else type(value[0] if isinstance(value, list) and value else value).__name__
+
+
 def flat(which: int) -> list[Any]:
     return [
-        pytest.param(name, value, id=f"{name}-{value}")
+        pytest.param(name, value, id=f"{name}-{told(value)}")
         for name, values in TABLE.items()
         for value in values[which]
     ]
@@ -109,13 +115,7 @@ def test_the_table_has_every_argument_of_lightning() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def told(value: Any) -> str:
-    """The same in every process: no address of an object."""
-    plain = isinstance(value, str | int | float | bool | None)
-    return str(value) if plain else type(value[0] if isinstance(value, list) and value else value).__name__
-
-
-@pytest.mark.parametrize(("name", "value"), flat(0), ids=told)
+@pytest.mark.parametrize(("name", "value"), flat(0))
 def test_what_is_taken_trains_and_leaves_a_checkpoint(
     name: str, value: Any, clips: ActionData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +125,7 @@ def test_what_is_taken_trains_and_leaves_a_checkpoint(
     assert open_checkpoint(best)[1].epoch in (0, 1)
 
 
-@pytest.mark.parametrize(("name", "value"), flat(1), ids=told)
+@pytest.mark.parametrize(("name", "value"), flat(1))
 def test_what_is_not_taken_is_refused_at_once(name: str, value: Any, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="`trainer") as refused:
         build_trainer(tmp_path / "run", {**QUIET, name: value}, monitor="val_loss", patience=0)

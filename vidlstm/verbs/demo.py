@@ -15,7 +15,7 @@ from vidlstm.demo.clips import draw_dataset
 from vidlstm.demo.story import draw_story
 from vidlstm.devices import resolve_device
 from vidlstm.errors import OutputError
-from vidlstm.files import check_writable, write_json
+from vidlstm.files import check_writable, held, write_json
 from vidlstm.inference.segments import mean_iou
 from vidlstm.settings import (
     ActionDataSettings,
@@ -98,67 +98,68 @@ def demo(
         raise OutputError(
             f"{out / 'run'} is not of an earlier demo, and is not replaced; choose another `out`"
         )
-    annotations = out / "data" / "clips.csv"
-    data = ActionDataSettings(format="csv", root=out / "data", annotations=annotations, batch_size=16)
-    step(f"drawing clips of {figures} figures, and one longer video of a figure that is in none of them")
-    draw_dataset(out / "data", seed=seed, figures=figures)
-    story, truth = draw_story(out / "data", seed=seed)
-    step("extracting features with the frozen backbone, then training the LSTM on them")
-    train(
-        "action",
-        data=data,
-        out=out / "run",
-        store=out / "features",
-        backbone=backbone,
-        model=MODEL,
-        optimiser=OPTIMISER,
-        max_epochs=epochs,
-        trainer=trainer,
-        seed=seed,
-        overwrite=again,
-        device=device,
-        progress=progress,
-    )
-    checkpoint = out / "run" / "best.ckpt"
-    step("evaluating on the clips of unseen figures")
-    evaluation = evaluate(
-        checkpoint,
-        data=data,
-        out=out / "evaluation",
-        store=out / "features",
-        backbone=backbone,
-        device=device,
-        progress=progress,
-    )
-    step("annotating the longer video")
-    prediction = predict(
-        checkpoint,
-        story,
-        out=out / "prediction",
-        backbone=backbone,
-        device=device,
-        truth=tuple(truth),
-        progress=progress,
-    )
-    summary = {
-        "accuracy": evaluation["accuracy"],
-        "baselines": {name: row["accuracy"] for name, row in evaluation["baselines"].items()},
-        **order_pair_accuracies(out / "evaluation" / "predictions.csv"),
-        "segment_mean_iou": mean_iou(prediction.predictions[0].segments, tuple(truth)),
-        "test_clips": evaluation["clips"],
-        "seed": seed,
-        "seconds": round(time.monotonic() - started, 1),
-    }
-    write_json(summary, out / "summary.json")
-    files = {
-        "clips": out / "data" / "clips",
-        "checkpoint": checkpoint,
-        "evaluation": out / "evaluation",
-        "annotated video": out / "prediction" / "story.mp4",
-        "timeline": out / "prediction" / "story.png",
-        "summary": out / "summary.json",
-    }
-    return DemoReport(summary, evaluation, files)
+    with held(out / "summary.json"):
+        annotations = out / "data" / "clips.csv"
+        data = ActionDataSettings(format="csv", root=out / "data", annotations=annotations, batch_size=16)
+        step(f"drawing clips of {figures} figures, and one longer video of a figure that is in none of them")
+        draw_dataset(out / "data", seed=seed, figures=figures)
+        story, truth = draw_story(out / "data", seed=seed)
+        step("extracting features with the frozen backbone, then training the LSTM on them")
+        train(
+            "action",
+            data=data,
+            out=out / "run",
+            store=out / "features",
+            backbone=backbone,
+            model=MODEL,
+            optimiser=OPTIMISER,
+            max_epochs=epochs,
+            trainer=trainer,
+            seed=seed,
+            overwrite=again,
+            device=device,
+            progress=progress,
+        )
+        checkpoint = out / "run" / "best.ckpt"
+        step("evaluating on the clips of unseen figures")
+        evaluation = evaluate(
+            checkpoint,
+            data=data,
+            out=out / "evaluation",
+            store=out / "features",
+            backbone=backbone,
+            device=device,
+            progress=progress,
+        )
+        step("annotating the longer video")
+        prediction = predict(
+            checkpoint,
+            story,
+            out=out / "prediction",
+            backbone=backbone,
+            device=device,
+            truth=tuple(truth),
+            progress=progress,
+        )
+        summary = {
+            "accuracy": evaluation["accuracy"],
+            "baselines": {name: row["accuracy"] for name, row in evaluation["baselines"].items()},
+            **order_pair_accuracies(out / "evaluation" / "predictions.csv"),
+            "segment_mean_iou": mean_iou(prediction.predictions[0].segments, tuple(truth)),
+            "test_clips": evaluation["clips"],
+            "seed": seed,
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        write_json(summary, out / "summary.json")
+        files = {
+            "clips": out / "data" / "clips",
+            "checkpoint": checkpoint,
+            "evaluation": out / "evaluation",
+            "annotated video": out / "prediction" / "story.mp4",
+            "timeline": out / "prediction" / "story.png",
+            "summary": out / "summary.json",
+        }
+        return DemoReport(summary, evaluation, files)
 
 
 def order_pair_accuracies(predictions: Path) -> dict[str, float]:

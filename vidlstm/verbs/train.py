@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.cards import read_checkpoint
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
-from vidlstm.files import check_inputs, check_writable, clear_leftovers, files_named, write_json
+from vidlstm.files import check_inputs, check_writable, clear_leftovers, files_named, held, write_json
 from vidlstm.settings import Number, Seed, path_from, settings_from, value_from
 from vidlstm.tasks import naming_the_task, task_named
 from vidlstm.tasks.base import Run
@@ -108,7 +108,8 @@ def train(
         done = finished(earlier, out / METRICS)
         if done is not None:
             return done
-    with fitting(lightning, out):
+    alone = held(out / METRICS) if run.extracts else nullcontext()  # in one process of several
+    with alone, fitting(lightning, out):
         with using_threads(threads_that_pay(module, getattr(settings.data, "batch_size", 1))):
             if earlier:
                 carry_on_metrics(lightning.logger, earlier.steps)
