@@ -78,7 +78,7 @@ class MotBoxes:
             UserWarning: it has none for some.
         """
         beyond_R, outside_R = self.frames_R >= frames, self.outside(height, width)
-        late, out = np.count_nonzero(beyond_R), np.count_nonzero(outside_R & ~beyond_R)
+        late, out = int(beyond_R.sum()), int((outside_R & ~beyond_R).sum())
         told = (
             f"{video}: of {len(beyond_R)} boxes {late} are for frames beyond its end ({frames} frames) and "
             f"{out} lie outside its picture ({width} x {height} pixels)"
