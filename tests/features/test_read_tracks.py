@@ -160,10 +160,12 @@ def test_columns_of_another_kind_are_refused(columns: dict[str, list[Any]], word
 
 
 def test_a_row_without_keypoints_is_a_body_of_which_none_was_found(table: Path) -> None:
-    frame = polars.DataFrame([row(0, 1, BOX), row(1, 1, BOX), row(2, 1, BOX)])
-    frame.with_columns(keypoints=polars.Series([[1.0, 2.0, 0.5], None, [3.0, 4.0, 0.5]])).write_parquet(table)
+    frame = polars.DataFrame([row(f, 1, BOX) for f in range(4)])
+    lists = polars.Series([[1.0, 2.0, 0.5], None, [3.0, 4.0, 0.5], []])
+    frame.with_columns(keypoints=lists).write_parquet(table)
     (objects,) = read_tracked_objects(table, fps=10.0).values()
-    assert objects.keypoints_NJ3[:, 0].tolist() == [[1.0, 2.0, 0.5], [0.0, 0.0, 0.0], [3.0, 4.0, 0.5]]
+    nothing = [0.0, 0.0, 0.0]
+    assert objects.keypoints_NJ3[:, 0].tolist() == [[1.0, 2.0, 0.5], nothing, [3.0, 4.0, 0.5], nothing]
 
 
 def test_numbers_of_another_type_are_numbers(table: Path) -> None:

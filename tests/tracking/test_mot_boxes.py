@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -122,6 +123,7 @@ def test_boxes_that_a_video_has_no_place_for_are_counted_and_left_out(tmp_path: 
         table, summary = track_video(partial(open_video, clip), "a", read_mot_boxes(tmp_path / "gt.txt"))
     assert table["frame"].to_list() == [0, 2, 4]
     assert (summary.boxes_beyond, summary.boxes_outside) == (2, 2)
+    assert json.loads(json.dumps(summary.as_dict()))["boxes_outside"] == 2, "the ledger takes plain numbers"
 
 
 def test_boxes_of_another_video_are_refused(tmp_path: Path) -> None:

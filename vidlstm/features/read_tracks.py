@@ -118,14 +118,14 @@ def _keypoints(path: object, rows: polars.DataFrame) -> np.ndarray:
     except polars.exceptions.PolarsError as error:
         raise DatasetError(f"{path}: not lists of numbers in column keypoints") from error
     # A row without keypoints is a body of which none was found.
-    lengths = lists.list.len().drop_nulls().unique().to_list() or [0]
+    there = (lists.list.len().fill_null(0) > 0).to_numpy()
+    lengths = lists.list.len().filter(there).unique().to_list() or [0]
     if len(lengths) != 1 or lengths[0] % 3:
         raise DatasetError(
             f"{path}: the keypoints of {rows['video'][0]} are not three numbers for each of as many points"
         )
     values = np.zeros((len(rows), lengths[0] // 3, 3), np.float32)
     if lengths[0]:
-        there = lists.drop_nulls().explode().to_numpy()
-        values[lists.is_not_null().to_numpy()] = there.reshape(-1, *values.shape[1:])
+        values[there] = lists.filter(there).explode().to_numpy().reshape(-1, *values.shape[1:])
     values[np.isnan(values[..., :2]).any(-1)] = 0.0  # a place that is no number was not found
     return np.nan_to_num(values).clip([-FAR, -FAR, 0.0], [FAR, FAR, 1.0]).astype(np.float32)
