@@ -138,10 +138,15 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
 
 
 def torch_reason(error: Exception) -> str:
-    """The first line of what torch says of a file, without its advice to load the file anyway."""
-    line = str(error).partition("\n")[0].partition("Re-running `torch.load`")[0].strip()
-    line = line.partition("(1) In PyTorch 2.6")[0].strip()
-    return line or type(error).__name__
+    """Why torch does not load a file, in a line, without its advice to load it anyway.
+
+    >>> torch_reason(Exception("Weights only load failed. In PyTorch 2.6, we changed `weights_only` ..."))
+    'Weights only load failed.'
+    """
+    reason = str(error).rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0]
+    for advice in ("Re-running `torch.load`", "(1) In PyTorch", "In PyTorch 2.6"):
+        reason = reason.partition(advice)[0].strip()
+    return reason or type(error).__name__
 
 
 def with_flags(text: str) -> str:

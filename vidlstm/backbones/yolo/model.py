@@ -18,7 +18,7 @@ from torch import nn
 from vidlstm.backbones.weights import sha256_of
 from vidlstm.backbones.yolo.shells import NETWORKS, Shells, names_in
 from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
-from vidlstm.errors import WeightsError
+from vidlstm.errors import WeightsError, torch_reason
 
 KNOWN_FILES = {
     "9b09cc8bf347f0fc8a5f7657480587f25db09b34bf33b0652110fb03a8ad4fef": "yolo26n.pt, Ultralytics, COCO",
@@ -101,8 +101,7 @@ def _read(path: Path, *, trust: bool) -> Any:
         with shells.allowed():
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        # torch wraps the reason in advice to load the file unsafely.
-        reason = str(error).rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0]
+        reason = torch_reason(error)
         raise WeightsError(f"{path} cannot be read (it is damaged, or would run code): {reason}") from error
 
 
