@@ -13,7 +13,7 @@ PACKAGE = Path(vidlstm.__file__).parent
 LEVELS = [
     {"errors"},
     {"structures", "settings", "files", "devices"},
-    {"video", "backbones", "datasets", "models"},
+    {"video", "backbones", "datasets", "models", "settings_segmentation"},
     {"tracking", "features", "cards"},
     {"datamodules", "training"},
     {"inference", "render", "demo"},

@@ -9,38 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vidlstm.models.cells import valid_steps
 from vidlstm.models.pooling import build_pooling
-from vidlstm.models.recurrent import RecurrentEncoder
 from vidlstm.models.truncation import run_truncated
+from vidlstm.models.trunk import SequenceTrunk
 
 
-class FeatureNorm(nn.Module):
-    """Subtracts the training set's mean and divides by its spread, per feature.
-
-    Args:
-        size: F.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("scale", torch.ones(size))
-
-    def fit(self, mean_F: Tensor, std_F: Tensor) -> None:
-        """Takes the statistics of the training features; a feature that never changes is left unscaled."""
-        self.mean.copy_(mean_F)
-        self.scale.copy_(torch.where(std_F > 1e-4, 1.0 / std_F.clamp_min(1e-4), torch.ones_like(std_F)))
-
-    def forward(self, x_BTF: Tensor) -> Tensor:
-        """Normalises ``(B, T, F)``."""
-        return (x_BTF - self.mean) * self.scale
-
-
-class SequenceClassifier(nn.Module):
+class SequenceClassifier(SequenceTrunk):
     """A recurrent classifier over feature sequences.
 
     >>> classifier = SequenceClassifier(feature_dim=1280, num_classes=7)
@@ -82,7 +56,20 @@ class SequenceClassifier(nn.Module):
         forget_bias: float | None = None,
         orthogonal: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            feature_dim,
+            cell=cell,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            projection=projection,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            frame_difference=frame_difference,
+            absolute_difference=absolute_difference,
+            forget_bias=forget_bias,
+            orthogonal=orthogonal,
+        )
         self.settings = {
             "feature_dim": feature_dim,
             "num_classes": num_classes,
@@ -99,34 +86,8 @@ class SequenceClassifier(nn.Module):
             "forget_bias": forget_bias,
             "orthogonal": orthogonal,
         }
-        self.norm = FeatureNorm(feature_dim)
-        self.input_dropout = nn.Dropout1d(input_dropout)
-        self.frame_difference, self.absolute_difference = frame_difference, absolute_difference
-        width = feature_dim * (1 + frame_difference + absolute_difference)
-        self.project = (
-            nn.Sequential(
-                nn.Linear(width, projection), nn.LayerNorm(projection), nn.ReLU(), nn.Dropout(dropout)
-            )
-            if projection
-            else nn.Identity()
-        )
-        self.read_size = projection or width
-        self.encoder = RecurrentEncoder(
-            self.read_size,
-            hidden_size,
-            num_layers=num_layers,
-            cell=cell,
-            bidirectional=bidirectional,
-            dropout=dropout,
-            forget_bias=forget_bias,
-            orthogonal=orthogonal,
-        )
         self.pooling = build_pooling(pooling, self.encoder.output_size, bidirectional=bidirectional)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.encoder.output_size, num_classes))
-
-    def fit_norm(self, mean_F: Tensor, std_F: Tensor) -> None:
-        """Takes the statistics of the training features."""
-        self.norm.fit(mean_F, std_F)
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor | None = None, truncate_steps: int = 0) -> Tensor:
         """Class scores (logits) ``(B, K)`` of padded features ``(B, T, F)`` with ``lengths (B,)``.
@@ -156,17 +117,3 @@ class SequenceClassifier(nn.Module):
             y_BTD, _ = self.encoder(read_BTE, lengths_B)
         pooled_BD: Tensor = self.pooling(y_BTD, lengths_B)
         return pooled_BD
-
-    def encoder_input(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
-        """What the encoder reads at every step, ``(B, T, E)``."""
-        padded_BT1 = ~valid_steps(lengths_B, x_BTF.shape[1])[..., None]
-        # Filled, not multiplied by zero: whatever lies in padded steps may be no number at all.
-        x_BTF = self.norm(x_BTF.float().masked_fill(padded_BT1, 0.0))
-        x_BTF = self.input_dropout(x_BTF.transpose(1, 2)).transpose(1, 2)
-        if self.frame_difference or self.absolute_difference:
-            change_BTF = torch.diff(x_BTF, dim=1, prepend=x_BTF[:, :1])
-            signed = [change_BTF] if self.frame_difference else []
-            unsigned = [change_BTF.abs()] if self.absolute_difference else []
-            x_BTF = torch.cat([x_BTF, *signed, *unsigned], dim=-1)
-        read_BTE: Tensor = self.project(x_BTF.masked_fill(padded_BT1, 0.0))
-        return read_BTE
