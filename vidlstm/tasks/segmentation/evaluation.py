@@ -124,6 +124,14 @@ def ignored_of(card: SegmentationCard) -> tuple[int, ...]:
     return () if background is None else (card.labels.index(background),)
 
 
+def step_probabilities_of(
+    model: SequenceLabeller, card: SegmentationCard, data: SegmentationData
+) -> list[np.ndarray]:
+    """What the network says of every validation video, ``(T, K)`` each."""
+    labeller = labeller_of(card, model)
+    return [labeller.probabilities(rows) for rows in _features(data)]
+
+
 def _features(data: SegmentationData) -> list[Any]:
     return [data.validation_set.features(s) for s in range(len(data.validation_set))]
 
@@ -139,22 +147,27 @@ def baseline_rows(card: SegmentationCard, data: SegmentationData) -> dict[str, d
     """The scores of the trivial rows; nothing without training videos, or where labels overlap."""
     if data.train_set is None or card.data.multi_label:
         return {}
-    classes, train_set = len(card.labels), data.train_set
+    shortest, ignored = card.data.minimum_seconds, ignored_of(card)
+    return {
+        name: scores_of(steps_of(data, rows), minimum_seconds=shortest, ignored=ignored)
+        for name, rows in baseline_probabilities(len(card.labels), data).items()
+    }
+
+
+def baseline_probabilities(classes: int, data: SegmentationData) -> dict[str, list[np.ndarray]]:
+    """What the trivial rows say of every validation video, ``(T, K)`` each."""
+    train_set = data.train_set
+    assert train_set is not None
     truth = [target.numpy() for target in train_set.targets]
     lengths = data.validation_set.lengths
     train = [train_set.features(s).numpy() for s in range(len(train_set))]
     videos = [rows.numpy() for rows in _features(data)]
     around = window_description(max(1, round(WINDOW_SECONDS * data.fps)))
-    said = {
+    return {
         "commonest_class": commonest_class(truth, lengths, classes),
         "by_relative_time": by_relative_time(truth, lengths, classes),
         "logistic_regression_on_steps": step_regression(train, truth, videos, classes),
         "logistic_regression_on_windows": step_regression(train, truth, videos, classes, describe=around),
-    }
-    shortest, ignored = card.data.minimum_seconds, ignored_of(card)
-    return {
-        name: scores_of(steps_of(data, rows), minimum_seconds=shortest, ignored=ignored)
-        for name, rows in said.items()
     }
 
 
