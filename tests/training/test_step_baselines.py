@@ -45,5 +45,5 @@ def test_one_class_alone_needs_no_regression() -> None:
 def test_a_window_is_described_by_its_mean_and_its_changes() -> None:
     x = np.array([[0.0], [2.0], [4.0], [4.0]])
     described = window_description(3)(x)
-    assert described[:, 0].tolist() == pytest.approx([2, 2, 10 / 3, 4])  # shorter at the end
-    assert described[:, 1].tolist() == pytest.approx([4 / 3, 4 / 3, 4 / 3, 1])
+    assert described[:, 0].tolist() == pytest.approx([1, 2, 10 / 3, 4])  # shorter at the ends
+    assert described[:, 1].tolist() == pytest.approx([1, 4 / 3, 4 / 3, 1])

@@ -134,7 +134,7 @@ def test_settings_that_contradict_each_other_are_refused(settings, message, tmp_
 
 @pytest.mark.parametrize(
     "change",
-    [{"model.hidden_size": 9}, {"labels": ["a"]}, {"data.minimum_seconds": -1}, {"model.pooling": "mean"}],
+    [{"model.hidden_size": 9}, {"labels": ["a"]}, {"data.minimum_seconds": -1}],
     ids=str,
 )
 def test_a_damaged_card_is_named(

@@ -213,12 +213,12 @@ def alarms_of(
     near_T, result = np.zeros(len(times_T), bool), Alarms(hours=float(known_T.sum()) * step / 3600)
     for first, last, _ in runs_of(np.where(there_T & known_T, 1, UNKNOWN)):
         begin, end = times_T[first], times_T[last - 1] + step
-        around_T = (times_T >= begin - tolerance_seconds) & (times_T < end + tolerance_seconds)
-        near_T |= around_T
+        near = slice(*np.searchsorted(times_T, [begin - tolerance_seconds, end + tolerance_seconds]))
+        near_T[near] = True
         result.events += 1
-        alarmed = times_T[around_T & high_T]
-        if len(alarmed):
-            result.delays_seconds.append(max(0.0, float(alarmed[0] - begin)))
+        if high_T[near].any():
+            alarmed = times_T[near][high_T[near].argmax()]
+            result.delays_seconds.append(max(0.0, float(alarmed - begin)))
     alarms = runs_of(np.where(high_T, 1, UNKNOWN))
     result.false_alarms = sum(known_T[a:b].any() and not near_T[a:b].any() for a, b, _ in alarms)
     return result

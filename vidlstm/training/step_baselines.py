@@ -83,7 +83,7 @@ def window_description(steps: int) -> Callable[[np.ndarray], np.ndarray]:
     """What a clip classifier without order reads of the window around each step: mean and mean change.
 
     Args:
-        steps: of the window; those that reach beyond an end are shorter.
+        steps: of the window; it is shorter where it would reach beyond an end.
     """
 
     def describe(x_TF: np.ndarray) -> np.ndarray:
@@ -96,7 +96,7 @@ def window_description(steps: int) -> Callable[[np.ndarray], np.ndarray]:
 
 def _moving_mean(x_TF: np.ndarray, steps: int) -> np.ndarray:
     sums = np.concatenate([np.zeros((1, x_TF.shape[1])), x_TF.cumsum(0, dtype=np.float64)])
-    first = np.clip(np.arange(len(x_TF)) - steps // 2, 0, None)
-    last = np.minimum(first + steps, len(x_TF))
+    first = np.arange(len(x_TF)) - steps // 2
+    first, last = np.maximum(first, 0), np.minimum(first + steps, len(x_TF))
     means: np.ndarray = (sums[last] - sums[first]) / (last - first)[:, None]
     return means
