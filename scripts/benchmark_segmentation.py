@@ -104,9 +104,8 @@ def run(config: Path, weights: str | None, arguments: argparse.Namespace, out: P
             videos += said
         ignored, labels = ignored_of(card), card.labels
         scores = scores_of(videos, minimum_seconds=shortest, ignored=ignored)
-        raw = {
-            f"{n} (unmerged)": v for n, v in scores_of(videos, minimum_seconds=0.0).items() if "map" not in n
-        }
+        unmerged = scores_of(videos, minimum_seconds=0.0, ignored=ignored)
+        raw = {f"{name} (unmerged)": value for name, value in unmerged.items() if "map" not in name}
         scored.append({"scores": {**scores, **raw}, "events": events_of(videos, labels, ignored)})
     rows = {name: [one["scores"][name] for one in scored] for name in scored[0]["scores"]}
     trivial = {} if arguments.no_baselines else baselines(settings, folds)
@@ -116,7 +115,10 @@ def run(config: Path, weights: str | None, arguments: argparse.Namespace, out: P
             name: float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for name, values in rows.items()
         },
         "events": [one["events"] for one in scored],
-        "baselines": {name: scores_of(videos, minimum_seconds=shortest) for name, videos in trivial.items()},
+        "baselines": {
+            name: scores_of(videos, minimum_seconds=shortest, ignored=ignored)
+            for name, videos in trivial.items()
+        },
         "causal": not settings.model.bidirectional,
         "backbone": settings.backbone.name,
         "epochs": settings.trainer.max_epochs,

@@ -112,7 +112,8 @@ def test_a_batch_holds_features_and_targets_of_its_windows(tmp_path: Path) -> No
 
 
 def test_padding_is_unknown(tmp_path: Path) -> None:
-    data = data_of(tmp_path, (30, 10, 5), window_seconds=None)
+    marks = (TimedLabel(0, 0.4, "a"),)
+    data = data_of(tmp_path, (30, 10, 5), window_seconds=None, marks=marks)
     (batch,) = data.train_dataloader()
     assert sorted(batch.lengths_B.tolist()) == [10, 30]
     assert (batch.targets[batch.lengths_B == 10, 10:] == -1).all()

@@ -174,15 +174,20 @@ def test_alarms_on_paper() -> None:
     assert told["noticed"] == 1 / 2
     assert told["median_delay_seconds"] == 1
     assert told["false_alarms_an_hour"] == pytest.approx(720)
-    # With a second and a half of tolerance 5 s is still about the first event, and 5.5 s about the second.
+    # With a second and a half of tolerance 5 s is still about the first event, and 9.5 s about none.
     wide = alarms_of(times, score, there, threshold=0.5, tolerance_seconds=1.5)
-    assert (wide.false_alarms, wide.delays_seconds) == (1, [1.0, 0.0])
+    assert (wide.false_alarms, wide.delays_seconds) == (1, [1.0])
 
 
 def test_an_alarm_before_the_beginning_is_no_delay() -> None:
     times, there = np.arange(10.0), np.arange(10) == 5
     alarms = alarms_of(times, (np.arange(10) == 4) * 1.0, there, threshold=1.0, tolerance_seconds=1.0)
     assert (alarms.delays_seconds, alarms.false_alarms) == ([0.0], 0)
+
+
+def test_an_alarm_that_is_always_on_notices_nothing() -> None:
+    alarms = alarms_of(np.arange(9.0), np.ones(9), np.arange(9) == 5, threshold=0.5)
+    assert (alarms.events, alarms.delays_seconds, alarms.false_alarms) == (1, [], 1)
 
 
 def test_alarms_in_unknown_time_are_not_false() -> None:

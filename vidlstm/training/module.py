@@ -67,7 +67,7 @@ class TaskModule(LightningModule):
         """
         if self._trainer is None or self._trainer.world_size == 1:
             return 1.0
-        mean: Tensor = self.trainer.strategy.reduce(weight.clone(), reduce_op="mean")  # type: ignore[assignment]
+        mean: Tensor = self.trainer.strategy.reduce(weight.clone(), reduce_op="mean")
         return weight / mean
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -156,7 +156,7 @@ class Alarms:
     Attributes:
         delays_seconds: of each event that was noticed, from its beginning to its first alarm; never negative.
         events: how many there were.
-        false_alarms: alarms that touch no event.
+        false_alarms: alarms that are about no event.
         hours: of video that were watched.
     """
 
@@ -194,10 +194,10 @@ def alarms_of(
 ) -> Alarms:
     """What an alarm on one class would have done in one video.
 
-    An alarm is a stretch of steps whose score reaches the threshold. An event is noticed where a step of an
-    alarm lies in it, or at most ``tolerance_seconds`` before its beginning or after its end: labels are no
-    more exact than that. An alarm is false where it is about no event, not even with the tolerance, and lies
-    in known time for at least one step.
+    An alarm is the step at which the score rises to the threshold; so one that is always on notices nothing.
+    An event is noticed where an alarm lies in it, or at most ``tolerance_seconds`` before its beginning or
+    after its end: labels are no more exact than that. An alarm at a known step that is about no event is
+    false.
 
     Args:
         times_T: of the steps, in seconds, steadily rising.
@@ -210,15 +210,15 @@ def alarms_of(
     known_T = np.ones(len(times_T), bool) if known_T is None else known_T
     step = float(np.median(np.diff(times_T))) if len(times_T) > 1 else 0.0
     high_T = score_T >= threshold
+    alarm_T = high_T & ~np.concatenate([[False], high_T])[:-1]
     near_T, result = np.zeros(len(times_T), bool), Alarms(hours=float(known_T.sum()) * step / 3600)
     for first, last, _ in runs_of(np.where(there_T & known_T, 1, UNKNOWN)):
         begin, end = times_T[first], times_T[last - 1] + step
         near = slice(*np.searchsorted(times_T, [begin - tolerance_seconds, end + tolerance_seconds]))
         near_T[near] = True
         result.events += 1
-        if high_T[near].any():
-            alarmed = times_T[near][high_T[near].argmax()]
+        if alarm_T[near].any():
+            alarmed = times_T[near][alarm_T[near].argmax()]
             result.delays_seconds.append(max(0.0, float(alarmed - begin)))
-    alarms = runs_of(np.where(high_T, 1, UNKNOWN))
-    result.false_alarms = sum(known_T[a:b].any() and not near_T[a:b].any() for a, b, _ in alarms)
+    result.false_alarms = int((alarm_T & known_T & ~near_T).sum())
     return result

@@ -68,7 +68,8 @@ class ActionPredictor(Predictor):
     ) -> ActionPrediction:
         """Predicts one video; see :meth:`Predictor.predict`. Features may be an array ``(T, F)``, too."""
         video = str(source) if isinstance(source, str | Path) else NAME
-        return self.windows(video, self.features(source, fps=fps))
+        prediction: ActionPrediction = self.windows(video, self.features(source, fps=fps))
+        return prediction
 
     def features(
         self, source: str | Path | np.ndarray | FeatureSequence, *, fps: float | None = None

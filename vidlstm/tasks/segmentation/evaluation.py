@@ -166,8 +166,8 @@ def baseline_probabilities(classes: int, data: SegmentationData) -> dict[str, li
     return {
         "commonest_class": commonest_class(truth, lengths, classes),
         "by_relative_time": by_relative_time(truth, lengths, classes),
-        "logistic_regression_on_steps": step_regression(train, truth, videos, classes),
-        "logistic_regression_on_windows": step_regression(train, truth, videos, classes, describe=around),
+        "step_regression": step_regression(train, truth, videos, classes),
+        "window_regression": step_regression(train, truth, videos, classes, describe=around),
     }
 
 

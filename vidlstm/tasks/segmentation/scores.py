@@ -46,9 +46,8 @@ class Steps:
     @property
     def there_TK(self) -> np.ndarray:
         """Whether each class is there."""
-        if self.truth.ndim == 2:
-            return self.truth == 1
-        there: np.ndarray = self.truth[:, None] == np.arange(self.probabilities_TK.shape[1])
+        classes = np.arange(self.probabilities_TK.shape[1])
+        there: np.ndarray = self.truth == 1 if self.truth.ndim == 2 else self.truth[:, None] == classes
         return there
 
     def classes(self, minimum_seconds: float) -> np.ndarray:

@@ -24,17 +24,9 @@ if TYPE_CHECKING:
     from vidlstm.tasks.predictor import Predictor
     from vidlstm.training.segmentation import SegmentationModule
 
-SCORES = (
-    "accuracy",
-    "mean_class_accuracy",
-    "macro_f1",
-    "edit",
-    "f1@10",
-    "f1@25",
-    "f1@50",
-    "map",
-    "calibrated_map",
-)
+STEP_SCORES = ("accuracy", "mean_class_accuracy", "macro_f1", "map", "calibrated_map")
+SEGMENT_SCORES = ("edit", "f1@10", "f1@25", "f1@50")
+SCORES = (*STEP_SCORES, *SEGMENT_SCORES)
 
 
 class SegmentationTask(FrameFeatures, Task[SegmentationSettings, SegmentationCard]):
@@ -186,11 +178,21 @@ class SegmentationTask(FrameFeatures, Task[SegmentationSettings, SegmentationCar
 
     def summary(self, metrics: dict[str, Any]) -> list[Any]:
         """Of a training its best epoch; of an evaluation the model beside its baselines."""
-        from vidlstm.render.table.results_table import results_table
-
         if "best_epoch" in metrics:
             row = {name: metrics[f"val_{name}"] for name in SCORES if f"val_{name}" in metrics}
             told = f"epoch {metrics['best_epoch']}, {metrics['validation_videos']} validation videos"
-            return [results_table({"model": row}), told]
+            return [*_tables({"model": row}), told]
         rows = {"model": {n: metrics[n] for n in SCORES if n in metrics}, **metrics["baselines"]}
-        return [results_table(rows), f"{metrics['videos']} {metrics['side']} videos"]
+        return [*_tables(rows), f"{metrics['videos']} {metrics['side']} videos"]
+
+
+def _tables(rows: dict[str, dict[str, float]]) -> list[Any]:
+    """Scores of steps and of segments; side by side they would not fit a terminal."""
+    from vidlstm.render.table.results_table import results_table
+
+    made = []
+    for scores in (STEP_SCORES, SEGMENT_SCORES):
+        shown = {name: {k: v for k, v in row.items() if k in scores} for name, row in rows.items()}
+        if any(shown.values()):
+            made.append(results_table(shown))
+    return made
