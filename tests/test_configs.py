@@ -14,7 +14,11 @@ from vidlstm.cli.main import main
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
 TASKS = {c: yaml.safe_load(c.read_text())["task"] for c in CONFIGS}
+SEGMENTATION = [c for c, task in TASKS.items() if task == "segmentation"]
 ACTION = [c for c, task in TASKS.items() if task in ("action", "object_action")]
+
+AT = ((0, 0.0), (1, 0.6))
+"""When each of the two labels of a clip begins."""
 
 
 def test_the_table_names_every_config() -> None:
@@ -49,3 +53,16 @@ def test_every_action_config_trains(config: Path, clips: list[Path], tmp_path: P
         argv += ["--backbone.name", "squeezenet1_1", "--backbone.weights", "random"]
     assert main(argv) == 0
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["validation_clips"] > 0
+
+
+@pytest.mark.parametrize("config", SEGMENTATION, ids=lambda c: c.stem)
+def test_every_segmentation_config_trains(config: Path, clips: list[Path], tmp_path: Path) -> None:
+    root = clips[0].parents[1]
+    lines = [f"{clip.relative_to(root)},{at},{at + 0.6},{'ab'[i % 2]}" for clip in clips for i, at in AT]
+    (tmp_path / "segments.csv").write_text("\n".join(["path,start_seconds,end_seconds,label", *lines]))
+    argv = ["train", "--config", str(config), "--data.root", str(root), "--out", str(tmp_path / "run")]
+    argv += ["--data.annotations", str(tmp_path / "segments.csv"), "--store", str(root.with_name("store"))]
+    argv += ["--trainer.max_epochs", "1", "--backbone.weights", "random"]
+    name = yaml.safe_load(config.read_text())["backbone"]["name"].replace("mobilenet_v2", "squeezenet1_1")
+    assert main([*argv, "--backbone.name", name]) == 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["validation_videos"] > 0

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
     from vidlstm.backbones.families import register_backbone
     from vidlstm.models.classifier import SequenceClassifier
+    from vidlstm.models.labeller import SequenceLabeller
     from vidlstm.render.sinks import register_sink
     from vidlstm.structures import (
         ActionPrediction,
@@ -44,6 +45,7 @@ _PLACES = {
     "Predictor": "tasks.predictor",
     "Segment": "structures",
     "SequenceClassifier": "models.classifier",
+    "SequenceLabeller": "models.labeller",
     "TrackForecasts": "structures",
     "evaluate": "verbs.evaluate",
     "extract": "verbs.extract",
@@ -69,6 +71,7 @@ __all__ = [
     "Predictor",
     "Segment",
     "SequenceClassifier",
+    "SequenceLabeller",
     "TrackForecasts",
     "evaluate",
     "extract",

@@ -23,6 +23,8 @@ from vidlstm.settings import (
     Number,
     ObjectActionDataSettings,
     Positive,
+    SegmentationDataSettings,
+    SegmentationModelSettings,
     TrajectoryDataSettings,
     TrajectoryModelSettings,
 )
@@ -62,8 +64,8 @@ class Card:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActionCard(Card):
-    """Of a classifier of whole frames.
+class VideoCard(Card):
+    """Of whatever tells classes from the features of a backbone.
 
     Attributes:
         labels: the K class names.
@@ -72,11 +74,7 @@ class ActionCard(Card):
         backbone: ``Backbone.spec``: everything that changes the features.
         weights_source: where the backbone's weights were, for people and for finding them again.
         fps, image_fps: features per second; the rate of folders of images.
-        window_seconds: the median training clip, which a long video is cut into.
-        model, data: the settings of the training.
     """
-
-    task = "action"
 
     labels: Labels
     feature_dim: Width
@@ -85,9 +83,6 @@ class ActionCard(Card):
     weights_source: str = ""
     fps: Positive
     image_fps: Positive = 25.0
-    window_seconds: Positive
-    model: ActionModelSettings
-    data: ActionDataSettings = field(default_factory=ActionDataSettings)
 
     def __post_init__(self) -> None:
         if not isinstance(self.backbone.get("backbone"), str):
@@ -99,6 +94,36 @@ class ActionCard(Card):
     def widths(self) -> list[int]:
         """Of each network's features; cards of before the late fusion name their sum alone."""
         return list(self.part_dims) or [self.feature_dim]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionCard(VideoCard):
+    """Of a classifier of whole frames.
+
+    Attributes:
+        window_seconds: the median training clip, which a long video is cut into.
+        model, data: the settings of the training.
+    """
+
+    task = "action"
+
+    window_seconds: Positive
+    model: ActionModelSettings
+    data: ActionDataSettings = field(default_factory=ActionDataSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationCard(VideoCard):
+    """Of a network that labels every step of a long video.
+
+    Attributes:
+        model, data: the settings of the training.
+    """
+
+    task = "segmentation"
+
+    model: SegmentationModelSettings
+    data: SegmentationDataSettings = field(default_factory=SegmentationDataSettings)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -245,8 +245,9 @@ class ActionPrediction:
         video: the path as it was given.
         labels: the K class names.
         window_start_seconds, window_end_seconds: ``(W,)`` float64.
-        window_probabilities: ``(W, K)``, each row sums to 1.
-        segments: the windows merged into stretches of one label, in time order, without overlap.
+        window_probabilities: ``(W, K)``, each row sums to 1; where labels may overlap, each is by itself.
+        segments: the windows merged into stretches of one label, in time order; without overlap, unless
+            labels may.
         produced_by: checkpoint, backbone, weights and settings that led to this; plain JSON values.
         truncated: empty, or why the video ended early.
     """

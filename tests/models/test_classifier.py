@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from tests.fakes.features import rise_or_fall
 from tests.tolerance import assert_near, recurrence
-from vidlstm.models.classifier import FeatureNorm, SequenceClassifier
+from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.models.pooling import POOLINGS
+from vidlstm.models.trunk import FeatureNorm
 
 WIDTH = 5
 OPERATIONS = recurrence(11, layers=2, width=2 * 6 + 6 + 2) + 100

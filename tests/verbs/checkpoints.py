@@ -8,10 +8,20 @@ from typing import Any
 
 import torch
 
-from vidlstm.cards import CARD, MODEL, ActionCard, Card, ObjectActionCard, Tracked, TrajectoryCard
+from vidlstm.cards import (
+    CARD,
+    MODEL,
+    ActionCard,
+    Card,
+    ObjectActionCard,
+    SegmentationCard,
+    Tracked,
+    TrajectoryCard,
+)
 from vidlstm.settings import (
     ActionModelSettings,
     ObjectActionDataSettings,
+    SegmentationModelSettings,
     TrajectoryDataSettings,
     TrajectoryModelSettings,
     plain,
@@ -30,6 +40,13 @@ CARDS: dict[str, Card] = {
     "action": ActionCard(**CLIPS),
     "object_action": ObjectActionCard(
         **CLIPS, objects=Tracked(tracking={}, max_gap_seconds=0.5, minimum_seconds=0.5)
+    ),
+    "segmentation": SegmentationCard(
+        labels=("a", "b"),
+        feature_dim=6,
+        backbone={"backbone": "squeezenet1_1"},
+        fps=10.0,
+        model=SegmentationModelSettings(hidden_size=4, projection=0),
     ),
     "trajectory": TrajectoryCard(
         coordinates=2,

@@ -24,7 +24,7 @@ from vidlstm.cards import CARD, read_checkpoint
 from vidlstm.cli.main import main
 from vidlstm.errors import CheckpointError
 from vidlstm.settings import ActionModelSettings, TrajectoryModelSettings
-from vidlstm.tasks import TASKS, open_checkpoint
+from vidlstm.tasks import open_checkpoint
 
 LATER = {
     "action": {
@@ -36,7 +36,7 @@ LATER = {
 """Settings that there was a first version without."""
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", ["action", "object_action", "trajectory"])  # the others are younger
 def test_a_card_of_version_1_says_the_same(task: str, tmp_path: Path) -> None:
     path = write(tmp_path / "now.ckpt", task)
     old = rewrite(path, tmp_path / "old.ckpt")

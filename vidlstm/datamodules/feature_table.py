@@ -65,6 +65,10 @@ class FeatureTable:
         last = len(times) if end_seconds is None else int(np.searchsorted(times, end_seconds - 1e-6))
         return self._start[video_hash] + first, self._start[video_hash] + max(first, last)
 
+    def times_of(self, video_hash: str) -> np.ndarray:
+        """The times ``(T,)`` of a video's steps, in the container's own clock."""
+        return self._timestamps[video_hash]
+
     def duration_of(self, video_hash: str) -> float:
         """Seconds from the first sampled frame to the last."""
         times = self._timestamps[video_hash]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from vidlstm.datasets.records import ClipRecord
     from vidlstm.structures import SequenceBatch
 
+MOST_ROWS = 4096
+"""Of features that are widened to float64 at once; a sequence may be hours long."""
+
 
 class SequenceData(LightningDataModule):
     """Training and validation batches of clips.
@@ -52,15 +55,9 @@ class SequenceData(LightningDataModule):
         self._batch_size, self._seed, self._fps = batch_size, seed, fps
 
     def feature_statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and spread ``(F,)`` of the training features, in float64 sums a chunk at a time."""
+        """Mean and spread ``(F,)`` of the training features."""
         assert self.train_set is not None
-        width = self.train_set.rows_NF.shape[1]
-        total, square, count = torch.zeros(width).double(), torch.zeros(width).double(), 0
-        for first, last in self.train_set.bounds_S2.tolist():
-            rows = self.train_set.rows_NF[first:last].double()
-            total, square, count = total + rows.sum(0), square + rows.square().sum(0), count + len(rows)
-        mean = total / count
-        return mean.float(), (square / count - mean.square()).clamp_min(0).sqrt().float()
+        return feature_statistics(self.train_set.rows_NF, self.train_set.bounds_S2)
 
     def class_counts(self) -> Tensor:
         """Training clips per class, int64 ``(K,)``."""
@@ -108,3 +105,20 @@ class SequenceData(LightningDataModule):
             generator=torch.Generator(),
             pin_memory=torch.cuda.is_available(),
         )
+
+
+def feature_statistics(rows_NF: Tensor, bounds_S2: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and spread ``(F,)`` of the rows of some sequences, in float64 sums a chunk at a time.
+
+    Args:
+        rows_NF: the table.
+        bounds_S2: first and one past the last row of each sequence.
+    """
+    width = rows_NF.shape[1]
+    total, square, count = torch.zeros(width).double(), torch.zeros(width).double(), 0
+    for start, end in bounds_S2.tolist():
+        for first in range(start, end, MOST_ROWS):
+            rows = rows_NF[first : min(end, first + MOST_ROWS)].double()
+            total, square, count = total + rows.sum(0), square + rows.square().sum(0), count + len(rows)
+    mean = total / count
+    return mean.float(), (square / count - mean.square()).clamp_min(0).sqrt().float()

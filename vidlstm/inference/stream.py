@@ -53,12 +53,13 @@ class CarriedState(Streams):
 
     Args:
         model: in eval mode, with ``initial_state`` and ``step``.
+        multi_label: each class is decided by itself.
     """
 
     how = "one step a frame, with the state carried"
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, model: Any, *, multi_label: bool = False) -> None:
+        self._model, self._multi_label = model, multi_label
         self._states: dict[Hashable, Any] = {}
 
     @torch.inference_mode()
@@ -71,7 +72,9 @@ class CarriedState(Streams):
         x_BF = torch.from_numpy(features_BF).to(next(self._model.parameters()).device)
         scores_BK, after = self._model.step(x_BF, _joined(states))
         self._states.update(zip(keys, _apart(after, len(keys)), strict=True))
-        return list(scores_BK.double().softmax(-1).cpu().numpy())
+        scores_BK = scores_BK.double()
+        said_BK = scores_BK.sigmoid() if self._multi_label else scores_BK.softmax(-1)
+        return list(said_BK.cpu().numpy())
 
     def forget(self, key: Hashable) -> None:
         """Drops a source's state."""

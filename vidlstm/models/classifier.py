@@ -6,59 +6,15 @@ with the CNN outside. It knows nothing of losses, files or frames.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 import torch
 from torch import Tensor, nn
 
-from vidlstm.models.cells import valid_steps
 from vidlstm.models.pooling import LastPooling, build_pooling
-from vidlstm.models.recurrent import RecurrentEncoder
-from vidlstm.models.stacks import single_step
 from vidlstm.models.truncation import run_truncated
-
-if TYPE_CHECKING:
-    from vidlstm.models.cells import State
+from vidlstm.models.trunk import Carried, SequenceTrunk
 
 
-class ClassifierState(NamedTuple):
-    """What a causal classifier carries from step to step.
-
-    Attributes:
-        before_BF: the normalised features of the step before; NaN where there was none.
-        encoder: of the recurrent layers, parts of ``(L, B, D)``.
-    """
-
-    before_BF: Tensor
-    encoder: State
-
-
-class FeatureNorm(nn.Module):
-    """Subtracts the training set's mean and divides by its spread, per feature.
-
-    Args:
-        size: F.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("scale", torch.ones(size))
-
-    def fit(self, mean_F: Tensor, std_F: Tensor) -> None:
-        """Takes the statistics of the training features; a feature that never changes is left unscaled."""
-        self.mean.copy_(mean_F)
-        self.scale.copy_(torch.where(std_F > 1e-4, 1.0 / std_F.clamp_min(1e-4), torch.ones_like(std_F)))
-
-    def forward(self, x_BTF: Tensor) -> Tensor:
-        """Normalises ``(B, T, F)``."""
-        return (x_BTF - self.mean) * self.scale
-
-
-class SequenceClassifier(nn.Module):
+class SequenceClassifier(SequenceTrunk):
     """A recurrent classifier over feature sequences.
 
     >>> classifier = SequenceClassifier(feature_dim=1280, num_classes=7)
@@ -100,7 +56,20 @@ class SequenceClassifier(nn.Module):
         forget_bias: float | None = None,
         orthogonal: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            feature_dim,
+            cell=cell,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            projection=projection,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            frame_difference=frame_difference,
+            absolute_difference=absolute_difference,
+            forget_bias=forget_bias,
+            orthogonal=orthogonal,
+        )
         self.settings = {
             "feature_dim": feature_dim,
             "num_classes": num_classes,
@@ -117,34 +86,8 @@ class SequenceClassifier(nn.Module):
             "forget_bias": forget_bias,
             "orthogonal": orthogonal,
         }
-        self.norm = FeatureNorm(feature_dim)
-        self.input_dropout = nn.Dropout1d(input_dropout)
-        self.frame_difference, self.absolute_difference = frame_difference, absolute_difference
-        width = feature_dim * (1 + frame_difference + absolute_difference)
-        self.project = (
-            nn.Sequential(
-                nn.Linear(width, projection), nn.LayerNorm(projection), nn.ReLU(), nn.Dropout(dropout)
-            )
-            if projection
-            else nn.Identity()
-        )
-        self.read_size = projection or width
-        self.encoder = RecurrentEncoder(
-            self.read_size,
-            hidden_size,
-            num_layers=num_layers,
-            cell=cell,
-            bidirectional=bidirectional,
-            dropout=dropout,
-            forget_bias=forget_bias,
-            orthogonal=orthogonal,
-        )
         self.pooling = build_pooling(pooling, self.encoder.output_size, bidirectional=bidirectional)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.encoder.output_size, num_classes))
-
-    def fit_norm(self, mean_F: Tensor, std_F: Tensor) -> None:
-        """Takes the statistics of the training features."""
-        self.norm.fit(mean_F, std_F)
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor | None = None, truncate_steps: int = 0) -> Tensor:
         """Class scores (logits) ``(B, K)`` of padded features ``(B, T, F)`` with ``lengths (B,)``.
@@ -176,23 +119,15 @@ class SequenceClassifier(nn.Module):
         return pooled_BD
 
     def why_not_causal(self) -> str:
-        """Why there is no :meth:`step`: empty, or which setting of the training stands against it."""
-        if self.encoder.bidirectional:
-            return "it also reads clips from their end; train with `model.bidirectional false`"
+        """Why no step can be taken by itself: empty, or which setting of the training stands against it."""
+        if why := super().why_not_causal():
+            return why
         if not isinstance(self.pooling, LastPooling):
             return "it pools over a whole clip; train with `model.pooling last`"
         return ""
 
-    def initial_state(self, batch: int) -> ClassifierState:
-        """The state before the first step of ``batch`` sequences."""
-        like, layers = self.norm.mean, self.encoder.stack.layers
-        zeros_LBD = like.new_zeros(len(layers), batch, self.encoder.output_size)
-        parts = len(self.encoder.stack.cell.state_names)
-        before_BF = like.new_full((batch, len(like)), torch.nan)
-        return ClassifierState(before_BF, tuple(zeros_LBD.clone() for _ in range(parts)))
-
     @torch.no_grad()
-    def step(self, x_BF: Tensor, state: ClassifierState) -> tuple[Tensor, ClassifierState]:
+    def step(self, x_BF: Tensor, state: Carried) -> tuple[Tensor, Carried]:
         """One step of a causal network: the scores ``(B, K)`` of all that was read up to now.
 
         What it gives at step t is what :meth:`forward` gives for a clip of the first t steps, to 1e-5 in
@@ -205,32 +140,7 @@ class SequenceClassifier(nn.Module):
         Raises:
             ValueError: the network is not causal; says which setting of the training would make it so.
         """
-        if why := self.why_not_causal():
-            raise ValueError(f"the network cannot go step by step: {why}")
-        now_BF = self.norm(x_BF.float())
-        read_BE = self.project(self._with_change(now_BF, state.before_BF))
-        y_BD, last = single_step(self.encoder.stack.layers, read_BE, state.encoder)
+        self.require_causal()
+        y_BD, after = self.read_step(x_BF, state)
         scores_BK: Tensor = self.head(y_BD)
-        return scores_BK, ClassifierState(now_BF, last)
-
-    def _with_change(self, x_BF: Tensor, before_BF: Tensor) -> Tensor:
-        if not (self.frame_difference or self.absolute_difference):
-            return x_BF
-        change_BF = torch.where(before_BF.isnan(), 0.0, x_BF - before_BF)  # nothing came before a first step
-        signed = [change_BF] if self.frame_difference else []
-        unsigned = [change_BF.abs()] if self.absolute_difference else []
-        return torch.cat([x_BF, *signed, *unsigned], dim=-1)
-
-    def encoder_input(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
-        """What the encoder reads at every step, ``(B, T, E)``."""
-        padded_BT1 = ~valid_steps(lengths_B, x_BTF.shape[1])[..., None]
-        # Filled, not multiplied by zero: whatever lies in padded steps may be no number at all.
-        x_BTF = self.norm(x_BTF.float().masked_fill(padded_BT1, 0.0))
-        x_BTF = self.input_dropout(x_BTF.transpose(1, 2)).transpose(1, 2)
-        if self.frame_difference or self.absolute_difference:
-            change_BTF = torch.diff(x_BTF, dim=1, prepend=x_BTF[:, :1])
-            signed = [change_BTF] if self.frame_difference else []
-            unsigned = [change_BTF.abs()] if self.absolute_difference else []
-            x_BTF = torch.cat([x_BTF, *signed, *unsigned], dim=-1)
-        read_BTE: Tensor = self.project(x_BTF.masked_fill(padded_BT1, 0.0))
-        return read_BTE
+        return scores_BK, after

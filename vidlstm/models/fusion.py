@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from vidlstm.errors import nearest
 from vidlstm.models.bags import BagClassifier, BagScores
-from vidlstm.models.classifier import FeatureNorm, SequenceClassifier
+from vidlstm.models.classifier import SequenceClassifier
+from vidlstm.models.trunk import FeatureNorm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

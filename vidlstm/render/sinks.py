@@ -39,6 +39,12 @@ SINKS: dict[tuple[str, str], Sink] = {
     ("action", "mp4"): action.as_mp4,
     ("action", "eaf"): label_tools.as_eaf,
     ("action", "labelstudio.json"): label_tools.as_label_studio,
+    ("segmentation", "json"): action.as_json,
+    ("segmentation", "csv"): action.as_csv,
+    ("segmentation", "png"): action.as_png,
+    ("segmentation", "mp4"): action.as_mp4,
+    ("segmentation", "eaf"): label_tools.as_eaf,
+    ("segmentation", "labelstudio.json"): label_tools.as_label_studio,
     ("object_action", "json"): object_action.as_json,
     ("object_action", "csv"): object_action.as_csv,
     ("object_action", "png"): object_action.as_png,
@@ -125,8 +131,8 @@ def write_outputs(
     """Writes a prediction in every wanted way. One that fails does not keep the others from being written.
 
     Args:
-        kind: ``action`` (:class:`ActionPrediction`), ``object_action`` (:class:`ObjectActions`), ``forecast``
-            (:class:`TrackForecasts`), or one that was registered.
+        kind: ``action`` and ``segmentation`` (:class:`ActionPrediction`), ``object_action``
+            (:class:`ObjectActions`), ``forecast`` (:class:`TrackForecasts`), or one that was registered.
         prediction: what to write.
         stem: folder and name without an ending.
         outputs: suffixes.

@@ -52,6 +52,12 @@ from vidlstm.settings.ranges import (
     UnitsOrNone,
     Workers,
 )
+from vidlstm.settings.segmentation import (
+    SegmentationDataSettings,
+    SegmentationModelSettings,
+    SegmentationOptimiserSettings,
+    SegmentationSettings,
+)
 from vidlstm.settings.trainer import TRAINER_DEFAULTS
 from vidlstm.settings.trajectory import (
     TrajectoryDataSettings,
@@ -89,6 +95,10 @@ __all__ = [
     "SamplingSettings",
     "Seconds",
     "Seed",
+    "SegmentationDataSettings",
+    "SegmentationModelSettings",
+    "SegmentationOptimiserSettings",
+    "SegmentationSettings",
     "Share",
     "Side",
     "Steps",

@@ -12,6 +12,7 @@ from vidlstm.errors import CheckpointError, SettingsError, nearest
 from vidlstm.tasks.action.task import ActionTask
 from vidlstm.tasks.base import Task, Trained
 from vidlstm.tasks.object_action.task import ObjectActionTask
+from vidlstm.tasks.segmentation.task import SegmentationTask
 from vidlstm.tasks.trajectory.task import TrajectoryTask
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 TASKS: dict[str, Task[Any, Any]] = {
     "action": ActionTask(),
     "object_action": ObjectActionTask(),
+    "segmentation": SegmentationTask(),
     "trajectory": TrajectoryTask(),
 }
 """Name to task: the value of ``--task`` and of the card."""

@@ -90,17 +90,10 @@ class ActionModule(TaskModule):
         return loss * self._share(batch.targets)
 
     def _share(self, targets_B: Tensor) -> Tensor | float:
-        """The weight of this process's clips over the mean weight of all processes' clips.
-
-        Gradients are averaged over processes, but each process's loss is divided by the class weights of its
-        own clips; without this, two processes would learn something else than one with twice the batch.
-        """
-        if self._trainer is None or self._trainer.world_size == 1:
-            return 1.0
+        """See :meth:`share_of`; of clips, by the weights of their classes."""
         weight_K = self.loss.weight
         weights_B = torch.ones_like(targets_B).float() if weight_K is None else weight_K[targets_B]
-        weight = weights_B.sum()
-        return weight / self.trainer.strategy.reduce(weight.clone(), reduce_op="mean")
+        return self.share_of(weights_B.sum())
 
     def validation_step(self, batch: SequenceBatch, batch_index: int) -> None:
         """Gathers one batch's scores."""

@@ -13,10 +13,10 @@ from vidlstm.training.optimisation import adamw_with_cosine
 
 if TYPE_CHECKING:
     from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-    from torch import nn
+    from torch import Tensor, nn
 
     from vidlstm.cards import Card
-    from vidlstm.settings import OptimiserSettings, TrajectoryOptimiserSettings
+    from vidlstm.settings import OptimiserSettings, SegmentationOptimiserSettings, TrajectoryOptimiserSettings
 
 
 class TaskModule(LightningModule):
@@ -32,7 +32,7 @@ class TaskModule(LightningModule):
     def __init__(
         self,
         model: nn.Module,
-        optimiser: OptimiserSettings | TrajectoryOptimiserSettings,
+        optimiser: OptimiserSettings | TrajectoryOptimiserSettings | SegmentationOptimiserSettings,
         *,
         total_steps: int,
         card: Card | None,
@@ -57,6 +57,17 @@ class TaskModule(LightningModule):
             warmup_fraction=self._optimiser.warmup_fraction,
             total_steps=self._total_steps,
         )
+
+    def share_of(self, weight: Tensor) -> Tensor | float:
+        """The weight of this process's part of a batch over the mean weight of all processes' parts.
+
+        Gradients are averaged over processes, but each process's loss is divided by the weight of its own
+        targets; without this, two processes would learn something else than one with twice the batch.
+        """
+        if self._trainer is None or self._trainer.world_size == 1:
+            return 1.0
+        mean: Tensor = self.trainer.strategy.reduce(weight.clone(), reduce_op="mean")
+        return weight / mean
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the card."""

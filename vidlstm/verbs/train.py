@@ -56,7 +56,7 @@ def train(
     >>> train("action", data="clips/", out="run", max_epochs=30)  # doctest: +SKIP
 
     Args:
-        task: a name in ``TASKS``: action, object_action or trajectory.
+        task: a name in ``TASKS``: action, object_action, segmentation or trajectory.
         out: takes ``best.ckpt``, ``last.ckpt``, ``metrics.json`` and ``metrics.csv``.
         max_epochs: short for ``trainer={"max_epochs": ...}``.
         store: the feature store's root folder.

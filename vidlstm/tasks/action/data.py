@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from vidlstm.datamodules.actions import ActionData
-from vidlstm.datasets import load_dataset, split_records
+from vidlstm.datasets import ClipRecord, load_dataset, split_records
 from vidlstm.datasets.duplicates import warn_of_same_videos
+from vidlstm.datasets.timed import TimedVideo
 from vidlstm.errors import DatasetError
 from vidlstm.features.extract import fill_store, make_store
 
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vidlstm.backbones.base import Backbone
-    from vidlstm.datasets import ClipRecord, Split
+    from vidlstm.datasets import Split
     from vidlstm.settings import ActionDataSettings, SamplingSettings
     from vidlstm.structures import Failure
     from vidlstm.tasks.base import Run
+
+Record = TypeVar("Record", ClipRecord, TimedVideo)
 
 
 def read_split(data: ActionDataSettings, *, seed: int) -> tuple[tuple[str, ...], Split]:
@@ -31,9 +34,9 @@ def read_split(data: ActionDataSettings, *, seed: int) -> tuple[tuple[str, ...],
 
 
 def readable_clips(
-    records: Sequence[ClipRecord], failures: Sequence[Failure], *, skip_unreadable: bool
-) -> list[ClipRecord]:
-    """The clips that have features.
+    records: Sequence[Record], failures: Sequence[Failure], *, skip_unreadable: bool
+) -> list[Record]:
+    """The clips, or long videos, that have features.
 
     Raises:
         DatasetError: some have none, and ``skip_unreadable`` is not set; it lists them.

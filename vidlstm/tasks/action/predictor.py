@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from vidlstm.backbones.base import Backbone
-    from vidlstm.cards import ActionCard
     from vidlstm.inference.stream import Streams
     from vidlstm.settings import PredictSettings
     from vidlstm.structures import ActionPrediction
@@ -52,28 +51,29 @@ class ActionPredictor(Predictor):
     """
 
     kind = "action"
-    card: ActionCard
+    card: Any  # that of the task
 
-    def __init__(self, trained: Trained[ActionCard], backbone: Backbone, settings: PredictSettings) -> None:
+    def __init__(self, trained: Trained[Any], backbone: Backbone, settings: PredictSettings) -> None:
         super().__init__(trained.path, trained.card, settings)
         self.labels, self.backbone = trained.card.labels, backbone
         self.model = trained.model.to(backbone.device)
         on_cpu = backbone.device.type == "cpu"  # there lanes are cheap, and change settings of the process
         self._lanes = None if on_cpu else Lanes(backbone, settings.backbone.batch_size)
-        self.windows = WindowClassifier(
-            self.model,
-            self.labels,
-            Cut.of(settings.window, trained.card.window_seconds),
-            step_seconds=1 / trained.card.fps,
-            produced_by=origin(trained.path, trained.card.fps, backbone),
-        )
+        self.windows = self._windows(origin(trained.path, trained.card.fps, backbone))
+
+    def _windows(self, produced_by: dict[str, Any]) -> Any:
+        """What makes a prediction of a video's name and features."""
+        cut = Cut.of(self.settings.window, self.card.window_seconds)
+        step = 1 / self.card.fps
+        return WindowClassifier(self.model, self.labels, cut, step_seconds=step, produced_by=produced_by)
 
     def predict(
         self, source: str | Path | np.ndarray | FeatureSequence, *, fps: float | None = None
     ) -> ActionPrediction:
         """Predicts one video; see :meth:`Predictor.predict`. Features may be an array ``(T, F)``, too."""
         video = str(source) if isinstance(source, str | Path) else NAME
-        return self.windows(video, self.features(source, fps=fps))
+        prediction: ActionPrediction = self.windows(video, self.features(source, fps=fps))
+        return prediction
 
     def features(
         self, source: str | Path | np.ndarray | FeatureSequence, *, fps: float | None = None

@@ -10,9 +10,9 @@ from vidlstm.cards import ActionCard
 from vidlstm.errors import SettingsError
 from vidlstm.settings import ActionSettings, plain
 from vidlstm.tasks.base import Run, Scoring, Task, Trained, check_cell, warn_of_few
+from vidlstm.tasks.frames import FrameFeatures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from lightning import Trainer
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from vidlstm.datamodules.sequence_data import SequenceData
     from vidlstm.models.fusion import AnyClassifier
     from vidlstm.settings import BackboneSettings, PredictSettings
-    from vidlstm.structures import ActionPrediction
     from vidlstm.tasks.action.data import Clips, How
     from vidlstm.tasks.predictor import Predictor
     from vidlstm.training.action import ActionModule
@@ -178,7 +177,7 @@ class ClipTask(Task[S, C]):
         return [results_table(rows), f"{metrics['clips']} {metrics['side']} clips"]
 
 
-class ActionTask(ClipTask[ActionSettings, ActionCard]):
+class ActionTask(FrameFeatures, ClipTask[ActionSettings, ActionCard]):
     """One label a clip, from the features of its frames."""
 
     name = "action"
@@ -187,27 +186,6 @@ class ActionTask(ClipTask[ActionSettings, ActionCard]):
     card = ActionCard
     kind = "action"
     used: ClassVar[tuple[str, ...]] = ("backbone", "sampling", "window", "store", "truth")
-
-    def network(self, settings: ActionSettings, device: str | None) -> Backbone:
-        """The backbone."""
-        from vidlstm.backbones.build import build_backbone
-
-        return build_backbone(settings.backbone, device=device)
-
-    def network_of(
-        self,
-        card: ActionCard,
-        settings: BackboneSettings,
-        device: str | None,
-        given: Backbone | None = None,
-    ) -> Backbone:
-        """The backbone of the training."""
-        from vidlstm.backbones.restore import backbone_of_spec
-
-        source = card.weights_source
-        return backbone_of_spec(
-            card.backbone, weights_source=source, settings=settings, device=device, given=given
-        )
 
     def gather(self, clips: Clips, settings: Any, network: Backbone, how: How, run: Run) -> SequenceData:
         """Stretches of whole videos' features."""
@@ -234,14 +212,3 @@ class ActionTask(ClipTask[ActionSettings, ActionCard]):
 
         network = self.network_of(trained.card, settings.backbone, device, backbone)
         return ActionPredictor(trained, network, settings)
-
-    def told(self, prediction: ActionPrediction) -> Iterable[str]:
-        """The segments."""
-        yield prediction.video
-        if prediction.produced_by["random_weights"]:
-            yield RANDOM
-        for s in prediction.segments:
-            yield f"  {s.start_seconds:8.2f} - {s.end_seconds:8.2f} s  {s.label}  {s.probability:.2f}"
-
-
-RANDOM = "  warning: the backbone's weights are random; these labels mean nothing"

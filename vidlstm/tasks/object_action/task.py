@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.cards import ObjectActionCard
 from vidlstm.settings import ObjectActionSettings, TrackingSettings, plain
-from vidlstm.tasks.action.task import RANDOM, ClipTask
+from vidlstm.tasks.action.task import ClipTask
+from vidlstm.tasks.frames import RANDOM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

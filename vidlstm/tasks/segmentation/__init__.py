@@ -1,0 +1,1 @@
+"""Long videos with timed labels to a label at every step."""

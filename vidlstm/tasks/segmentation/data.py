@@ -1,0 +1,91 @@
+"""Long videos with timed labels to a filled data module: read, split, extract, gather."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidlstm.datamodules.segmentation import SegmentationData
+from vidlstm.datasets.timed_formats import load_timed
+from vidlstm.datasets.timed_splits import split_videos
+from vidlstm.errors import DatasetError, SettingsError
+from vidlstm.features.extract import fill_store, make_store
+from vidlstm.tasks.action.data import readable_clips
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vidlstm.backbones.base import Backbone
+    from vidlstm.datasets.timed import TimedDataset, TimedVideo
+    from vidlstm.datasets.timed_splits import TimedSplit
+    from vidlstm.settings import SegmentationDataSettings
+    from vidlstm.tasks.action.data import How
+    from vidlstm.tasks.base import Run
+
+
+def read_videos(data: SegmentationDataSettings) -> TimedDataset:
+    """The videos and labels that data settings describe.
+
+    Raises:
+        SettingsError: no annotations are given.
+        DatasetError: they are not what their format says.
+    """
+    if data.annotations is None:
+        raise SettingsError("`data.annotations` is missing: the file that says what happens when")
+    return load_timed(
+        data.annotations, videos=data.root, format=data.format, labelled_fps=data.labelled_fps, fold=data.fold
+    )
+
+
+def classes_of(dataset: TimedDataset, data: SegmentationDataSettings) -> tuple[str, ...]:
+    """The classes in the order of the outputs; an own background comes last."""
+    own = data.background is not None and data.background not in dataset.labels
+    return (*dataset.labels, data.background) if own and data.background else dataset.labels
+
+
+def read_sides(data: SegmentationDataSettings, *, seed: int) -> tuple[tuple[str, ...], TimedSplit]:
+    """The classes and the split that data settings describe."""
+    dataset = read_videos(data)
+    split = split_videos(dataset, fold=data.fold, validation_fraction=data.validation_fraction, seed=seed)
+    return classes_of(dataset, data), split
+
+
+def gather_videos(
+    train: Sequence[TimedVideo],
+    validation: Sequence[TimedVideo],
+    labels: Sequence[str],
+    data: SegmentationDataSettings,
+    backbone: Backbone,
+    how: How,
+    run: Run,
+) -> SegmentationData:
+    """Extracts what is missing, unless another process did, and gathers all features into a data module.
+
+    Raises:
+        DatasetError: videos cannot be read, or a side has none left.
+    """
+    store = make_store(run.store, backbone, fps=how.sampling.fps, image_fps=how.sampling.image_fps)
+    report = fill_store(
+        [Path(video.path) for video in (*train, *validation)],
+        store,
+        backbone,
+        sampling=how.sampling,
+        batch_size=how.batch_size,
+        elsewhere=not run.extracts,
+        progress=run.progress,
+    )
+    for failure in report.failures:
+        if failure.reason == "truncated":
+            warnings.warn(str(failure), stacklevel=2)
+    sides = [
+        readable_clips(side, report.failures, skip_unreadable=data.skip_unreadable)
+        for side in (train, validation)
+    ]
+    if not sides[1]:
+        raise DatasetError("no video is left to validate on; see `data.fold` and `data.validation_fraction`")
+    if train and not sides[0]:
+        raise DatasetError("no video is left to train on")
+    return SegmentationData(
+        store, report.hashes, labels, train=sides[0], validation=sides[1], settings=data, seed=run.seed
+    )
