@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.tracks import write_mot
 from tests.video.clips import make_clip
-from vidlstm.errors import DatasetError
+from vidlstm.errors import DatasetError, VideoError
 from vidlstm.tracking.mot_boxes import read_mot_boxes
 from vidlstm.tracking.track_video import track_video
 from vidlstm.video.reader import open_video
@@ -129,5 +129,5 @@ def test_boxes_that_a_video_has_no_place_for_are_counted_and_left_out(tmp_path: 
 def test_boxes_of_another_video_are_refused(tmp_path: Path) -> None:
     (tmp_path / "gt.txt").write_text("1,1,1600,900,20,20,1\n9,1,10,10,20,20,1\n")
     clip = make_clip(tmp_path / "a.mp4", frames=5)
-    with pytest.raises(DatasetError, match="none is left, so they are those of another video"):
+    with pytest.raises(VideoError, match="its boxes are those of another video"):
         track_video(partial(open_video, clip), "a", read_mot_boxes(tmp_path / "gt.txt"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
-import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -174,10 +175,16 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
 ) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "sealed").mkdir()
-    access = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / "sealed" and access(path, mode))
+    opened = tempfile.TemporaryFile
+
+    def sealed(dir: Path, **how: Any) -> Any:
+        if dir == tmp_path / "sealed":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(dir=dir, **how)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", sealed)
     with pytest.raises(
-        OutputError, match=r"(file is a file|sealed may not be written).*choose another `out`"
+        OutputError, match=r"(file is a file|sealed cannot be written to: Perm).*choose another `out`"
     ):
         train(root, tmp_path / out)
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "sealed"]

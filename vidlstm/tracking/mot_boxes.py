@@ -14,7 +14,7 @@ import numpy as np
 
 from vidlstm.datasets.mot import considered
 from vidlstm.datasets.tracks import read_numbers
-from vidlstm.errors import DatasetError
+from vidlstm.errors import DatasetError, VideoError
 from vidlstm.structures import Detections
 from vidlstm.tracking.tracker import Tracked
 
@@ -72,7 +72,7 @@ class MotBoxes:
         """How many boxes a video has no place for: those after its last frame, those outside its picture.
 
         Raises:
-            DatasetError: it has a place for none.
+            VideoError: ``other_boxes``, it has a place for none.
 
         Warns:
             UserWarning: it has none for some.
@@ -80,13 +80,13 @@ class MotBoxes:
         beyond_R, outside_R = self.frames_R >= frames, self.outside(height, width)
         late, out = int(beyond_R.sum()), int((outside_R & ~beyond_R).sum())
         told = (
-            f"{video}: of {len(beyond_R)} boxes {late} are for frames beyond its end ({frames} frames) and "
-            f"{out} lie outside its picture ({width} x {height} pixels)"
+            f"of {len(beyond_R)} boxes {late} are for frames beyond its end ({frames} frames) and {out} lie "
+            f"outside its picture ({width} x {height} pixels)"
         )
         if late + out and late + out == len(beyond_R):
-            raise DatasetError(f"{told}; none is left, so they are those of another video: check `boxes`")
+            raise VideoError(video, reason="other_boxes", detail=told)
         if late + out:
-            warnings.warn(f"{told}; these are left out", UserWarning, stacklevel=2)
+            warnings.warn(f"{video}: {told}; these are left out", UserWarning, stacklevel=2)
         return late, out
 
 

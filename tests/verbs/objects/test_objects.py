@@ -26,6 +26,9 @@ from vidlstm.tasks.object_action.data import objects_of
 from vidlstm.tasks.object_action.network import object_network
 from vidlstm.video.reader import open_video
 
+UNCERTAIN = "1,-1,5,5,10,10,0.01,-1,-1,-1\n"
+"""A detection that is dropped for its confidence: nobody is followed."""
+
 
 def test_crops_train_and_the_card_says_how(root: Path, trained: Path) -> None:
     metrics = json.loads((root / "run" / "metrics.json").read_text())
@@ -107,7 +110,7 @@ def test_one_bad_video_and_one_without_anybody_do_not_stop_the_rest(
     for video in videos[1:]:
         shutil.copy(new[0], video)
     nobody = tmp_path / "nobody.txt"
-    nobody.write_text("900,1,5,5,10,10,1,-1,-1,-1\n")  # beyond the end
+    nobody.write_text(UNCERTAIN)
     argv = ["predict", str(trained), *map(str, videos), "--out", str(tmp_path / "out"), "--video", "false"]
     assert main([*argv, "--boxes", str(new[1]), str(nobody), str(new[1])]) == 1
     said = capsys.readouterr()
@@ -122,7 +125,7 @@ def test_one_bad_video_and_one_without_anybody_do_not_stop_the_rest(
 
 def test_nobody_in_any_video_is_no_error(trained: Path, new: tuple[Path, Path], tmp_path: Path) -> None:
     nobody = tmp_path / "nobody.txt"
-    nobody.write_text("900,1,5,5,10,10,1,-1,-1,-1\n")
+    nobody.write_text(UNCERTAIN)
     argv = ["predict", str(trained), str(new[0]), "--boxes", str(nobody), "--out", str(tmp_path / "out")]
     assert main(argv) == 0
     assert read_object_actions_json(tmp_path / "out" / "new.json").tracks == {}
