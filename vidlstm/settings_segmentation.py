@@ -49,7 +49,7 @@ class SegmentationDataSettings:
     fold: int | None = None
     validation_fraction: Share = 0.2
     skip_unreadable: bool = False
-    batch_size: Count = 16
+    batch_size: Count = 4
     window_seconds: Positive | None = 20.0
     carry_state: bool = False
     background: str | None = None
