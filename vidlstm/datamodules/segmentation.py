@@ -108,15 +108,19 @@ class SegmentationData(LightningDataModule):
     ) -> None:
         super().__init__()
         self.labels, self.fps, self._settings, self._seed = tuple(labels), store.spec.fps, settings, seed
-        self.train_videos, self.validation_videos = tuple(train), tuple(validation)
         self.table = FeatureTable(store, (hashes[video.path] for video in (*train, *validation)))
         self._hashes = hashes
-        self.train_set = self._steps(train) if train else None
-        self.validation_set = self._steps(validation)
+        self.train_videos, self.validation_videos = self._in_clock(train), self._in_clock(validation)
+        self.train_set = self._steps(self.train_videos) if train else None
+        self.validation_set = self._steps(self.validation_videos)
 
-    def _steps(self, videos: Sequence[TimedVideo]) -> StepDataset:
+    def _in_clock(self, videos: Sequence[TimedVideo]) -> tuple[TimedVideo, ...]:
+        """The videos with their labels in the container's own clock, which is that of the features."""
         if empty := [v.name for v in videos if not len(self.times_of(v))]:
             raise DatasetError(f"{empty[0]} holds no frame; leave it out")
+        return tuple(video.in_container_clock(float(self.times_of(video)[0])) for video in videos)
+
+    def _steps(self, videos: Sequence[TimedVideo]) -> StepDataset:
         twice = sum(map(overlap_seconds, videos))
         if twice > SHORTEST_OVERLAP and not self._settings.multi_label:
             warnings.warn(

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from vidlstm.datasets.records import SPLITS
 from vidlstm.errors import DatasetError
+
+Clock = Literal["container", "first_frame"]
+"""What times are counted from: the container's own zero, or the first frame that is shown, as tools count."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -19,7 +23,7 @@ class TimedLabel:
     """One thing that happens in a video.
 
     Attributes:
-        start_seconds: when it begins, in the container's own clock.
+        start_seconds: when it begins, in the clock of its video.
         end_seconds: when it is over; later than its start.
         label: the name of its class.
 
@@ -50,6 +54,7 @@ class TimedVideo:
         fold: the number of the fold it is in, where the annotations number them.
         split: one of ``SPLITS``, where the annotations say.
         name: the path as the annotations write it, for messages and tables; the path itself by default.
+        clock: what the times of its labels are counted from.
 
     Raises:
         ValueError: the split is not one of those allowed.
@@ -61,6 +66,7 @@ class TimedVideo:
     fold: int | None = None
     split: str | None = None
     name: str = ""
+    clock: Clock = "container"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(sorted(self.labels)))
@@ -68,6 +74,20 @@ class TimedVideo:
             object.__setattr__(self, "name", self.path.as_posix())
         if self.split is not None and self.split not in SPLITS:
             raise ValueError(f"{self.name}: split must be one of {SPLITS}, not {self.split!r}")
+
+    def in_container_clock(self, first_frame_seconds: float) -> TimedVideo:
+        """The video with its labels in the container's own clock.
+
+        Args:
+            first_frame_seconds: the time of its first frame in that clock; also that of its first feature.
+        """
+        if self.clock == "container":
+            return self
+        moved = (
+            TimedLabel(first_frame_seconds + at.start_seconds, first_frame_seconds + at.end_seconds, at.label)
+            for at in self.labels
+        )
+        return replace(self, labels=tuple(moved), clock="container")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +97,7 @@ class TimedDataset:
     Attributes:
         videos: each path once.
         labels: every class once; sorted, or in the official order where a format has one.
+        notes: what was understood of the files that it was read from, in sentences.
 
     Raises:
         DatasetError: there is no labelled video, a video or class stands twice, or a label is unknown.
@@ -84,6 +105,7 @@ class TimedDataset:
 
     videos: tuple[TimedVideo, ...]
     labels: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not any(video.labels for video in self.videos):
