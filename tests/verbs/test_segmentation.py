@@ -57,6 +57,8 @@ def trained(videos: Path) -> Path:
 def test_a_training_is_measured(trained: Path) -> None:
     metrics = json.loads(trained.with_name("metrics.json").read_text())
     assert (metrics["train_videos"], metrics["validation_videos"]) == (4, 2)
+    last = metrics["last_epoch"]  # of one epoch, which so is the best
+    assert last["val_error"] == pytest.approx(1 - last["val_macro_f1"])
     assert set(metrics) > {"val_accuracy", "val_edit", "val_f1@50", "val_map", "best_epoch"}
 
 

@@ -37,7 +37,7 @@ class SegmentationTask(FrameFeatures, Task[SegmentationSettings, SegmentationCar
     settings = SegmentationSettings
     card = SegmentationCard
     kind = "segmentation"
-    monitor = "val_loss"
+    monitor = "val_error"
     sides = ("auto", "validation", "test", "all")
     used: ClassVar[tuple[str, ...]] = ("backbone", "sampling", "window")
     resume_keys: ClassVar[tuple[str, ...]] = ("labels", "backbone", "fps", "image_fps", "model", "seed")
