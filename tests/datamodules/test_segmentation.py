@@ -147,6 +147,24 @@ def test_long_overlaps_are_told_unless_they_are_meant(
     assert not recwarn.list
 
 
+def test_labels_that_count_from_the_first_frame_are_moved_to_the_containers_clock(tmp_path: Path) -> None:
+    store = fake_store(tmp_path, 3)
+    (sequence,) = noise_sequences([30], 3, start_seconds=8.33)
+    videos = [
+        TimedVideo(Path("late.mp4"), (TimedLabel(at, at + 1, "a"),), clock=clock)
+        for at, clock in ((1.0, "first_frame"), (9.33, "container"))
+    ]
+    hashes = {Path("late.mp4"): put(store, "late", sequence)}
+    targets = []
+    for video in videos:
+        data = SegmentationData(
+            store, hashes, ("a",), train=[], validation=[video], settings=SegmentationDataSettings()
+        )
+        assert data.validation_videos[0].labels[0].start_seconds == pytest.approx(9.33)
+        targets.append(data.validation_set.targets[0])
+    assert targets[0].tolist() == targets[1].tolist() == [-1] * 10 + [0] * 10 + [-1] * 10
+
+
 def test_a_video_without_a_frame_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"1\.mp4 holds no frame"):
         data_of(tmp_path, (30, 0))

@@ -110,15 +110,12 @@ class SegmentationData(LightningDataModule):
         self.labels, self.fps, self._settings, self._seed = tuple(labels), store.spec.fps, settings, seed
         self.table = FeatureTable(store, (hashes[video.path] for video in (*train, *validation)))
         self._hashes = hashes
-        self.train_videos, self.validation_videos = (
-            self._on_their_clocks(train),
-            self._on_their_clocks(validation),
-        )
+        self.train_videos, self.validation_videos = self._in_clock(train), self._in_clock(validation)
         self.train_set = self._steps(self.train_videos) if train else None
         self.validation_set = self._steps(self.validation_videos)
 
-    def _on_their_clocks(self, videos: Sequence[TimedVideo]) -> tuple[TimedVideo, ...]:
-        """The videos, those whose labels count from the first frame moved to its time."""
+    def _in_clock(self, videos: Sequence[TimedVideo]) -> tuple[TimedVideo, ...]:
+        """The videos with their labels in the container's own clock, which is that of the features."""
         if empty := [v.name for v in videos if not len(self.times_of(v))]:
             raise DatasetError(f"{empty[0]} holds no frame; leave it out")
         return tuple(video.in_container_clock(float(self.times_of(video)[0])) for video in videos)

@@ -49,7 +49,7 @@ class SegmentationDataSettings:
     fold: Number | None = None
     validation_fraction: Share = 0.2
     skip_unreadable: bool = False
-    batch_size: Count = 16
+    batch_size: Count = 4
     window_seconds: Seconds | None = 20.0
     carry_state: bool = False
     background: str | None = None
@@ -102,7 +102,8 @@ class SegmentationOptimiserSettings:
         class_weights: balanced weighs each class by the inverse of its time.
         smoothing_weight: of the loss that keeps neighbouring steps alike, beside the other.
         smoothing_limit: a change of log-probability beyond this costs no more; so borders stay sharp.
-        patience: epochs without a better validation score before stopping; 0 never stops early.
+        patience: epochs without a better macro F1 of the validation steps before stopping; 0 never stops
+            early.
     """
 
     learning_rate: NotNegative = 1e-3

@@ -207,8 +207,11 @@ class SegmentationModule(TaskModule):
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics over all processes."""
         # They are the same in all processes already; sync_dist tells Lightning so.
+        values = self.val_metrics.compute()
         self.log("val_loss", self.val_loss.compute(), prog_bar=True, sync_dist=True)
-        self.log_dict(self.val_metrics.compute(), prog_bar=True, sync_dist=True)
+        # The loss rises once a network is too sure of itself, while its labels still get better.
+        self.log("val_error", 1 - values["val_macro_f1"], sync_dist=True)
+        self.log_dict(values, prog_bar=True, sync_dist=True)
         self.val_metrics.reset()
         self.val_loss.reset()
 

@@ -36,7 +36,7 @@ class SegmentationTask(FrameFeatures, Task[SegmentationSettings, SegmentationCar
     settings = SegmentationSettings
     card = SegmentationCard
     kind = "segmentation"
-    monitor = "val_loss"
+    monitor = "val_error"
     sides = ("auto", "validation", "test", "all")
     used: ClassVar[tuple[str, ...]] = ("backbone", "sampling", "window", "store", "truth")
     report_files = ("predictions.csv", "confusion.png")
