@@ -77,14 +77,14 @@ def test_a_frame_alone_agrees_with_one_among_others(name: str, dtype: str) -> No
 
 
 @ALL
-@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 9])
-def test_part_of_a_padded_batch_is_enough(name: str, count: int) -> None:
-    backbone = untrained(name)
-    batch = torch.zeros(10, backbone.size.height, backbone.size.width, 3, dtype=torch.uint8)
-    batch[:count] = frames_for(name, count)
-    rows = backbone.rows_to_run(count, len(batch))
-    assert count <= rows <= len(batch)
-    assert torch.equal(backbone(batch[:rows])[:count], backbone(batch)[:count])
+def test_part_of_a_padded_batch_is_enough(name: str) -> None:
+    backbone, batch = untrained(name), frames_for(name, 10)
+    batch[9] = 0
+    whole = backbone(batch)
+    for count in (1, 3, 4, 5, 8, 9):
+        rows = backbone.rows_to_run(count, len(batch))
+        assert count <= rows <= len(batch)
+        assert torch.equal(backbone(batch[:rows])[:count], whole[:count])
 
 
 @ALL
