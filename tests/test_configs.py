@@ -41,7 +41,7 @@ def test_every_action_config_trains(config: Path, clips: list[Path], tmp_path: P
     root = clips[0].parents[1]
     argv = ["train", "--config", str(config), "--data.root", str(root)]
     argv += ["--out", str(tmp_path / "run"), "--store", str(root.with_name("store"))]
-    argv += ["--trainer.max_epochs", "1"]
+    argv += ["--trainer.max_epochs", "1", "--sampling.workers", "1"]
     # The smallest network stands in: what is tested is the config, and large ones take a minute.
     name = yaml.safe_load(config.read_text())["backbone"]["name"].replace("mobilenet_v2", "squeezenet1_1")
     assert ("track:" in name) == (TASKS[config] == "object_action")

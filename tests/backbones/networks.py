@@ -105,6 +105,7 @@ def drawn_frames(count: int, side: int = 224, *, seed: int = 0) -> torch.Tensor:
     return (frames * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
+@cache
 def real_frames(count: int) -> torch.Tensor:
     """One frame of each of some real clips; drawn ones where those are not there."""
     clips = sorted((SHARED / "data" / "fight").rglob("*.mp4"))

@@ -6,8 +6,6 @@ import re
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 from tests.backbones.networks import (
@@ -58,15 +56,12 @@ def test_its_width_is_what_it_gives(name: str, dtype: str) -> None:
 
 @ALL
 @BOTH
-@settings(max_examples=4, deadline=None)
-@given(order=st.permutations(range(10)), batch=st.integers(5, 10))
-def test_a_frame_gives_the_same_features_wherever_it_stands(
-    name: str, dtype: str, order: list[int], batch: int
-) -> None:
+def test_a_frame_gives_the_same_features_wherever_it_stands(name: str, dtype: str) -> None:
     backbone, frames = untrained(name, dtype), frames_for(name, 10)
-    wanted = backbone(frames)
+    wanted, order = backbone(frames), torch.randperm(10)
     assert torch.equal(backbone(frames[order]), wanted[order])
-    assert torch.equal(backbone(frames[:batch]), wanted[:batch])
+    for batch in (5, 8):
+        assert torch.equal(backbone(frames[:batch]), wanted[:batch])
     others = frames_for(name, 10, seed=1)
     mixed = torch.cat([others[:3], frames[:5], others[3:]])
     assert torch.equal(backbone(mixed)[3:8], wanted[:5])
@@ -82,14 +77,14 @@ def test_a_frame_alone_agrees_with_one_among_others(name: str, dtype: str) -> No
 
 
 @ALL
-@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 9])
-def test_part_of_a_padded_batch_is_enough(name: str, count: int) -> None:
-    backbone = untrained(name)
-    batch = torch.zeros(10, backbone.size.height, backbone.size.width, 3, dtype=torch.uint8)
-    batch[:count] = frames_for(name, count)
-    rows = backbone.rows_to_run(count, len(batch))
-    assert count <= rows <= len(batch)
-    assert torch.equal(backbone(batch[:rows])[:count], backbone(batch)[:count])
+def test_part_of_a_padded_batch_is_enough(name: str) -> None:
+    backbone, batch = untrained(name), frames_for(name, 10)
+    batch[9] = 0
+    whole = backbone(batch)
+    for count in (1, 3, 4, 5, 8, 9):
+        rows = backbone.rows_to_run(count, len(batch))
+        assert count <= rows <= len(batch)
+        assert torch.equal(backbone(batch[:rows])[:count], whole[:count])
 
 
 @ALL

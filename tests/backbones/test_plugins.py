@@ -209,17 +209,26 @@ PROGRAM = """
 import sys
 from vidlstm.backbones.build import build_backbone
 from vidlstm.settings import BackboneSettings
-print(build_backbone(BackboneSettings(name=sys.argv[1], dtype="float32"), device="cpu").spec["backbone"])
+from vidlstm.errors import SettingsError
+for name in sys.argv[1:]:
+    try:
+        print(build_backbone(BackboneSettings(name=name, dtype="float32"), device="cpu").spec["backbone"])
+    except SettingsError as error:
+        print(error)
 """
 
 
-def run(folder: Path, name: str, *more: str) -> subprocess.CompletedProcess[str]:
-    """A process of its own, as Lightning starts one for each GPU with the same command line."""
+def run(folder: Path, *names: str, place: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A process of its own, as Lightning starts one for each GPU with the same command line.
+
+    It builds the backbones one after another; distributions lie in ``place``.
+    """
+    places = [str(ROOT), *([str(place)] if place else []), *filter(None, sys.path)]
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     return subprocess.run(
-        [sys.executable, "-P", "-c", PROGRAM, name],
+        [sys.executable, "-P", "-c", PROGRAM, *names],
         cwd=folder,
-        env={**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), *more, *filter(None, sys.path)])},
+        env={**kept, "PYTHONPATH": os.pathsep.join(places)},
         capture_output=True,
         text=True,
         check=False,
@@ -241,13 +250,10 @@ def test_an_installed_distribution_offers_one_and_is_imported_only_when_asked(tm
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: their-nets\nVersion: 1\n")
     (information / "entry_points.txt").write_text("[vidlstm.backbones]\ntheirs = their_nets:net\n")
     (tmp_path / "work").mkdir()
-    asked, other, misspelt = (
-        run(tmp_path / "work", name, str(tmp_path)) for name in ("theirs", "their_nets:net", "thers")
-    )
-    assert asked.stdout == "imported their_nets\ntheirs\n", asked.stderr
-    assert other.stdout == "imported their_nets\ntheir_nets:net\n", other.stderr
-    assert "did you mean 'theirs'?" in misspelt.stderr
-    assert "imported" not in misspelt.stdout
+    done = run(tmp_path / "work", "thers", "theirs", "their_nets:net", place=tmp_path)
+    misspelt, *rest = done.stdout.splitlines()
+    assert "did you mean 'theirs'?" in misspelt, done.stderr
+    assert rest == ["imported their_nets", "theirs", "their_nets:net"]
 
 
 class Fixed(nn.Module):

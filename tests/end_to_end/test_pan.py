@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -52,22 +54,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = Path(__file__).parents[2] / "configs" / "trajectory" / "video_pixels.yaml"
     argv = ["train", "--config", str(config), "--data.root", str(root), "--out", str(root / "run")]
     argv += ["--data.step_seconds", "0.2", "--data.observed", "12", "--data.horizon", "8"]
-    argv += [
-        "--data.draws_per_epoch",
-        "4096",
-        "--data.batch_size",
-        "64",
-        "--optimiser.learning_rate",
-        "0.008",
-    ]
-    argv += [
-        "--trainer.max_epochs",
-        "10",
-        "--trainer.enable_progress_bar",
-        "false",
-        "--trainer.logger",
-        "false",
-    ]
+    argv += ["--data.draws_per_epoch", "4096", "--data.batch_size", "64"]
+    argv += ["--optimiser.learning_rate", "0.008", "--trainer.logger", "false"]
+    argv += ["--trainer.max_epochs", "10", "--trainer.enable_progress_bar", "false"]
     argv += ["--model.modes", "3", "--model.hidden_size", "32", "--model.decoder_size", "64", "--seed", "0"]
     assert main(argv) == 0
     return root / "run" / "best.ckpt"
@@ -80,20 +69,28 @@ def whole_tracks(table: polars.DataFrame) -> dict[int, polars.DataFrame]:
     return {k: t for k, t in tracks.items() if t["frame"].max() == last and len(t) > 0.9 * last}
 
 
-def predict(checkpoint: Path, folder: Path, camera: Camera) -> Path:
-    """What ``vidlstm predict`` makes of the camera's video."""
-    assert PHOTO is not None
-    video = film(folder / "film.mp4", PHOTO, camera, frames=round(SECONDS * FPS), fps=FPS)
-    argv = ["predict", str(checkpoint), str(video), "--weights", str(WEIGHTS), "--out", str(folder / "out")]
-    assert main([*argv, "--classes", "person", "bus", "--confidence", "0.25"]) == 0
-    return folder / "out"
+@pytest.fixture(scope="module")
+def predict(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Camera], Path]:
+    """What ``vidlstm predict`` makes of a camera's video; of each it is asked once."""
+
+    @cache
+    def of(camera: Camera) -> Path:
+        assert PHOTO is not None
+        folder = tmp_path_factory.mktemp("film")
+        video = film(folder / "film.mp4", PHOTO, camera, frames=round(SECONDS * FPS), fps=FPS)
+        argv = ["predict", str(checkpoint), str(video), "--weights", str(WEIGHTS)]
+        argv += ["--out", str(folder / "out")]
+        assert main([*argv, "--classes", "person", "bus", "--confidence", "0.25"]) == 0
+        return folder / "out"
+
+    return of
 
 
 @pytest.mark.parametrize("camera", [PAN, ZOOM], ids=["pan", "zoom"])
 def test_boxes_move_as_the_camera_says_and_numbers_stay(
-    tmp_path: Path, checkpoint: Path, camera: Camera
+    predict: Callable[[Camera], Path], camera: Camera
 ) -> None:
-    out = predict(checkpoint, tmp_path, camera)
+    out = predict(camera)
     whole = whole_tracks(polars.read_parquet(out / "tracks.parquet"))
     # Whoever is seen at the start is seen at the end, under one number: three or four people and their bus.
     assert len(whole) >= 4
@@ -112,8 +109,8 @@ def test_boxes_move_as_the_camera_says_and_numbers_stay(
         assert sum(1 for _ in drawn) == round(SECONDS * FPS)
 
 
-def test_forecasts_follow_the_pan_within_two_pixels(tmp_path: Path, checkpoint: Path) -> None:
-    out = predict(checkpoint, tmp_path, PAN)
+def test_forecasts_follow_the_pan_within_two_pixels(predict: Callable[[Camera], Path]) -> None:
+    out = predict(PAN)
     whole = whole_tracks(polars.read_parquet(out / "tracks.parquet"))
     forecasts = polars.read_parquet(out / "forecasts.parquet")
     network, straight = (forecast_errors(forecasts, whole, PAN, mode) for mode in (-1, -2))

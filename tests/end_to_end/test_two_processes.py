@@ -46,8 +46,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def arguments(root: Path, out: Path, *, batch_size: int) -> list[str]:
-    """Without dropout, which no two processes draw alike, training is the same arithmetic."""
+def arguments(root: Path, out: Path, *, batch_size: int, store: Path | None = None) -> list[str]:
+    """Without dropout, which no two processes draw alike, training is the same arithmetic.
+
+    Features of drawn clips are extracted once, but for whom another ``store`` is given.
+    """
     settings = {
         "data.format": "csv",
         "data.root": root,
@@ -63,7 +66,7 @@ def arguments(root: Path, out: Path, *, batch_size: int) -> list[str]:
         "trainer.accelerator": "cpu",
         "trainer.max_epochs": 3,
         "trainer.enable_progress_bar": "false",
-        "store": out.parent / f"{out.name}-store",
+        "store": store or root / "store",
         "out": out,
     }
     return ["train", *(str(word) for name, value in settings.items() for word in (f"--{name}", value))]
@@ -86,7 +89,8 @@ def test_two_processes_give_what_one_gives(
 ) -> None:
     assert main(arguments(root, tmp_path / "one", batch_size=8)) == 0
     capsys.readouterr()
-    done = run(["-m", "vidlstm", *arguments(root, tmp_path / "two", batch_size=4), *TWO])
+    two = arguments(root, tmp_path / "two", batch_size=4, store=tmp_path / "store")
+    done = run(["-m", "vidlstm", *two, *TWO])
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("validation accuracy") == 1, "the first process speaks for both"
     assert done.stderr.count("broken.mp4") == 1
@@ -109,7 +113,7 @@ def test_two_processes_give_what_one_gives(
     # The same weights, validated by two processes and by one, on logits of their own batches.
     report = tmp_path / "report"
     data = ["--data.format", "csv", "--data.root", str(root), "--data.annotations", str(root / "clips.csv")]
-    data += ["--data.skip_unreadable", "true", "--store", str(tmp_path / "two-store")]
+    data += ["--data.skip_unreadable", "true", "--store", str(tmp_path / "store")]
     assert main(["evaluate", str(tmp_path / "two" / "best.ckpt"), *data, "--out", str(report)]) == 0
     evaluated = json.loads((report / "report.json").read_text())
     assert evaluated["accuracy"] == pytest.approx(two["val_accuracy"], abs=1e-6)

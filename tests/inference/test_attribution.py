@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import builtins
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from vidlstm.errors import SettingsError
-from vidlstm.inference.attribution import attribute, check_by_deletion, class_probabilities
+from vidlstm.inference.attribution import Attribution, attribute, check_by_deletion, class_probabilities
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.structures import FeatureSequence
 
@@ -44,16 +45,22 @@ def trained() -> SequenceClassifier:
     return model.eval()
 
 
-def test_the_telling_frame_is_found_in_unseen_windows(trained: SequenceClassifier) -> None:
-    sequence, place, sign = one_telling_step(2)
-    found = attribute(trained, sequence, ROWS)
+@pytest.fixture(scope="module")
+def found(trained: SequenceClassifier) -> Attribution:
+    """Of windows that it has not seen."""
+    return attribute(trained, one_telling_step(2)[0], ROWS)
+
+
+def test_the_telling_frame_is_found_in_unseen_windows(found: Attribution) -> None:
+    _, place, sign = one_telling_step(2)
     assert (found.class_W == sign).mean() > 0.95
     assert (found.by_step_WL.argmax(1) == place).mean() > 0.9
 
 
-def test_attributions_add_up_to_the_difference_from_the_baseline(trained: SequenceClassifier) -> None:
+def test_attributions_add_up_to_the_difference_from_the_baseline(
+    trained: SequenceClassifier, found: Attribution
+) -> None:
     sequence, _, _ = one_telling_step(2)
-    found = attribute(trained, sequence, ROWS)
     windows = [torch.from_numpy(sequence.features[a:b]).float() for a, b in ROWS]
     nothing = [trained.norm.mean.expand(LENGTH, -1)] * WINDOWS
     gained = class_probabilities(trained, windows, found.class_W) - class_probabilities(
@@ -63,15 +70,16 @@ def test_attributions_add_up_to_the_difference_from_the_baseline(trained: Sequen
     assert found.largest_gap < 0.02
 
 
-def test_deleting_what_it_rests_on_costs_more_than_deleting_at_random(trained: SequenceClassifier) -> None:
+def test_deleting_what_it_rests_on_costs_more_than_deleting_at_random(
+    trained: SequenceClassifier, found: Attribution
+) -> None:
     sequence, _, _ = one_telling_step(2)
-    check = check_by_deletion(trained, sequence, ROWS, attribute(trained, sequence, ROWS), share=0.1)
+    check = check_by_deletion(trained, sequence, ROWS, found, share=0.1)
     assert check.whole > 0.95
     assert check.without_most < 0.7
     assert check.without_random > check.without_most + 0.2
     # A wrong attribution does not pass: the least attributed frames are no loss.
-    wrong = attribute(trained, sequence, ROWS)
-    np.negative(wrong.by_step_WL, out=wrong.by_step_WL)
+    wrong = replace(found, by_step_WL=-found.by_step_WL)
     assert check_by_deletion(trained, sequence, ROWS, wrong, share=0.1).without_most > check.without_random
 
 

@@ -54,10 +54,13 @@ def test_the_frames_are_in_it(tmp_path: Path) -> None:
     assert share > 0.05
 
 
-@pytest.mark.parametrize("names", [labels(1), labels(30)], ids=len)
-@pytest.mark.parametrize(("steps", "units"), [(1, 1), (2, 2), (60, 3), (3000, 4)])
+@pytest.mark.parametrize(
+    ("steps", "units", "names"),
+    [(1, 1, labels(30)), (2, 2, labels(1)), (60, 3, labels(30)), (1500, 4, labels(1))],
+    ids=["one", "two", "sixty", "more than pixels"],
+)
 def test_any_number_of_steps_units_and_labels(
-    names: tuple[str, ...], steps: int, units: int, tmp_path: Path
+    steps: int, units: int, names: tuple[str, ...], tmp_path: Path
 ) -> None:
     values = {"c": np.zeros((steps, units)), "f": np.ones((steps, units))}
     made = GateCourse(np.arange(steps) / 10, {"forward": values}, np.zeros(steps))

@@ -268,9 +268,20 @@ def test_rows_show_the_segments_of_tracks(tmp_path: Path) -> None:
     assert share_of(pale, colours["sit_down"]) < 0.5 * share_of(equal, colours["sit_down"])
 
 
-@pytest.mark.parametrize("names", [labels(1), labels(12), labels(60), HOSTILE], ids=len)
-@pytest.mark.parametrize(("tracks", "windows"), [(0, 0), (0, 5), (1, 1), (3, 5), (3, 0), (60, 2)])
-def test_timelines_of_any_tracks(names: tuple[str, ...], tracks: int, windows: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("tracks", "windows", "names"),
+    [
+        (0, 0, labels(1)),
+        (0, 5, HOSTILE),
+        (1, 1, labels(60)),
+        (3, 5, labels(12)),
+        (3, 5, HOSTILE),
+        (3, 0, labels(60)),
+        (60, 2, labels(1)),
+        (60, 2, HOSTILE),
+    ],
+)
+def test_timelines_of_any_tracks(tracks: int, windows: int, names: tuple[str, ...], tmp_path: Path) -> None:
     said = object_actions(names, tracks=tracks, windows=windows)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

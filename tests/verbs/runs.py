@@ -8,13 +8,14 @@ from vidlstm.cli.main import main
 
 QUIET = ["--trainer.max_epochs", "1", "--trainer.accelerator", "cpu"]
 QUIET += ["--trainer.enable_progress_bar", "false"]
+ONE_DECODER = ["--sampling.workers", "1"]
 BACKBONE = ["--backbone.name", "squeezenet1_1", "--backbone.weights", "random"]
 
 
 def train_clips(clips: Path, out: Path, *flags: str) -> Path:
     """Features are extracted by the first call and found by the others."""
     argv = ["train", "--data.root", str(clips / "data"), "--store", str(clips / "store"), "--out", str(out)]
-    assert main([*argv, *BACKBONE, "--model.hidden_size", "8", *QUIET, *flags]) == 0
+    assert main([*argv, *BACKBONE, *ONE_DECODER, "--model.hidden_size", "8", *QUIET, *flags]) == 0
     return out / "best.ckpt"
 
 

@@ -19,7 +19,7 @@ TRAIN = [
     *("--backbone.name", "squeezenet1_1+squeezenet1_1:motion", "--backbone.weights", "random+random"),
     *("--model.hidden_size", "8", "--model.num_layers", "1", "--model.projection", "8"),
     *("--model.fusion", "late", "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu"),
-    *("--trainer.enable_progress_bar", "false"),
+    *("--trainer.enable_progress_bar", "false", "--sampling.workers", "1"),
 ]
 
 

@@ -36,6 +36,8 @@ def test_a_config_trains_and_its_checkpoint_finds_its_weights(
         weights.format(yolo=yolo),
         "--backbone.size",
         "64",
+        "--sampling.workers",
+        "1",
     ]
     assert main(argv) == 0
     checkpoint = next((tmp_path / "run").rglob("*.ckpt"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import polars
 import pytest
 
 from tests.fakes.tracked_clips import make_clips, track, write_boxes, write_poses
@@ -57,11 +58,12 @@ def per_track(root: Path) -> Path:
 
 @pytest.fixture
 def copy(root: Path, tmp_path: Path) -> Path:
-    """Clips and a table of their own, to be spoilt."""
-    copies = [tmp_path / "clips" / f"{'ab'[i % 2]}" / f"{i}.mp4" for i in range(8)]
-    for clip in copies:
-        clip.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(root / "clips" / clip.parent.name / clip.name, clip)
-    track(copies, [root / f"boxes{i}.txt" for i in range(8)], tmp_path / "tracks.parquet")
-    shutil.copytree(root / "store", tmp_path / "store")
+    """Clips and a table of their own, as if they had been tracked there, to be spoilt."""
+    shutil.copytree(root / "clips", tmp_path / "clips", ignore=shutil.ignore_patterns("*.csv"))
+    there = polars.col("video").str.replace(str(root), str(tmp_path), literal=True)
+    table = polars.read_parquet(root / "tracks.parquet").with_columns(there)
+    table.write_parquet(tmp_path / "tracks.parquet")
+    ledger = (root / "tracks.json").read_text()
+    (tmp_path / "tracks.json").write_text(ledger.replace(str(root), str(tmp_path)))
+    shutil.copytree(root / "store", tmp_path / "store", dirs_exist_ok=True)
     return tmp_path

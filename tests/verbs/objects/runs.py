@@ -7,14 +7,8 @@ from pathlib import Path
 from vidlstm.cli.main import main
 
 SMALL = ["--model.hidden_size", "8", "--model.num_layers", "1", "--model.projection", "8"]
-SMALL += [
-    "--trainer.max_epochs",
-    "1",
-    "--trainer.accelerator",
-    "cpu",
-    "--trainer.enable_progress_bar",
-    "false",
-]
+SMALL += ["--trainer.max_epochs", "1", "--trainer.accelerator", "cpu"]
+SMALL += ["--trainer.enable_progress_bar", "false", "--sampling.workers", "1"]
 CROPS = ["--backbone.name", "squeezenet1_1", "--backbone.weights", "random"]
 POSES = ["--backbone.name", "track:pose"]
 

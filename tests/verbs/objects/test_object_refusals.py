@@ -212,16 +212,15 @@ def test_poses_need_keypoints(root: Path, tmp_path: Path, capsys: pytest.Capture
     assert "no keypoints" in capsys.readouterr().err
 
 
-def test_objects_found_by_another_network_are_warned_of(
-    posed: Path, new: tuple[Path, Path], tmp_path: Path, root: Path
-) -> None:
+def test_objects_found_by_another_network_are_warned_of(posed: Path, tmp_path: Path, root: Path) -> None:
     """The ledger of the training's table names the network; a table from elsewhere names none."""
     ledger = {"settings": {"weights_sha256": "0" * 64, "confidence": 0.2}, "videos": []}
     shutil.copy(root / "poses.parquet", tmp_path / "poses.parquet")
     (tmp_path / "poses.json").write_text(json.dumps(ledger))
     (tmp_path / "clips").symlink_to(root / "clips")
     checkpoint = train(tmp_path, tmp_path / "run", *POSES, tracks="poses.parquet")
-    argv = ["predict", str(checkpoint), str(new[0]), "--out", str(tmp_path / "out"), "--video", "false"]
+    clip = str(root / "clips" / "a" / "0.mp4")
+    argv = ["predict", str(checkpoint), clip, "--out", str(tmp_path / "out"), "--video", "false"]
     argv += ["--weights", str(yolo_file("yolo:pose")), "--image_size", "96"]
     with pytest.warns(UserWarning, match="is not the network that found the objects"):
         assert main(argv) == 0

@@ -134,17 +134,17 @@ def test_nobody_in_any_video_is_no_error(trained: Path, new: tuple[Path, Path], 
 
 
 def test_poses_train_evaluate_and_predict_with_a_pose_network(
-    root: Path, posed: Path, new: tuple[Path, Path], tmp_path: Path
+    root: Path, posed: Path, tmp_path: Path
 ) -> None:
     card = open_checkpoint(posed, "object_action")[1].card
     assert card.feature_dim == POSE_DIM and card.backbone["backbone"] == "track:pose"
     assert "crops" not in card.backbone
     assert evaluate(root, posed, tmp_path, tracks="poses.parquet") == 0
-    argv = ["predict", str(posed), str(new[0]), "--out", str(tmp_path / "out")]
+    argv = ["predict", str(posed), str(root / "clips" / "a" / "0.mp4"), "--out", str(tmp_path / "out")]
     argv += ["--weights", str(yolo_file("yolo:pose")), "--image_size", "96", "--video", "false"]
     assert main(argv) == 0
     table = polars.read_parquet(tmp_path / "out" / "tracks.parquet")
-    actions = read_object_actions_json(tmp_path / "out" / "new.json")
+    actions = read_object_actions_json(tmp_path / "out" / "0.json")
     assert len(table) and {*actions.tracks, *actions.short_tracks} == {*table["track_id"]}
     assert actions.scene.produced_by["random_weights"] is False
 

@@ -90,8 +90,8 @@ def _silence() -> None:
     off = {"sync": False, **{name: False for name, value in utils.SETTINGS.items() if value is True}}
     dict.update(utils.SETTINGS, off)  # the class's own update writes the file
     utils.SETTINGS._save = lambda: None
-    for module in list(sys.modules.values()):
-        if getattr(module, "__name__", "").startswith("ultralytics"):
+    for name, module in list(sys.modules.items()):
+        if name.startswith("ultralytics"):
             for switch in ("ONLINE", "AUTOINSTALL"):
                 if switch in vars(module):
                     setattr(module, switch, False)
