@@ -36,7 +36,7 @@ class Hashed:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A video was opened; ``expected`` is how many pictures its header leads one to expect, 0 if it is silent."""
+    """A video was opened; ``expected`` is how many pictures its header promises, 0 where it does not say."""
 
     job: int
     expected: int

@@ -42,7 +42,7 @@ def has(path: Path, letter: str) -> bool:
 
 
 def candidates() -> list[Path]:
-    """The fonts of this machine with outlines, upright ones without serifs first; newly installed ones, too."""
+    """The fonts of this machine, newly installed ones too; upright ones without serifs first."""
     from matplotlib.font_manager import findSystemFonts
 
     found = [path for path in map(Path, findSystemFonts()) if not _is(path, _UNFIT)]
@@ -109,8 +109,8 @@ def _warn_of(letters: set[str]) -> None:
     kinds = sorted({unicodedata.name(c, "unnamed").split()[0].lower() for c in letters})
     shown = "".join(sorted(letters)[:20]) + (ELLIPSIS if len(letters) > 20 else "")
     warnings.warn(
-        f"no font of this machine has the letters {shown} ({', '.join(kinds[:6])}), and pictures and videos show "
-        "boxes in their place; install a font that has them, such as one of the Noto family (on Debian and "
+        f"no font of this machine has the letters {shown} ({', '.join(kinds[:6])}), and pictures and "
+        "videos show boxes in their place; install a font that has them, such as one of the Noto family (on Debian and "
         "Ubuntu the packages fonts-noto-cjk for Chinese, Japanese and Korean, fonts-noto-core for most other "
         "scripts, fonts-symbola for emoji), and draw again",
         stacklevel=2,

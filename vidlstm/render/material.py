@@ -57,9 +57,9 @@ class Footage:
         self.scale = min(1.0, LARGEST / max(height, width, 1))
         if self.scale < 1:
             self._size = max(1, round(width * self.scale)), max(1, round(height * self.scale))
+            drawn = "{} x {}".format(*self._size)
             warnings.warn(
-                f"{video}: its frames of {width} x {height} pixels are drawn at {self._size[0]} x {self._size[1]}",
-                stacklevel=5,
+                f"{video}: its frames of {width} x {height} pixels are drawn at {drawn}", stacklevel=5
             )
         self._report, self._tell = DrawingReport(video), progress or (lambda report, expected: None)
         frames = map(self._shrunk, reader)

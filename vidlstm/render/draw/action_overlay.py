@@ -99,7 +99,7 @@ class OverlayDrawer:
         self._empty = self._empty_panel(strips, key)
 
     def _unnamed(self, strips: Sequence[Strip]) -> dict[str, Colour]:
-        """The labels in the strips that may never stand beside their colour: the bars are of the likeliest."""
+        """The labels in the strips that may have no bar: there are bars of the likeliest alone."""
         used = dict.fromkeys(segment.label for _, row in strips for segment in row)
         always = self._prediction.labels if len(self._prediction.labels) <= BARS else ()
         return {label: self._colours.get(label, UNKNOWN) for label in used if label not in always}

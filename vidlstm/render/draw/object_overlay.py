@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vidlstm.render.draw.action_overlay import NOTE as TIMELINE
 from vidlstm.render.draw.action_overlay import OverlayDrawer
 from vidlstm.render.draw.drawn_video import first_of, write_drawn
 from vidlstm.render.draw.lettering import elide, text_width
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from vidlstm.structures import Frame, ObjectActions, Segment
 
-NOTE = "thicker box: more say in the scene; grey: not judged; timeline: a bar is as full as its label is probable"
+NOTE = f"thicker box: more say in the scene; grey: not judged; {TIMELINE}"
 CASING: Colour = (16, 16, 18)
 """Of the line around a box's own, which sets it off from a picture of any colour."""
 SLIM = 12

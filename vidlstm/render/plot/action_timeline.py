@@ -73,7 +73,7 @@ def parts_of(span: tuple[float, float], segments: int) -> list[tuple[float, floa
 
 
 def show_times(span: tuple[float, float], named: Axes, *others: Axes) -> None:
-    """Gives axes of one span the same ticks, at whole seconds, minutes or hours; only one of them names them."""
+    """Gives axes of one span the same ticks, at whole minutes where it is long; one of them names them."""
     length = span[1] - span[0]
     for axes in (named, *others):
         axes.set_xlim(*span)
@@ -87,7 +87,7 @@ def show_times(span: tuple[float, float], named: Axes, *others: Axes) -> None:
 
 
 def draw_curves(axes: Axes, prediction: ActionPrediction, *, legend: bool = True) -> None:
-    """Draws the probabilities of the likeliest classes at the middles of the windows; none where they are NaN."""
+    """Draws probabilities at the middles of the windows, of the likeliest classes; none where they are NaN."""
     middles = window_middles(prediction)
     probabilities, colours = prediction.window_probabilities, colour_of(prediction.labels)
     peaks = np.nan_to_num(probabilities).max(axis=0) if len(middles) else np.zeros(len(prediction.labels))
