@@ -87,7 +87,7 @@ def show_times(span: tuple[float, float], named: Axes, *others: Axes) -> None:
 
 
 def draw_curves(axes: Axes, prediction: ActionPrediction, *, legend: bool = True) -> None:
-    """Draws probabilities at the middles of the windows, of the likeliest classes; none where they are NaN."""
+    """Draws the probabilities of the likeliest classes at the middles of the windows, but for NaN."""
     middles = window_middles(prediction)
     probabilities, colours = prediction.window_probabilities, colour_of(prediction.labels)
     peaks = np.nan_to_num(probabilities).max(axis=0) if len(middles) else np.zeros(len(prediction.labels))
