@@ -14,10 +14,10 @@ from tests.render.test_object_actions import frame, table
 from tests.render.test_plots import pixels, share_of
 from vidlstm.render.draw.action_overlay import OverlayDrawer
 from vidlstm.render.draw.object_overlay import ObjectActionDrawer
-from vidlstm.render.moments import judged_scene, nobody, probabilities_at
+from vidlstm.render.moments import judged_scene, nobody, parts_of, probabilities_at
 from vidlstm.render.palette import colour_of
 from vidlstm.render.plot import action_timeline, object_timeline
-from vidlstm.render.plot.action_timeline import parts_of, plot_timeline
+from vidlstm.render.plot.action_timeline import plot_timeline
 from vidlstm.render.table.object_tables import write_object_actions_json
 from vidlstm.structures import ActionPrediction, ObjectActions, Segment
 from vidlstm.tasks.object_action.task import ObjectActionTask
@@ -75,16 +75,28 @@ def test_labels_without_room_or_bar_stand_in_a_legend(
 
 
 def test_an_hour_is_drawn_in_rows_of_time(tmp_path: Path) -> None:
-    assert parts_of((8.0, 20.0), 60) == [(8.0, 20.0)]
-    parts = parts_of((0.0, 3600.0), 600)
-    assert len(parts) == 8 and parts[0][0] == 0 and parts[-1][1] == 3600
     names = labels(3)
     hour = tuple(Segment(6.0 * i, 6.0 * i + 6, names[i % 3], 1.0) for i in range(600))
+    assert parts_of((8.0, 20.0), [("a", hour[:60])]) == [(8.0, 20.0)]
+    parts = parts_of((0.0, 3600.0), [("a", hour)], most=8)
+    assert len(parts) == 8 and parts[0][0] == 0 and parts[-1][1] == 3600
     said = replace(prediction(names), segments=hour)
     plot_timeline(said, tmp_path / "t.png")
     image, colours = pixels(tmp_path / "t.png"), colour_of(names)
     runs = max(int(np.diff((row == colours["class_0"]).all(-1).astype(int)).clip(0).sum()) for row in image)
     assert 20 <= runs <= 30, "each of the 25 segments of a class in a row is seen"
+
+
+def test_the_panel_shows_the_minutes_around_a_moment() -> None:
+    names = labels(3)
+    hour = tuple(Segment(6.0 * i, 6.0 * i + 6, names[i // 60 % 3], 1.0) for i in range(600))
+    drawer = OverlayDrawer(96, 128, replace(prediction(names), segments=hour))
+    to, colours = drawer.layout, colour_of(names)
+    for seconds, label in ((5.0, 0), (400.0, 1), (750.0, 2), (3599.0, 0), (5.0, 0), (-1.0, 0), (4000.0, 0)):
+        image = drawer.draw(np.zeros((96, 128, 3), np.uint8), seconds)
+        row = image[to.strips_top + to.strip_height - 1, to.strip_left : to.strip_left + to.strip_width]
+        shown = {name for name, colour in colours.items() if (row == colour).all(-1).sum() > 9}
+        assert shown == {names[label]}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,6 +15,9 @@ NINETY = float(np.sqrt(-2 * np.log(0.1)))
 
 NOBODY, NOBODY_LONG_ENOUGH = "nobody found", "nobody seen for long enough"
 """What is said in place of an action."""
+
+ROW_SEGMENTS = 60
+"""So many segments can be told apart in a row of a timeline."""
 
 Strip = tuple[str, Sequence[Segment]]
 """A name, and the segments of its row in a timeline."""
@@ -115,6 +119,16 @@ def time_span(prediction: ActionPrediction, truth: Sequence[Segment] | None = No
     ends = [*prediction.window_end_seconds.tolist(), *(s.end_seconds for s in segments)]
     start, end = min(starts, default=0.0), max(ends, default=1.0)
     return start, max(end, start + 1e-3)
+
+
+def parts_of(
+    span: tuple[float, float], strips: Sequence[Strip], *, most: int | None = None
+) -> list[tuple[float, float]]:
+    """Start and end of each row of time, seconds: one, or more of one length where some strip has more than
+    ``ROW_SEGMENTS`` segments, which would be too narrow; not more than ``most`` rows.
+    """
+    rows = max(1, *(-(-len(segments) // ROW_SEGMENTS) for _, segments in strips))
+    return list(pairwise(np.linspace(*span, min(rows, most or rows) + 1).tolist()))
 
 
 def clock(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,10 +18,12 @@ from vidlstm.render.moments import (
     Strip,
     certainty,
     clock,
+    parts_of,
     probabilities_at,
     segment_at,
     strips_of,
     time_span,
+    within,
 )
 from vidlstm.render.palette import UNKNOWN, Colour, colour_of
 from vidlstm.render.words import ELLIPSIS, one_line
@@ -90,13 +93,14 @@ class OverlayDrawer:
     ) -> None:
         self._prediction, self._nothing = prediction, nothing
         self._colours = colour_of(prediction.labels)
-        self._span = time_span(prediction, truth)
-        strips = strips_of(prediction.segments, truth)
+        self._strips = strips = strips_of(prediction.segments, truth)
+        self._parts = parts_of(time_span(prediction, truth), strips)
+        self._span = self._parts[0]
         fonts_for("".join([*prediction.labels, *(s.label for _, row in strips for s in row)]))
         place = partial(lay_out, height, width, classes=len(prediction.labels), truth=truth is not None)
-        key = _Key(note, self._unnamed(strips), place().width - 2 * place().margin, place().small)
+        self._key = key = _Key(note, self._unnamed(strips), place().width - 2 * place().margin, place().small)
         self.layout = place(key_rows=len(key.rows))
-        self._empty = self._empty_panel(strips, key)
+        self._empty = self._empty_panel()
 
     def _unnamed(self, strips: Sequence[Strip]) -> dict[str, Colour]:
         """The labels in the strips that may have no bar: there are bars of the likeliest alone."""
@@ -111,6 +115,7 @@ class OverlayDrawer:
             image: RGB uint8 ``(H, W, 3)``; any size, it is scaled to the layout's.
             timestamp_seconds: in the container's clock, as the prediction's times are.
         """
+        self._turn_to(timestamp_seconds)
         to, canvas = self.layout, self._empty.copy()
         canvas[: to.video_height, to.video_left : to.video_left + to.video_width] = self.fit(image)
         self._draw_label(canvas, timestamp_seconds)
@@ -130,14 +135,23 @@ class OverlayDrawer:
         way = cv2.INTER_CUBIC if image.shape[0] < height else cv2.INTER_AREA
         return cv2.resize(image, (width, height), interpolation=way)
 
-    def _empty_panel(self, strips: Sequence[Strip], key: _Key) -> np.ndarray:
+    def _turn_to(self, seconds: float) -> None:
+        """Shows the part of a long timeline that holds a time."""
+        place = bisect_right(self._parts, seconds, key=lambda part: part[0]) - 1
+        part = self._parts[max(0, place)]
+        if part != self._span:
+            self._span = part
+            self._empty = self._empty_panel()
+
+    def _empty_panel(self) -> np.ndarray:
         to = self.layout
         canvas = np.full((to.height, to.width, 3), _PANEL, np.uint8)
         canvas[: to.video_height] = 0
-        for row, (name, segments) in enumerate(strips):
-            self._draw_strip(canvas, to.strips_top + row * to.strip_step, name, segments)
-        self._draw_ticks(canvas, to.strips_top + len(strips) * to.strip_step)
-        key.draw(canvas, to.margin, to.key_top, to.unit)
+        for row, (name, segments) in enumerate(self._strips):
+            top = to.strips_top + row * to.strip_step
+            self._draw_strip(canvas, top, name, within(segments, *self._span))
+        self._draw_ticks(canvas, to.strips_top + len(self._strips) * to.strip_step)
+        self._key.draw(canvas, to.margin, to.key_top, to.unit)
         return canvas
 
     def _x(self, seconds: float) -> int:

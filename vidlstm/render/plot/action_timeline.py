@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from vidlstm.render.moments import (
     Strip,
     certainty,
     clock,
+    parts_of,
     strips_of,
     time_span,
     window_middles,
@@ -30,7 +30,7 @@ from vidlstm.structures import ActionPrediction, Segment
 PALE = 0.3
 """The strength of a segment's ground; the bar on it is full."""
 BARS = "A bar is as full as its label is probable."
-_SEGMENTS, _ROWS = 60, 8  # so many segments a row of time, and so many rows at most
+_ROWS = 8  # of time, at most
 _CLOCK = 120.0  # longer stretches have minutes at their ticks
 _STEPS = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _LINES = 8  # as many curves as can be told apart; the other classes share one grey band
@@ -50,7 +50,7 @@ def plot_timeline(
         OutputError: the file cannot be written.
     """
     strips = strips_of(prediction.segments, truth)
-    parts = parts_of(time_span(prediction, truth), max(len(segments) for _, segments in strips))
+    parts = parts_of(time_span(prediction, truth), strips, most=_ROWS)
     heights = [3.2 if len(parts) == 1 else 1.6, 0.6 * len(strips)] * len(parts)
     with picture_file(path, 11.0, sum(heights) + 0.6 + 0.3 * len(parts), 110) as figure:
         axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights).ravel()
@@ -63,13 +63,6 @@ def plot_timeline(
         name_colours(axes[1], prediction.labels, strips, axes[0].get_legend_handles_labels()[1])
         axes[0].set_title(short(Path(prediction.video).name or prediction.video, 90), loc="left", fontsize=11)
         figure.supxlabel(BARS, fontsize=9, color="0.35")
-
-
-def parts_of(span: tuple[float, float], segments: int) -> list[tuple[float, float]]:
-    """Start and end of each row of time, seconds: one, or more where many segments would be too narrow."""
-    rows = min(max(1, -(-segments // _SEGMENTS)), _ROWS)
-    edges = np.linspace(*span, rows + 1).tolist()
-    return list(pairwise(edges))
 
 
 def show_times(span: tuple[float, float], named: Axes, *others: Axes) -> None:
