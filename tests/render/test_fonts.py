@@ -61,7 +61,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
 
 
 def test_letters_that_no_font_has_are_named_once(machine: list[Path], tmp_path: Path) -> None:
-    said = prediction((FIGHT, RUN))
+    said = prediction((FIGHT, f"{RUN} \U0001f938"))
     with pytest.warns(UserWarning, match="no font of this machine") as told:
         plot_timeline(said, tmp_path / "t.png")
         OverlayDrawer(48, 64, said).draw(np.zeros((48, 64, 3), np.uint8), 1.0)
@@ -69,7 +69,7 @@ def test_letters_that_no_font_has_are_named_once(machine: list[Path], tmp_path: 
     assert len(told) == 1
     words = str(told[0].message)
     assert all(letter in words for letter in FIGHT + RUN)
-    assert "cjk, hangul" in words and "fonts-noto-cjk" in words
+    assert "cjk, hangul, symbols" in words and "fonts-noto-cjk" in words
 
 
 def test_a_font_of_the_machine_that_has_the_letters_draws_them(machine: list[Path], tmp_path: Path) -> None:

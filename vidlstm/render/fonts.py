@@ -105,12 +105,17 @@ def _family(path: Path) -> str:
     return str(_opened(path).family_name)
 
 
+def _kind(letter: str) -> str:
+    symbol = unicodedata.category(letter).startswith("S")
+    return "symbols" if symbol else unicodedata.name(letter, "unnamed").split()[0].lower()
+
+
 def _warn_of(letters: set[str]) -> None:
-    kinds = sorted({unicodedata.name(c, "unnamed").split()[0].lower() for c in letters})
+    kinds = sorted(set(map(_kind, letters)))
     shown = "".join(sorted(letters)[:20]) + (ELLIPSIS if len(letters) > 20 else "")
     warnings.warn(
         f"no font of this machine has the letters {shown} ({', '.join(kinds[:6])}), and pictures and "
-        "videos show boxes in their place; install a font that has them, such as one of the Noto family (on "
+        "videos show boxes in their place; install a font that has them, such as one of the Noto family (fonts.google.com/noto; on "
         "Debian and Ubuntu the packages fonts-noto-cjk for Chinese, Japanese and Korean, fonts-noto-core for "
         "most other scripts, fonts-symbola for emoji), and draw again",
         stacklevel=2,

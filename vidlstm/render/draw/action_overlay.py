@@ -30,7 +30,7 @@ from vidlstm.render.words import ELLIPSIS, one_line
 from vidlstm.structures import ActionPrediction, Frame, Segment
 
 NOTE = "timeline: a bar is as full as its label is probable"
-_KEY_ROWS = 4
+_KEY_ROWS = 6
 _PALE = 0.45
 """How much of a colour the ground of a segment has, on which its bar stands."""
 _PANEL: Colour = (24, 25, 29)

@@ -144,8 +144,8 @@ def legend_strip(height: int, width: int) -> np.ndarray:
     """Names in their colours, in as many rows as they need, for under a picture of ``height`` x ``width``;
     RGB uint8 of the same width.
     """
-    size, rows = tag_size(height), [[]]  # type: tuple[int, list[list[tuple[int, str, Colour]]]]
-    left = size // 2
+    size = tag_size(height)
+    left, rows = size // 2, list[list[tuple[int, str, Colour]]]([[]])
     for name, colour in LEGEND:
         room = text_width(name, size) + 2 * size
         if rows[-1] and left + room - size > width:
