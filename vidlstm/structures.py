@@ -392,8 +392,10 @@ class Progress:
         extraction: called with ``ExtractionReport``.
         tracking: called with ``TrackingReport``.
         training: called with ``TrainingReport`` and the number of steps in all.
+        drawing: called with ``DrawingReport`` and the number of frames expected; 0 is not known.
     """
 
     extraction: Callable[[Any, int], None] | None = None
     tracking: Callable[[Any, int], None] | None = None
     training: Callable[[Any, int], None] | None = None
+    drawing: Callable[[Any, int], None] | None = None

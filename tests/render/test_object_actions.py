@@ -285,6 +285,7 @@ def test_timelines_of_any_tracks(tracks: int, windows: int, names: tuple[str, ..
     said = object_actions(names, tracks=tracks, windows=windows)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "no font of this machine")
         plot_object_timelines(said, tmp_path / "t.png", [Segment(0.0, 1.0, "$_unknown", 1.0)])
     assert pixels(tmp_path / "t.png").std() > 5
     assert max(pixels(tmp_path / "t.png").shape) < 2500

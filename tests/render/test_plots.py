@@ -50,6 +50,7 @@ def test_the_strip_shows_the_segments(tmp_path: Path) -> None:
 def test_timelines_of_any_prediction(names: tuple[str, ...], windows: int, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "no font of this machine")
         plot_timeline(prediction(names, windows=windows, video="a $ b [x].avi"), tmp_path / "t.png", truth=[])
     assert pixels(tmp_path / "t.png").std() > 5
 
@@ -76,6 +77,7 @@ def test_colours_are_shares_of_each_true_class(tmp_path: Path) -> None:
 def test_hostile_labels_in_a_confusion_matrix(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "no font of this machine")
         plot_confusion(np.ones((len(HOSTILE),) * 2), HOSTILE, tmp_path / "c.png", title="$\\bad$ [x]")
     assert max(pixels(tmp_path / "c.png").shape) < 4000
 

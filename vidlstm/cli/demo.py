@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidlstm.cli.parsing import Parser, add_device, new_parser, parse
-from vidlstm.cli.progress import ExtractionBar, TrainingBar, show_lines
+from vidlstm.cli.progress import DrawingBar, ExtractionBar, TrainingBar, show_lines
 from vidlstm.cli.terminal import say
 from vidlstm.settings import Figures, Seed
 from vidlstm.structures import Progress
@@ -40,14 +40,14 @@ def run(argv: Sequence[str]) -> int:
     def tell(text: str) -> None:
         say(f"[{time.monotonic() - started:5.1f} s] {text}")
 
-    with ExtractionBar() as bar, TrainingBar() as training_bar:
+    with ExtractionBar() as bar, TrainingBar() as training_bar, DrawingBar() as drawing_bar:
         report = demo(
             settings.out,
             seed=settings.seed,
             figures=settings.figures,
             device=settings.device,
             step=tell,
-            progress=Progress(extraction=bar, training=training_bar),
+            progress=Progress(extraction=bar, training=training_bar, drawing=drawing_bar),
         )
     summary = report.summary
     rows = {

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.cli.parsing import Parser, add_device, add_how, new_parser, parse_given
-from vidlstm.cli.progress import ExtractionBar, TrackingBar, show_failures, show_lines
+from vidlstm.cli.progress import DrawingBar, ExtractionBar, TrackingBar, show_failures, show_lines
 from vidlstm.cli.track import add_tracking
 from vidlstm.render.sinks import SINKS
 from vidlstm.settings import Count, TrackingSettings, WindowSettings
@@ -56,8 +56,9 @@ def run(argv: Sequence[str]) -> int:
     from vidlstm.tasks import TASKS
     from vidlstm.verbs.predict import predict
 
-    with TrackingBar() as tracking_bar, ExtractionBar() as bar:
-        report = predict(**options, progress=Progress(extraction=bar, tracking=tracking_bar))
+    with TrackingBar() as tracking_bar, ExtractionBar() as bar, DrawingBar() as drawing_bar:
+        told = Progress(extraction=bar, tracking=tracking_bar, drawing=drawing_bar)
+        report = predict(**options, progress=told)
     show_failures(report)
     for prediction in report.predictions:
         show_lines(TASKS[report.task].told(prediction))

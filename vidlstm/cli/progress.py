@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from vidlstm.features.extract import ExtractionReport
+    from vidlstm.render.material import DrawingReport
     from vidlstm.structures import Failure
     from vidlstm.tracking.run import TrackingReport
     from vidlstm.training.callbacks import TrainingReport
@@ -39,13 +40,13 @@ class _Bar:
         self._progress = Progress(
             TextColumn(verb),
             BarColumn(),
-            TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {unit}"),
+            TextColumn("{task.fields[count]}"),
             TextColumn("{task.fields[rates]}"),
             TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._progress.add_task(verb, total=None, rates="", visible=False)
+        self._task = self._progress.add_task(verb, total=None, rates="", count="", visible=False)
         self._started = self._logged = time.monotonic()
         self._before = 0  # done before this run, which says nothing of its speed
         self._ended = False
@@ -62,23 +63,29 @@ class _Bar:
     def _seconds(self) -> float:
         return max(0.2, time.monotonic() - self._started)
 
-    def _show(self, done: int, total: int, rates: str, *, working: bool, visible: bool) -> None:
+    def _show(
+        self, done: int, total: int, rates: str, *, working: bool, visible: bool, unit: str = ""
+    ) -> None:
+        """Shows how far things are; a total of 0 is not known."""
         # Shown from the first news to the last, so that bars of one command follow each other.
         if visible and not self._ended:
             self._progress.start()
-        self._progress.update(self._task, completed=done, total=total, rates=rates, visible=visible)
+        count = f"{done}/{total} {unit or self._unit}" if total else f"{done} {unit or self._unit}"
+        self._progress.update(
+            self._task, completed=done, total=total or None, rates=rates, count=count, visible=visible
+        )
         if done == total:
             self._progress.stop()
             self._ended = True
         if not self._console.is_terminal and working and time.monotonic() - self._logged > LOG_SECONDS:
             self._logged = time.monotonic()
             mine = done - self._before
-            left = f"  {(total - done) * self._seconds / mine:.0f} s left" if mine else ""
-            say(f"{self._verb} {done}/{total} {self._unit}  {rates}{left}", error=True)
+            left = f"  {(total - done) * self._seconds / mine:.0f} s left" if mine and total else ""
+            say(f"{self._verb} {count}  {rates}{left}", error=True)
 
 
 class ExtractionBar(_Bar):
-    """Clips done, clips/s, frames/s and the time left; call it with each report."""
+    """Clips done, or the frames of a single one, their rates and the time left; call it with each report."""
 
     def __init__(self) -> None:
         super().__init__("extracting", "clips")
@@ -94,6 +101,11 @@ class ExtractionBar(_Bar):
             f"{report.extracted / self._seconds:.1f} clips/s  {report.features / self._seconds:.0f} frames/s"
         )
         working = report.features > 0
+        if total == 1 and not done and report.expected:  # a long one: its frames say how far it is
+            expected = max(report.expected, report.features + 1)
+            rates = f"{report.features / self._seconds:.0f} frames/s"
+            self._show(report.features, expected, rates, working=working, visible=working, unit="frames")
+            return
         self._show(done, total, rates, working=working, visible=working or report.found < total)
 
 
@@ -109,6 +121,22 @@ class TrackingBar(_Bar):
         done = report.tracked + report.found + failed
         rates = f"{report.frames} frames  {report.frames / self._seconds:.1f} frames/s"
         self._show(done, total, rates, working=report.frames > 0, visible=True)
+
+
+class DrawingBar(_Bar):
+    """Frames of a video drawn so far, and the time left; call it with each report."""
+
+    def __init__(self) -> None:
+        super().__init__("drawing", "frames")
+        self._report: DrawingReport | None = None
+
+    def __call__(self, report: DrawingReport, total: int) -> None:
+        """Shows a report; ``total`` frames are expected, 0 where that is not known."""
+        if report is not self._report:  # another video begins
+            self._report, self._started, self._ended = report, time.monotonic(), False
+            self._progress.reset(self._task)
+        rates = f"{report.frames / self._seconds:.0f} frames/s"
+        self._show(report.frames, total, rates, working=True, visible=True)
 
 
 class TrainingBar(_Bar):

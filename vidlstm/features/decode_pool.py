@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vidlstm.features.decode_process import DecodeProcess
-from vidlstm.features.decode_worker import END, FAILED, FRAME, HASH
+from vidlstm.features.decode_worker import END, FAILED, FRAME, HASH, OPENED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +32,14 @@ class Hashed:
     job: int
     video_hash: str
     have: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A video was opened; ``expected`` is how many pictures its header promises, 0 where it does not say."""
+
+    job: int
+    expected: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +71,7 @@ class Failed:
     frame: int
 
 
-Event = Hashed | Decoded | Ended | Failed
+Event = Hashed | Opened | Decoded | Ended | Failed
 
 
 class DecodePool:
@@ -186,6 +194,8 @@ class DecodePool:
                 said = True
                 if kind == HASH:
                     self._events.put(Hashed(job, text["hash"], text["have"]))
+                elif kind == OPENED:
+                    self._events.put(Opened(job, text["expected"]))
                 elif kind == FRAME:
                     assert image is not None
                     frames += 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import struct
@@ -24,14 +25,14 @@ from typing import IO, Any
 from vidlstm.errors import VideoError, VidlstmError
 from vidlstm.features.crops import CountedFrames, Crops
 from vidlstm.features.features_file import damage_of
-from vidlstm.structures import FrameSize
+from vidlstm.structures import FrameSize, VideoInfo
 from vidlstm.video.hashing import hash_video
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
 from vidlstm.video.views import with_views
 
 HEAD = struct.Struct("<BII")
-HASH, FRAME, END, FAILED, BEAT = range(5)
+HASH, FRAME, END, FAILED, BEAT, OPENED = range(6)
 
 SHORT = "it has fewer frames than the tracks say; track it again"
 
@@ -97,6 +98,9 @@ def decode(job: dict[str, Any], outlet: Outlet) -> None:
             path, decoder=job["decoder"], size=whole, wanted=wanted, image_fps=job["image_fps"]
         ) as reader,
     ):
+        boxes = sum(map(len, crops.boxes.values())) if crops else 0
+        expected = boxes or expected_pictures(reader.info, job["fps"])
+        outlet.send(OPENED, {"expected": expected})
         pictures = (
             crops.cut_from(reader, job["views"], size)
             if crops
@@ -108,6 +112,14 @@ def decode(job: dict[str, Any], outlet: Outlet) -> None:
             raise VideoError(path, reason="unreadable", frame=reader.decoded_frames, detail=SHORT)
         ended = {"frames": reader.decoded_frames, "truncated": reader.truncated}
         outlet.send(END, {**ended, "told": [str(warning.message) for warning in told]})
+
+
+def expected_pictures(info: VideoInfo, fps: float) -> int:
+    """How many pictures at a rate a header leads one to expect; 0 where it does not say, or nonsense."""
+    frames, seconds = info.claimed_frames or 0, info.claimed_duration_seconds or 0.0
+    seconds = seconds or frames / (info.claimed_fps or math.inf)
+    wanted = math.ceil(seconds * fps) if 0 < seconds * fps < 1e12 else 0
+    return min(wanted, frames) if frames > 0 else wanted
 
 
 def serve(outlet: Outlet) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from vidlstm.backbones.cpu import available_cores
 from vidlstm.datasets.files import listing
 from vidlstm.errors import SettingsError, VideoError
-from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Failed, Hashed
+from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Event, Failed, Hashed, Opened
 from vidlstm.features.lanes import Lanes
 from vidlstm.features.spec import FeatureSpec
 from vidlstm.features.store import FeatureStore
@@ -54,6 +54,7 @@ class ExtractionReport:
         failures: what went wrong, in the order of the paths.
         extracted, found: videos newly done, and videos whose features were there already.
         features: feature vectors computed.
+        expected: as the headers of the videos opened so far claim, so many of them; a hint for a bar.
         seconds: wall time.
     """
 
@@ -62,6 +63,7 @@ class ExtractionReport:
     extracted: int = 0
     found: int = 0
     features: int = 0
+    expected: int = 0
     seconds: float = 0.0
 
     @property
@@ -170,7 +172,7 @@ class _Run:
         # Batches under way, oldest first: features reach their files in the order of the frames.
         self._under_way: deque[tuple[Future[np.ndarray], list[tuple[int, float]]]] = deque()
 
-    def take(self, event: Hashed | Decoded | Ended | Failed) -> None:
+    def take(self, event: Event) -> None:
         """Handles one event of the decode pool."""
         match event:
             case Decoded():
@@ -181,6 +183,8 @@ class _Run:
                     self.flush()
             case Hashed():
                 self._hashed(event)
+            case Opened():
+                self.report.expected += event.expected
             case Ended():
                 self._open[event.job].ended = event
                 self.told += event.told

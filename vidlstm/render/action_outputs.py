@@ -38,6 +38,4 @@ def as_mp4(prediction: ActionPrediction, path: Path, material: Material) -> None
     from vidlstm.render.draw.action_overlay import draw_action_overlay
 
     with material.footage(prediction.video) as (frames, fps):
-        draw_action_overlay(
-            frames, prediction, path, fps=fps, truth=material.truth, progress=material.progress
-        )
+        draw_action_overlay(frames, prediction, path, fps=fps, truth=material.truth)

@@ -111,9 +111,14 @@ def as_mp4(found: TrackForecasts, stem: Path, material: Material) -> list[Path]:
 def _video(forecasts: list[PathForecast], recording: str, path: Path, material: Material) -> list[Path]:
     from vidlstm.render.draw.forecast_overlay import draw_forecasts
 
-    rows, place = material.rows(recording), material.to_picture or (lambda p: p)
+    to_picture = material.to_picture or (lambda positions: positions)
     with material.footage(recording) as (frames, fps):
-        draw_forecasts(frames, rows, forecasts, path, fps=fps, place=place, progress=material.progress)
+        rows = material.rows(recording, frames.scale)
+
+        def place(positions: np.ndarray) -> np.ndarray:
+            return to_picture(positions) * frames.scale
+
+        draw_forecasts(frames, rows, forecasts, path, fps=fps, place=place)
     return [path]
 
 

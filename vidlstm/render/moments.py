@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
-from vidlstm.structures import ActionPrediction, Segment
+from vidlstm.structures import ActionPrediction, ObjectActions, Segment
 
 NINETY = float(np.sqrt(-2 * np.log(0.1)))
 """Radius, in standard deviations, of the circle that holds 90 % of a Gaussian in the plane."""
+
+NOBODY, NOBODY_LONG_ENOUGH = "nobody found", "nobody seen for long enough"
+"""What is said in place of an action."""
+
+ROW_SEGMENTS = 60
+"""So many segments can be told apart in a row of a timeline."""
 
 Strip = tuple[str, Sequence[Segment]]
 """A name, and the segments of its row in a timeline."""
@@ -41,6 +49,7 @@ def probabilities_at(prediction: ActionPrediction, seconds: float) -> np.ndarray
     a, b = middles[after - 1], middles[after]
     share = (seconds - a) / (b - a)
     rows = prediction.window_probabilities[after - 1 : after + 1]
+    rows = np.where(np.isnan(rows), rows[::-1], rows)  # where nobody is judged in one of the two
     return np.asarray(rows[0] * (1 - share) + rows[1] * share, np.float64)
 
 
@@ -53,6 +62,48 @@ def attention_at(
     if not len(attention_W):
         return np.zeros(np.shape(seconds))
     return np.asarray(np.interp(seconds, window_middles(prediction), attention_W))
+
+
+def certainty(segment: Segment) -> float:
+    """How full a segment's bar is drawn, 0 to 1: its probability; 0 where that is not known."""
+    return float(np.clip(np.nan_to_num(segment.probability), 0.0, 1.0))
+
+
+def within(segments: Sequence[Segment], start: float, end: float) -> list[Segment]:
+    """What of the segments lies between two times."""
+    return [
+        replace(s, start_seconds=max(s.start_seconds, start), end_seconds=min(s.end_seconds, end))
+        for s in segments
+        if s.start_seconds < end and s.end_seconds > start
+    ]
+
+
+def judged_scene(actions: ObjectActions) -> ActionPrediction:
+    """The scene, without what is said of times at which no object is judged: no segments there, and NaN for
+    the windows' probabilities.
+    """
+    scene = actions.scene
+    starts = {float(t) for track in actions.tracks.values() for t in track.window_start_seconds}
+    judged_W = np.array([float(t) in starts for t in scene.window_start_seconds], bool)
+    edges = zip(scene.window_start_seconds[judged_W], scene.window_end_seconds[judged_W], strict=True)
+    stretches: list[list[float]] = []
+    for start, end in edges:
+        if stretches and start <= stretches[-1][1]:
+            stretches[-1][1] = float(end)
+        else:
+            stretches.append([float(start), float(end)])
+    return replace(
+        scene,
+        window_probabilities=np.where(judged_W[:, None], scene.window_probabilities, np.nan),
+        segments=tuple(s for start, end in stretches for s in within(scene.segments, start, end)),
+    )
+
+
+def nobody(actions: ObjectActions) -> str:
+    """Why no object of a video is judged, in words; empty where one is."""
+    if actions.tracks:
+        return ""
+    return NOBODY_LONG_ENOUGH if actions.short_tracks else NOBODY
 
 
 def segment_at(segments: Sequence[Segment], seconds: float) -> Segment | None:
@@ -68,6 +119,16 @@ def time_span(prediction: ActionPrediction, truth: Sequence[Segment] | None = No
     ends = [*prediction.window_end_seconds.tolist(), *(s.end_seconds for s in segments)]
     start, end = min(starts, default=0.0), max(ends, default=1.0)
     return start, max(end, start + 1e-3)
+
+
+def parts_of(
+    span: tuple[float, float], strips: Sequence[Strip], *, most: int | None = None
+) -> list[tuple[float, float]]:
+    """Start and end of each row of time, seconds: one, or more of one length where some strip has more than
+    ``ROW_SEGMENTS`` segments, which would be too narrow; not more than ``most`` rows.
+    """
+    rows = max(1, *(-(-len(segments) // ROW_SEGMENTS) for _, segments in strips))
+    return list(pairwise(np.linspace(*span, min(rows, most or rows) + 1).tolist()))
 
 
 def clock(seconds: float) -> str:

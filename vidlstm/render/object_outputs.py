@@ -37,8 +37,6 @@ def as_mp4(actions: ObjectActions, path: Path, material: Material) -> None:
     """The video, with what each object does at its box."""
     from vidlstm.render.draw.object_overlay import draw_object_actions
 
-    rows = material.rows(actions.video)
     with material.footage(actions.video) as (frames, fps):
-        draw_object_actions(
-            frames, rows, actions, path, fps=fps, truth=material.truth, progress=material.progress
-        )
+        rows = material.rows(actions.video, frames.scale)
+        draw_object_actions(frames, rows, actions, path, fps=fps, truth=material.truth)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import unicodedata
 
 ELLIPSIS = "…"
+JOINERS = "\u200c\u200d"
+"""Invisible, and part of how some languages and emoji are spelled."""
 
 
 def one_line(text: str) -> str:
     """The text without line ends and other control characters, which labels and file names may hold."""
-    clean = "".join(" " if unicodedata.category(c).startswith(("C", "Z")) else c for c in text)
+    clean = "".join(" " if _parts(c) else c for c in text)
     return " ".join(clean.split())
+
+
+def _parts(letter: str) -> bool:
+    return letter not in JOINERS and unicodedata.category(letter).startswith(("C", "Z"))
 
 
 def short(text: str, letters: int = 24) -> str:

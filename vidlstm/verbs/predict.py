@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ def predict(
         video: draw the MP4 where ``outputs`` does not say; off is faster.
         store: keeps features; None throws them away.
         truth: the true segments, drawn beside the predicted ones.
-        progress: told of the tracking, and of the extraction.
+        progress: told of the tracking, of the extraction, and of the drawing.
         options: see :func:`load`.
 
     Returns:
@@ -89,6 +89,8 @@ def predict(
     for outcome in predictor.outcomes(paths, work):
         report.predictions.append(outcome.prediction)
         wanted = outputs if outputs is not None else usual(outcome.outputs, video=video)
+        if progress and progress.drawing:
+            outcome = replace(outcome, material=replace(outcome.material, progress=progress.drawing))
         _write(predictor.kind, outcome, wanted, named, report)
     return report
 

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from vidlstm.render.draw.drawn_video import first_of, write_drawn
-from vidlstm.render.draw.layout import lay_out
-from vidlstm.render.draw.lettering import draw_text, text_width
-from vidlstm.render.moments import clock, probabilities_at, segment_at, strips_of, time_span
-from vidlstm.render.palette import UNKNOWN, Colour, colour_of, ink_on
+from vidlstm.render.draw.layout import BARS, lay_out
+from vidlstm.render.draw.lettering import draw_text, elide, text_width
+from vidlstm.render.fonts import fonts_for
+from vidlstm.render.moments import (
+    Strip,
+    certainty,
+    clock,
+    parts_of,
+    probabilities_at,
+    segment_at,
+    strips_of,
+    time_span,
+    within,
+)
+from vidlstm.render.palette import UNKNOWN, Colour, colour_of
+from vidlstm.render.words import ELLIPSIS, one_line
 from vidlstm.structures import ActionPrediction, Frame, Segment
 
+NOTE = "timeline: a bar is as full as its label is probable"
+_KEY_ROWS = 6
+_PALE = 0.45
+"""How much of a colour the ground of a segment has, on which its bar stands."""
 _PANEL: Colour = (24, 25, 29)
 _TRACK: Colour = (52, 54, 60)
 _LETTERS: Colour = (238, 238, 240)
@@ -59,7 +77,8 @@ class OverlayDrawer:
         height, width: of the video, pixels.
         prediction: what to draw.
         truth: true segments, or None.
-        note: a line of small letters at the foot of the panel.
+        note: small letters at the foot of the panel.
+        nothing: said in place of a label where there is none.
     """
 
     def __init__(
@@ -69,14 +88,25 @@ class OverlayDrawer:
         prediction: ActionPrediction,
         truth: Sequence[Segment] | None = None,
         *,
-        note: str = "",
+        note: str = NOTE,
+        nothing: str = "-",
     ) -> None:
-        self.layout = lay_out(height, width, classes=len(prediction.labels), truth=truth is not None)
-        self._prediction = prediction
+        self._prediction, self._nothing = prediction, nothing
         self._colours = colour_of(prediction.labels)
-        self._span = time_span(prediction, truth)
-        self._note = note
-        self._empty = self._empty_panel(truth)
+        self._strips = strips = strips_of(prediction.segments, truth)
+        self._parts = parts_of(time_span(prediction, truth), strips)
+        self._span = self._parts[0]
+        fonts_for("".join([*prediction.labels, *(s.label for _, row in strips for s in row)]))
+        place = partial(lay_out, height, width, classes=len(prediction.labels), truth=truth is not None)
+        self._key = key = _Key(note, self._unnamed(strips), place().width - 2 * place().margin, place().small)
+        self.layout = place(key_rows=len(key.rows))
+        self._empty = self._empty_panel()
+
+    def _unnamed(self, strips: Sequence[Strip]) -> dict[str, Colour]:
+        """The labels in the strips that may have no bar: there are bars of the likeliest alone."""
+        used = dict.fromkeys(segment.label for _, row in strips for segment in row)
+        always = self._prediction.labels if len(self._prediction.labels) <= BARS else ()
+        return {label: self._colours.get(label, UNKNOWN) for label in used if label not in always}
 
     def draw(self, image: np.ndarray, timestamp_seconds: float) -> np.ndarray:
         """The frame with its panel, RGB uint8 ``(layout.height, layout.width, 3)``.
@@ -85,6 +115,7 @@ class OverlayDrawer:
             image: RGB uint8 ``(H, W, 3)``; any size, it is scaled to the layout's.
             timestamp_seconds: in the container's clock, as the prediction's times are.
         """
+        self._turn_to(timestamp_seconds)
         to, canvas = self.layout, self._empty.copy()
         canvas[: to.video_height, to.video_left : to.video_left + to.video_width] = self.fit(image)
         self._draw_label(canvas, timestamp_seconds)
@@ -104,14 +135,23 @@ class OverlayDrawer:
         way = cv2.INTER_CUBIC if image.shape[0] < height else cv2.INTER_AREA
         return cv2.resize(image, (width, height), interpolation=way)
 
-    def _empty_panel(self, truth: Sequence[Segment] | None) -> np.ndarray:
+    def _turn_to(self, seconds: float) -> None:
+        """Shows the part of a long timeline that holds a time."""
+        place = bisect_right(self._parts, seconds, key=lambda part: part[0]) - 1
+        part = self._parts[max(0, place)]
+        if part != self._span:
+            self._span = part
+            self._empty = self._empty_panel()
+
+    def _empty_panel(self) -> np.ndarray:
         to = self.layout
         canvas = np.full((to.height, to.width, 3), _PANEL, np.uint8)
         canvas[: to.video_height] = 0
-        strips = strips_of(self._prediction.segments, truth)
-        for row, (name, segments) in enumerate(strips):
-            self._draw_strip(canvas, to.strips_top + row * to.strip_step, name, segments)
-        self._draw_ticks(canvas, to.strips_top + len(strips) * to.strip_step)
+        for row, (name, segments) in enumerate(self._strips):
+            top = to.strips_top + row * to.strip_step
+            self._draw_strip(canvas, top, name, within(segments, *self._span))
+        self._draw_ticks(canvas, to.strips_top + len(self._strips) * to.strip_step)
+        self._key.draw(canvas, to.margin, to.key_top, to.unit)
         return canvas
 
     def _x(self, seconds: float) -> int:
@@ -129,31 +169,33 @@ class OverlayDrawer:
         for segment in segments:
             left, right = self._x(segment.start_seconds), self._x(segment.end_seconds)
             colour = self._colours.get(segment.label, UNKNOWN)
-            canvas[rows, left : max(left + 1, right - 1)] = colour
-            room = right - left - 5
-            if room > 2 * size:
+            right = max(left + 1, right - 1)
+            canvas[rows, left:right] = _pale(colour)
+            full = max(1, round(to.strip_height * certainty(segment)))
+            canvas[rows.stop - full : rows.stop, left:right] = colour
+            if (room := right - left - 4) > 2 * size:
                 draw_text(
-                    canvas, segment.label, left + 3, middle, size=size, colour=ink_on(colour), width=room
+                    canvas,
+                    segment.label,
+                    left + 3,
+                    middle,
+                    size=size,
+                    colour=_LETTERS,
+                    width=room,
+                    halo=_PANEL,
                 )
 
     def _draw_ticks(self, canvas: np.ndarray, top: int) -> None:
         to, (start, end) = self.layout, self._span
-        size = round(to.font * 0.75)
         middle = top + round(0.55 * to.unit)
-        ends = clock(start), clock(end)
         left, right = to.strip_left, to.strip_left + to.strip_width
-        draw_text(canvas, ends[0], left, middle, size=size, colour=_FAINT)
-        draw_text(canvas, ends[1], right, middle, size=size, colour=_FAINT, align="right")
-        room = to.strip_width - 2 * max(text_width(text, size) + to.unit for text in ends)
-        draw_text(
-            canvas, self._note, (left + right) // 2, middle, size=size, colour=_FAINT, width=room,
-            align="centre",
-        )  # fmt: skip
+        draw_text(canvas, clock(start), left, middle, size=to.small, colour=_FAINT)
+        draw_text(canvas, clock(end), right, middle, size=to.small, colour=_FAINT, align="right")
 
     def _draw_label(self, canvas: np.ndarray, seconds: float) -> None:
         to = self.layout
         segment = segment_at(self._prediction.segments, seconds)
-        label = segment.label if segment else "-"
+        label = segment.label if segment else self._nothing
         colour = self._colours.get(label, UNKNOWN)
         top, height = to.bars_top + round(0.1 * to.unit), round(to.unit * 2.3)
         canvas[top : top + height, to.margin : to.margin + max(4, to.unit // 3)] = colour
@@ -173,7 +215,9 @@ class OverlayDrawer:
 
     def _draw_bars(self, canvas: np.ndarray, seconds: float) -> None:
         to = self.layout
-        probabilities = probabilities_at(self._prediction, seconds)
+        probabilities = np.nan_to_num(probabilities_at(self._prediction, seconds))
+        if self._prediction.segments and segment_at(self._prediction.segments, seconds) is None:
+            probabilities = np.zeros_like(probabilities)  # nobody is judged
         # A stable sort: equal classes keep their order, so that bars at zero do not dance.
         shown = np.argsort(-probabilities, kind="stable")[: to.bars]
         if len(self._prediction.labels) <= to.bars:
@@ -214,6 +258,53 @@ class OverlayDrawer:
             [[x - to.unit // 3, top - to.unit // 3], [x + to.unit // 3, top - to.unit // 3], [x, top + 1]]
         )
         cv2.fillConvexPoly(canvas, tip, (255, 255, 255), cv2.LINE_AA)
+
+
+class _Key:
+    """A note, and labels beside their colours, in as many rows as they need, but not too many.
+
+    Args:
+        note: the text.
+        names: labels and their colours.
+        width: of a row, pixels.
+        size: of the letters, pixels.
+    """
+
+    def __init__(self, note: str, names: dict[str, Colour], width: int, size: int) -> None:
+        self._size = size
+        self.rows: list[list[tuple[str, Colour | None]]] = []
+        words = [(word, None) for word in note.split("; ")]
+        left = width + 1
+        for text, colour in [*words, *((elide(one_line(n), size, width // 3), c) for n, c in names.items())]:
+            room = self._room(text)
+            if left + room > width:
+                if len(self.rows) == _KEY_ROWS:
+                    self.rows[-1][-1] = (ELLIPSIS, None)
+                    break
+                self.rows.append([])
+                left = 0
+            self.rows[-1].append((text, colour))
+            left += room
+
+    def _room(self, text: str) -> int:
+        return text_width(text, self._size) + 3 * self._size
+
+    def draw(self, canvas: np.ndarray, left: int, top: int, step: int) -> None:
+        """Writes the rows, ``step`` pixels apart, in place."""
+        half = self._size // 2
+        for number, row in enumerate(self.rows):
+            x, middle = left, top + number * step + step // 2
+            for text, colour in row:
+                if colour is not None:
+                    canvas[middle - half + 1 : middle + half - 1, x : x + 2 * half] = colour
+                place = x + (3 * half if colour is not None else 0)
+                draw_text(canvas, text, place, middle, size=self._size, colour=_FAINT)
+                x += self._room(text)
+
+
+def _pale(colour: Colour) -> Colour:
+    r, g, b = (round(_TRACK[i] + _PALE * (colour[i] - _TRACK[i])) for i in range(3))
+    return r, g, b
 
 
 def _size_that_fits(text: str, room: int, largest: int, smallest: int) -> int:

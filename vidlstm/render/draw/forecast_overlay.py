@@ -62,6 +62,7 @@ class ForecastDrawer:
             self._of[forecast.track_id].append(forecast)
         self._moments = {track: [f.moment_seconds for f in found] for track, found in self._of.items()}
         self._every = _usual_step(self._moments)
+        self._strip: np.ndarray | None = None
 
     def shown(self, track_id: int, seconds: float) -> PathForecast | None:
         """The forecast that is drawn for a track at a time."""
@@ -72,7 +73,7 @@ class ForecastDrawer:
         return forecast if seconds - forecast.moment_seconds < 1.5 * self._every else None
 
     def draw(self, frame: Frame) -> np.ndarray:
-        """A copy of the frame with boxes, numbers and forecasts."""
+        """A copy of the frame with boxes, numbers and forecasts, and under it what the colours mean."""
         image = frame.image.copy()
         shown = [self.shown(track, frame.timestamp_seconds) for track in self._tracks.boxes(frame)]
         current = [f for f in shown if f is not None]
@@ -84,8 +85,12 @@ class ForecastDrawer:
             draw_line(image, self._pixels(forecast.observed_TC), PAST, width)
             draw_dashes(image, self._pixels(np.concatenate([here, forecast.straight_PC])), STRAIGHT, width)
             draw_line(image, self._pixels(np.concatenate([here, forecast.path_PC])), ONE, 2 * width)
-        _draw_legend(image)
-        return image
+        return np.concatenate([image, self._legend(*image.shape[:2])])
+
+    def _legend(self, height: int, width: int) -> np.ndarray:
+        if self._strip is None or self._strip.shape[1] != width:
+            self._strip = legend_strip(height, width)
+        return self._strip
 
     def _draw_modes(self, image: np.ndarray, forecasts: Sequence[PathForecast]) -> None:
         for forecast in forecasts:
@@ -135,16 +140,25 @@ def _usual_step(moments: dict[int, list[float]]) -> float:
     return float(np.median(steps)) if len(steps) else 1.0
 
 
-def _draw_legend(image: np.ndarray) -> None:
-    size = tag_size(image.shape[0])
-    left = size // 2
-    widest = left + sum(text_width(name, size) + 2 * size for name, _ in LEGEND)
-    strip = image[: round(1.6 * size), : min(image.shape[1], widest)]
-    strip[:] = strip // 3
+def legend_strip(height: int, width: int) -> np.ndarray:
+    """Names in their colours, in as many rows as they need, for under a picture of ``height`` x ``width``;
+    RGB uint8 of the same width.
+    """
+    size = tag_size(height)
+    left, rows = size // 2, list[list[tuple[int, str, Colour]]]([[]])
     for name, colour in LEGEND:
-        middle = round(0.8 * size)
-        draw_text(image, name, left, middle, size=size, colour=colour)
-        left += text_width(name, size) + 2 * size
+        room = text_width(name, size) + 2 * size
+        if rows[-1] and left + room - size > width:
+            rows.append([])
+            left = size // 2
+        rows[-1].append((left, name, colour))
+        left += room
+    step = round(1.6 * size)
+    strip = np.full((step * len(rows), width, 3), 24, np.uint8)
+    for number, row in enumerate(rows):
+        for left, name, colour in row:
+            draw_text(strip, name, left, number * step + step // 2, size=size, colour=colour)
+    return strip
 
 
 def draw_forecasts(

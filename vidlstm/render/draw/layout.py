@@ -8,7 +8,8 @@ SMALLEST_HEIGHT = 360
 """Smaller videos are enlarged to this many rows, so that letters beside them can be read."""
 
 _WIDEST = 1920  # a flat, wide video is not enlarged beyond this
-_BARS = 5
+BARS = 5
+"""So many classes have a bar."""
 
 
 def _even(value: float) -> int:
@@ -28,6 +29,7 @@ class Layout:
         | probability  b ##        |  bars: one row a class
         | time         c #         |
         | [timeline, with a playhead]|
+        | key                      |
         +--------------------------+
 
     Attributes:
@@ -36,6 +38,7 @@ class Layout:
         unit: the height of one row of letters; everything in the panel is a multiple of it.
         bars: how many probability bars.
         strips: how many timelines: 1, or 2 with the truth.
+        key_rows: lines of small letters at the foot, which explain it.
     """
 
     width: int
@@ -46,6 +49,7 @@ class Layout:
     unit: int
     bars: int
     strips: int
+    key_rows: int = 0
 
     @property
     def margin(self) -> int:
@@ -56,6 +60,16 @@ class Layout:
     def font(self) -> int:
         """Size of ordinary letters."""
         return max(9, round(self.unit * 0.8))
+
+    @property
+    def small(self) -> int:
+        """Size of small letters."""
+        return max(8, round(self.unit * 0.62))
+
+    @property
+    def key_top(self) -> int:
+        """The first line of the key."""
+        return self.strips_top + self.strips * self.strip_step + round(1.2 * self.unit)
 
     @property
     def bars_left(self) -> int:
@@ -70,7 +84,7 @@ class Layout:
     @property
     def strips_top(self) -> int:
         """The first timeline."""
-        return self.bars_top + round((_BARS + 0.75) * self.unit * 1.1)
+        return self.bars_top + round((BARS + 0.75) * self.unit * 1.1)
 
     @property
     def strip_height(self) -> int:
@@ -93,13 +107,14 @@ class Layout:
         return self.width - self.margin - self.strip_left
 
 
-def lay_out(height: int, width: int, *, classes: int, truth: bool) -> Layout:
+def lay_out(height: int, width: int, *, classes: int, truth: bool, key_rows: int = 0) -> Layout:
     """Places everything for a video of ``height`` x ``width`` pixels.
 
     Args:
         height, width: of the video, pixels.
         classes: K.
         truth: whether a second timeline shows the true segments.
+        key_rows: lines at the foot.
     """
     scale = max(1.0, min(SMALLEST_HEIGHT / height, _WIDEST / width))
     video_height, video_width = _even(height * scale), _even(width * scale)
@@ -113,8 +128,9 @@ def lay_out(height: int, width: int, *, classes: int, truth: bool) -> Layout:
         video_width,
         video_height,
         unit,
-        min(_BARS, classes),
+        min(BARS, classes),
         strips,
+        key_rows,
     )
-    bottom = draft.strips_top + strips * draft.strip_step + round(1.5 * unit)
+    bottom = draft.key_top + key_rows * unit + round(0.3 * unit)
     return Layout(**{**draft.__dict__, "height": _even(bottom)})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vidlstm.render.draw.action_overlay import NOTE as TIMELINE
 from vidlstm.render.draw.action_overlay import OverlayDrawer
 from vidlstm.render.draw.drawn_video import first_of, write_drawn
 from vidlstm.render.draw.lettering import elide, text_width
@@ -20,7 +21,14 @@ from vidlstm.render.draw.strokes import (
     tag_size,
 )
 from vidlstm.render.draw.track_overlay import TrackDrawer
-from vidlstm.render.moments import attention_at, probabilities_at, segment_at
+from vidlstm.render.moments import (
+    NOBODY,
+    attention_at,
+    judged_scene,
+    nobody,
+    probabilities_at,
+    segment_at,
+)
 from vidlstm.render.palette import UNKNOWN, Colour, colour_of
 
 if TYPE_CHECKING:
@@ -31,7 +39,7 @@ if TYPE_CHECKING:
 
     from vidlstm.structures import Frame, ObjectActions, Segment
 
-NOTE = "thicker box: more say in the scene; grey: not judged"
+NOTE = f"thicker box: more say in the scene; grey: not judged; {TIMELINE}"
 CASING: Colour = (16, 16, 18)
 """Of the line around a box's own, which sets it off from a picture of any colour."""
 SLIM = 12
@@ -92,7 +100,9 @@ class ObjectActionDrawer:
     ) -> None:
         self._tracks, self._actions = TrackDrawer(table, trails=False), actions
         self._colours = colour_of(actions.labels)
-        self._panel = OverlayDrawer(height, width, actions.scene, truth, note=NOTE)
+        self._panel = OverlayDrawer(
+            height, width, judged_scene(actions), truth, note=NOTE, nothing=nobody(actions) or NOBODY
+        )
         self.layout = self._panel.layout
 
     def draw(self, frame: Frame) -> np.ndarray:

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import style as styles
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from vidlstm.files import atomic
+from vidlstm.render.fonts import OWN, families_for
 from vidlstm.render.palette import Colour
 from vidlstm.render.words import short
 
-FRAMED: dict[str, Any] = {"font.family": "DejaVu Sans", "text.parse_math": False}
+FRAMED: dict[str, Any] = {"font.family": OWN, "text.parse_math": False}
 """Matplotlib's own style; labels are no formulas, for they may hold dollar signs."""
 OPEN = FRAMED | {"axes.spines.top": False, "axes.spines.right": False}
 """The same without a frame above and at the right."""
@@ -40,15 +43,25 @@ def picture_file(
         OutputError: the file cannot be written.
     """
     with styles.context(dict(style), after_reset=True), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # drawn as a box, which will do
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # told of once, see fonts.py
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
         figure = Figure(figsize=(width, height), dpi=dpi, layout=None if tight else "constrained")
         FigureCanvasAgg(figure)
         yield figure
+        _choose_fonts(figure)
         with atomic(path) as temporary:
             figure.savefig(
                 temporary, format="png", metadata={"Software": None}, bbox_inches="tight" if tight else None
             )
+
+
+def _choose_fonts(figure: Figure) -> None:
+    for axis in figure.findobj(Axis):
+        axis.get_ticklabels()  # gives the labels of ticks their text
+    texts = figure.findobj(Text)
+    families = families_for("".join(text.get_text() for text in texts))
+    for text in texts if len(families) > 1 else ():
+        text.set_fontfamily(families)
 
 
 def rgb(colour: Colour) -> tuple[float, float, float]:

@@ -6,13 +6,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.patches import Patch
-from matplotlib.patheffects import withStroke
 
-from vidlstm.render.moments import attention_at, strips_of, time_span, window_middles
+from vidlstm.render.moments import (
+    attention_at,
+    certainty,
+    judged_scene,
+    nobody,
+    strips_of,
+    time_span,
+    window_middles,
+)
 from vidlstm.render.palette import UNKNOWN, Colour, colour_of
-from vidlstm.render.plot.action_timeline import draw_curves, draw_strips, write_label
-from vidlstm.render.plot.canvas import legend_name, picture_file, rgb
+from vidlstm.render.plot.action_timeline import (
+    BARS,
+    PALE,
+    draw_curves,
+    draw_strips,
+    name_colours,
+    show_times,
+    write_label,
+)
+from vidlstm.render.plot.canvas import picture_file, rgb
 from vidlstm.render.words import short
 
 if TYPE_CHECKING:
@@ -24,8 +38,6 @@ if TYPE_CHECKING:
 
 ROWS = 40
 """So many tracks are drawn at most: those with the most say in the scene."""
-PALE = 0.3
-"""The strength of a segment's ground; the band on it, as high as the share in the scene, is full."""
 _ROW_HEIGHT = 0.27  # inches
 _BAR, _THIN = 0.84, 0.1  # of a row: a bar, and the band of a track with no say
 
@@ -35,8 +47,9 @@ def plot_object_timelines(
 ) -> None:
     """Draws the scene's probabilities and segments, and under them a row a track, into a PNG file.
 
-    A track's row has its segments in the colours of their labels; the full band in it is as high as the
-    track's share in the scene at that time.
+    A track's row has its segments in the colours of their labels, each as high as its probability; so much of
+    it is full as the track's share in the scene at that time. Of times at which nobody is judged, the scene's
+    rows say nothing.
 
     Args:
         actions: what to draw.
@@ -47,20 +60,25 @@ def plot_object_timelines(
         OutputError: the file cannot be written.
     """
     shown = most_attended(actions, ROWS)
-    scene = strips_of(actions.scene.segments, truth, name="scene")
+    judged = judged_scene(actions)
+    scene = strips_of(judged.segments, truth, name="scene")
     span = time_span(actions.scene, [*(truth or ()), *(s for t in shown for s in actions.tracks[t].segments)])
     heights = [2.4, 0.5 * len(scene), max(0.6, _ROW_HEIGHT * len(shown))]
     with picture_file(path, 11.0, sum(heights) + 1.5, 110) as figure:
         curves, strips, rows = figure.subplots(3, 1, sharex=True, height_ratios=heights)
-        draw_curves(curves, actions.scene)
-        draw_strips(strips, actions.scene, scene, span)
-        strips.set_xlabel("")
-        strips.tick_params(labelbottom=False, bottom=False)
+        draw_curves(curves, judged)
+        draw_strips(strips, judged, scene, span)
+        strips.tick_params(bottom=False)
         strips.spines["bottom"].set_visible(False)
         draw_tracks(rows, actions, shown, span)
-        name_colours(rows, actions, shown, curves.get_legend_handles_labels()[1])
-        rows.set_xlim(*span)
-        rows.set_xlabel("seconds")
+        name_colours(
+            rows,
+            actions.labels,
+            [*scene, *((str(t), actions.tracks[t].segments) for t in shown)],
+            curves.get_legend_handles_labels()[1],
+            most=len(shown) + 3,  # rows are higher than names
+        )
+        show_times(span, rows, curves, strips)
         curves.set_title(short(Path(actions.video).name or actions.video, 90), loc="left", fontsize=11)
         figure.supxlabel(remarks(actions, len(shown)), fontsize=9, color="0.35")
 
@@ -79,12 +97,13 @@ def highest_share(actions: ObjectActions) -> float:
 
 def remarks(actions: ObjectActions, shown: int) -> str:
     """How to read the rows, and what is not in them, in words."""
-    said = []
+    said = [BARS]
     if shown:
         full = f"{highest_share(actions):.2f}"
-        said.append(
-            f"The full band in a row is the track's say (attention) in the scene; {full} fills the row."
-        )
+        said = [
+            f"Bars are as high as their labels are probable. The full band in a track's bar is its say "
+            f"(attention) in the scene; {full} fills it."
+        ]
     if shown < len(actions.tracks):
         said.append(f"{len(actions.tracks) - shown} more tracks, with less say in the scene, are not shown.")
     if actions.short_tracks:
@@ -101,9 +120,9 @@ def draw_tracks(axes: Axes, actions: ObjectActions, shown: Sequence[int], span: 
         for segment in actions.tracks[track].segments:
             times, shares_Q = band(actions.tracks[track], actions.attention[track], segment)
             colour = colours.get(segment.label, UNKNOWN)
-            draw_bar(axes, times, shares_Q / full, row + _BAR / 2, colour)
-            text = write_label(axes, segment, row, span)
-            text.set(fontsize=7, path_effects=[withStroke(linewidth=1.6, foreground="white", alpha=0.8)])
+            height = _BAR * max(certainty(segment), 2 * _THIN)
+            draw_bar(axes, times, shares_Q / full, row + _BAR / 2, height, colour)
+            write_label(axes, segment, row, span).set_fontsize(7)
     seconds = [sum(s.end_seconds - s.start_seconds for s in actions.tracks[t].segments) for t in shown]
     names = [f"{track}  {time:5.1f} s" for track, time in zip(shown, seconds, strict=True)]
     axes.set(ylim=(max(len(shown), 1) - 0.5, -0.5), ylabel="track")
@@ -111,7 +130,7 @@ def draw_tracks(axes: Axes, actions: ObjectActions, shown: Sequence[int], span: 
     axes.tick_params(left=False)
     axes.spines["left"].set_visible(False)
     if not shown:
-        axes.text(0.5, 0.5, "no track was judged", transform=axes.transAxes, ha="center", color="0.35")
+        axes.text(0.5, 0.5, nobody(actions), transform=axes.transAxes, ha="center", color="0.35")
 
 
 def band(
@@ -124,21 +143,10 @@ def band(
     return times, attention_at(prediction, attention_W, times)
 
 
-def draw_bar(axes: Axes, times_Q: np.ndarray, level_Q: np.ndarray, foot: float, colour: Colour) -> None:
+def draw_bar(
+    axes: Axes, times_Q: np.ndarray, level_Q: np.ndarray, foot: float, height: float, colour: Colour
+) -> None:
     """Draws a pale bar that stands on ``foot``, and in it a full band up to a level of 0 to 1."""
-    axes.fill_between(times_Q, foot - _BAR, foot, color=rgb(colour), alpha=PALE, linewidth=0)
-    height_Q = _THIN + (_BAR - _THIN) * level_Q
+    axes.fill_between(times_Q, foot - height, foot, color=rgb(colour), alpha=PALE, linewidth=0)
+    height_Q = _THIN + (height - _THIN) * level_Q
     axes.fill_between(times_Q, foot - height_Q, foot, color=rgb(colour), linewidth=0)
-
-
-def name_colours(axes: Axes, actions: ObjectActions, shown: Sequence[int], named: Sequence[str]) -> None:
-    """A legend of the labels that tracks have and another legend has not."""
-    colours = colour_of(actions.labels)
-    used = {segment.label for track in shown for segment in actions.tracks[track].segments}
-    names = {label: legend_name(label) for label in actions.labels if label in used}
-    patches = [Patch(color=rgb(colours[key]), label=name) for key, name in names.items() if name not in named]
-    if patches:
-        room = len(shown) + 3  # rows are higher than names
-        axes.legend(
-            handles=patches[:room], loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9
-        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidlstm.files import write_csv
+from vidlstm.render.moments import nobody
 from vidlstm.render.table.action_tables import (
     SEGMENT_COLUMNS,
     number_of,
@@ -35,7 +36,8 @@ def write_object_actions_json(actions: ObjectActions, path: str | Path) -> None:
     """
     short = [{"track_id": int(t), "seconds": float(s)} for t, s in sorted(actions.short_tracks.items())]
     tracks = [_track_to_dict(t, actions.tracks[t], actions.attention[t]) for t in sorted(actions.tracks)]
-    write_record(prediction_to_dict(actions.scene) | {"tracks": tracks, "short_tracks": short}, path)
+    record = prediction_to_dict(actions.scene) | {"tracks": tracks, "short_tracks": short}
+    write_record(record | {"remark": nobody(actions)}, path)
 
 
 def _track_to_dict(track_id: int, prediction: ActionPrediction, attention_W: np.ndarray) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.cards import ObjectActionCard
+from vidlstm.render.moments import judged_scene, nobody
 from vidlstm.settings import ObjectActionSettings, TrackingSettings, plain
 from vidlstm.tasks.action.task import ClipTask
 from vidlstm.tasks.frames import RANDOM
@@ -119,11 +120,13 @@ class ObjectActionTask(ClipTask[ObjectActionSettings, ObjectActionCard]):
         return {name: value for name, value in card.objects.tracking.items() if name in known}
 
     def told(self, prediction: ObjectActions) -> Iterable[str]:
-        """The segments of the scene and of each track."""
+        """The segments of each track, and of the scene while one is judged."""
         yield prediction.video
         if prediction.scene.produced_by["random_weights"]:
             yield RANDOM
-        yield from _segments("scene", prediction.scene)
+        if why := nobody(prediction):
+            yield f"  {why}"
+        yield from _segments("scene", judged_scene(prediction))
         for track_id, of_track in prediction.tracks.items():
             yield from _segments(f"track {track_id}", of_track)
         if prediction.short_tracks:
