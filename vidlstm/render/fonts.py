@@ -116,7 +116,7 @@ def _warn_of(letters: set[str]) -> None:
     warnings.warn(
         f"no font of this machine has the letters {shown} ({', '.join(kinds[:6])}), and pictures and "
         "videos show boxes in their place; install a font that has them, such as one of the Noto "
-        "family (fonts.google.com/noto; on Debian and Ubuntu the packages fonts-noto-cjk for Chinese, Japanese "
+        "family (fonts.google.com/noto; on Debian and Ubuntu fonts-noto-cjk for Chinese, Japanese "
         "and Korean, fonts-noto-core for most other scripts, fonts-symbola for emoji), and draw again",
         stacklevel=2,
     )
