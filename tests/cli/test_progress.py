@@ -9,7 +9,7 @@ import pytest
 from vidlstm.cli import progress
 from vidlstm.features.decode_worker import expected_pictures
 from vidlstm.features.extract import ExtractionReport
-from vidlstm.render.material import DrawingReport
+from vidlstm.render.footage import DrawingReport
 from vidlstm.structures import VideoInfo
 
 

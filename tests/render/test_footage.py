@@ -14,9 +14,10 @@ import polars
 import pytest
 
 from tests.fakes.tracks import write_tracks
-from vidlstm.render import material as material_module
+from vidlstm.render import footage as footage_module
 from vidlstm.render.draw.forecast_overlay import LEGEND, ForecastDrawer, legend_strip
-from vidlstm.render.material import DrawingReport, Material
+from vidlstm.render.footage import DrawingReport
+from vidlstm.render.material import Material
 from vidlstm.structures import Frame
 
 
@@ -75,7 +76,7 @@ def test_who_waits_is_told_of_every_frame(claims: dict[str, Any], expected: int)
 def test_large_frames_are_drawn_smaller_with_their_boxes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(material_module, "LARGEST", 32)
+    monkeypatch.setattr(footage_module, "LARGEST", 32)
     tracks = polars.read_parquet(write_tracks(tmp_path / "t.parquet", frames=3))
     tracks = tracks.with_columns(video=polars.lit("v.webm"))
     with pytest.warns(UserWarning, match=r"v\.webm: its frames of 64 x 48 pixels are drawn at 32 x 24"):
@@ -85,7 +86,7 @@ def test_large_frames_are_drawn_smaller_with_their_boxes(
             halved = Material(tracks=tracks).rows("v.webm", frames.scale)
     columns = ["x1", "y1", "x2", "y2"]
     np.testing.assert_allclose(halved.select(columns), tracks.select(columns).to_numpy() / 2)
-    monkeypatch.setattr(material_module, "LARGEST", 64)
+    monkeypatch.setattr(footage_module, "LARGEST", 64)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with of(Video(2)) as (frames, _):

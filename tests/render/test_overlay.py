@@ -10,7 +10,6 @@ import pytest
 from tests.render.examples import HOSTILE, frames, labels, prediction
 from vidlstm.errors import VideoError
 from vidlstm.render.draw.action_overlay import OverlayDrawer, annotated, draw_action_overlay
-from vidlstm.render.draw.layout import lay_out
 from vidlstm.render.palette import colour_of
 from vidlstm.structures import Segment
 from vidlstm.video.reader import open_video
@@ -34,7 +33,7 @@ def test_the_file_has_every_frame_at_its_time(tmp_path: Path) -> None:
         frames(30, start=8.0), said, tmp_path / "o.mp4", fps=10.0, progress=seen.append
     )
     images, times = read(tmp_path / "o.mp4")
-    to = lay_out(96, 128, classes=3, truth=False)
+    to = OverlayDrawer(96, 128, said).layout
     assert written == 30
     assert seen == list(range(1, 31))
     assert images.shape == (30, to.height, to.width, 3)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from vidlstm.features.extract import ExtractionReport
-    from vidlstm.render.material import DrawingReport
+    from vidlstm.render.footage import DrawingReport
     from vidlstm.structures import Failure
     from vidlstm.tracking.run import TrackingReport
     from vidlstm.training.callbacks import TrainingReport
