@@ -133,6 +133,8 @@ def forecast_errors(
                 .select("x1", "y1", "x2", "y2")
                 .to_numpy()
             )
+            if not len(box):  # it was seen a frame ago, and has moved on since
+                continue
             now = float(path["moment_seconds"][0])
             ahead = now + path["seconds_ahead"].to_numpy()
             places = np.concatenate([camera.boxes(box, now, s) for s in ahead])

@@ -59,7 +59,7 @@ def window_starts(times: np.ndarray, end: float, seconds: float, stride_seconds:
         seconds, stride_seconds: see :func:`window_rows`.
     """
     last_start = max(times[0], end - seconds)
-    covered = np.minimum(np.diff(times, append=end), seconds).sum()
+    covered = np.minimum(np.diff(times, append=end), max(seconds, end - times[-1])).sum()
     # A stride far below any step would ask for more windows than there can be different ones.
     stride_seconds = max(stride_seconds, covered / MOST_WINDOWS)
     final = min(np.ceil((last_start - times[0]) / stride_seconds - ROUNDING), LAST_NUMBER)
