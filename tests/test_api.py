@@ -246,7 +246,7 @@ def test_a_predictor_used_again_and_again_does_not_grow(model: Any) -> None:
         (lambda run, clip: vidlstm.load(run, backbone="resnet18"), "trained on efficientnet_lite0"),
         (lambda run, clip: vidlstm.train("action", out="x", model="lstm"), "`model` takes settings"),
         (lambda run, clip: vidlstm.train("action", data=clip.parent, out=run), "is a file, not a folder"),
-        (lambda run, clip: vidlstm.train("action", out="x", trainer={"max_epoch": 1}), "did you mean 'max_epochs'"),
+        (lambda run, clip: vidlstm.train("action", out="x", trainer={"max_epoch": 1}), "mean 'max_epochs'"),
         (lambda run, clip: vidlstm.predict(run, clip, out="x", outputz=["csv"]), "is called outputz"),
         (lambda run, clip: vidlstm.load(run, window={"seconds": -1}), "`window.seconds` must be greater"),
         (lambda run, clip: vidlstm.load(run, device="cuda:77"), "cuda:77"),

@@ -30,8 +30,8 @@ class SequenceLabeller(SequenceTrunk):
     Args:
         feature_dim: F, the width of the stored features.
         num_classes: K, how many there are to tell apart.
-        cell, hidden_size, num_layers, bidirectional, projection, input_dropout, frame_difference,
-            absolute_difference, forget_bias, orthogonal: see :class:`SequenceTrunk`.
+        cell, hidden_size, num_layers, bidirectional, projection: see :class:`SequenceTrunk`.
+        input_dropout, frame_difference, absolute_difference, forget_bias, orthogonal: see there.
         dropout: between layers and before the scores.
     """
 
