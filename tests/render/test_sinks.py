@@ -38,6 +38,8 @@ from vidlstm.video.reader import open_video
 
 FRAMES = 8
 KINDS = sorted({kind for kind, _ in SINKS})
+LIKE_ACTION = ("action", "segmentation")
+"""Kinds whose predictions are :class:`ActionPrediction`."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def material(clip: Path, tmp_path: Path) -> Material:
 
 
 def example(kind: str, video: Path) -> Any:
-    if kind == "action":
+    if kind in LIKE_ACTION:
         return prediction(video=str(video))
     if kind == "object_action":
         actions, name = object_actions(), str(video)
@@ -95,9 +97,17 @@ def is_true(said: bool) -> None:
     assert said
 
 
+def read_json(paths: list[Path], said: Any) -> None:
+    assert same(read_prediction_json(paths[0]), said)
+
+
+def read_segments(paths: list[Path], said: Any) -> None:
+    assert tuple(read_segments_csv(paths[0])) == said.segments
+
+
 READERS: dict[tuple[str, str], Callable[[list[Path], Any], None]] = {
-    ("action", "json"): lambda p, said: is_true(same(read_prediction_json(p[0]), said)),
-    ("action", "csv"): lambda p, said: is_true(tuple(read_segments_csv(p[0])) == said.segments),
+    **{(kind, "json"): read_json for kind in LIKE_ACTION},
+    **{(kind, "csv"): read_segments for kind in LIKE_ACTION},
     ("object_action", "json"): lambda p, said: is_true(same_actions(read_object_actions_json(p[0]), said)),
     ("object_action", "csv"): lambda p, said: is_true(
         polars.read_csv(p[0]).height
