@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ from vidlstm.video.reader import open_video
 
 FRAMES = 8
 KINDS = sorted({kind for kind, _ in SINKS})
+LIKE_ACTION = ("action", "segmentation")
+"""Kinds whose predictions are :class:`ActionPrediction`."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def material(clip: Path, tmp_path: Path) -> Material:
 
 
 def example(kind: str, video: Path) -> Any:
-    if kind == "action":
+    if kind in LIKE_ACTION:
         return prediction(video=str(video))
     if kind == "object_action":
         actions, name = object_actions(), str(video)
@@ -96,9 +99,9 @@ def is_true(said: bool) -> None:
     assert said
 
 
-def read_labels(path: Path, said: Any, within: float) -> None:
+def read_labels(paths: list[Path], said: Any, within: float) -> None:
     """What a labelling tool is given is what our own reader of that tool finds in it."""
-    found = load_timed(path, videos=Path(said.video).parent).videos[0]
+    found = load_timed(paths[0], videos=Path(said.video).parent).videos[0]
     assert [at.label for at in found.labels] == [segment.label for segment in said.segments]
     moved = found.in_container_clock(float(said.window_start_seconds[0]))
     for at, segment in zip(moved.labels, said.segments, strict=True):
@@ -106,11 +109,19 @@ def read_labels(path: Path, said: Any, within: float) -> None:
         assert at.end_seconds == pytest.approx(segment.end_seconds, abs=within + 1e-9)
 
 
+def read_json(paths: list[Path], said: Any) -> None:
+    assert same(read_prediction_json(paths[0]), said)
+
+
+def read_segments(paths: list[Path], said: Any) -> None:
+    assert tuple(read_segments_csv(paths[0])) == said.segments
+
+
 READERS: dict[tuple[str, str], Callable[[list[Path], Any], None]] = {
-    ("action", "json"): lambda p, said: is_true(same(read_prediction_json(p[0]), said)),
-    ("action", "csv"): lambda p, said: is_true(tuple(read_segments_csv(p[0])) == said.segments),
-    ("action", "eaf"): lambda p, said: read_labels(p[0], said, within=0.0005),
-    ("action", "labelstudio.json"): lambda p, said: read_labels(p[0], said, within=0.05),
+    **{(kind, "json"): read_json for kind in LIKE_ACTION},
+    **{(kind, "csv"): read_segments for kind in LIKE_ACTION},
+    **{(kind, "eaf"): partial(read_labels, within=0.0005) for kind in LIKE_ACTION},
+    **{(kind, "labelstudio.json"): partial(read_labels, within=0.05) for kind in LIKE_ACTION},
     ("object_action", "json"): lambda p, said: is_true(same_actions(read_object_actions_json(p[0]), said)),
     ("object_action", "csv"): lambda p, said: is_true(
         polars.read_csv(p[0]).height
