@@ -57,7 +57,7 @@ def test_a_video_of_any_rate_is_forecast_at_the_same_seconds(
     table = polars.read_parquet(out / "forecasts.parquet")
     # 3 seconds are 15 steps; the first 5 are needed to see.
     moments = np.unique(table["moment_seconds"].to_numpy().round(6))
-    np.testing.assert_allclose(moments, 0.2 * np.arange(4, 15), atol=0.01)
+    np.testing.assert_allclose(moments, 0.2 * np.arange(4, 16), atol=0.01)
     assert (table["frame"] == (table["moment_seconds"] * fps).round()).all()
     ahead = table.filter(polars.col("step") == 4)
     assert ahead["seconds_ahead"].unique().to_list() == [0.8]
