@@ -145,7 +145,7 @@ def torch_reason(error: Exception) -> str:
     'Weights only load failed.'
     """
     reason = str(error).rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0]
-    for advice in ("Re-running `torch.load`", "(1) In PyTorch", "In PyTorch 2.6"):
+    for advice in ("Re-running `torch.load`", "(1) In PyTorch", "In PyTorch 2.6", "Please "):
         reason = reason.partition(advice)[0].strip()
     return reason or type(error).__name__
 

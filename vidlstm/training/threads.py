@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-WORK_PER_THREAD = 16_000_000
+WORK_PER_THREAD = 64_000_000
 """Multiply-adds of one time step that another thread pays for; see scripts/benchmark_threads.py."""
 
 
