@@ -18,7 +18,7 @@ from tests.fakes.videos import write_video
 from tests.video.clips import make_clip
 from vidlstm.errors import VideoError
 from vidlstm.features import decode_worker
-from vidlstm.features.decode_worker import BEAT, END, FRAME, HASH, HEAD, Outlet
+from vidlstm.features.decode_worker import BEAT, END, FRAME, HASH, HEAD, OPENED, Outlet
 from vidlstm.features.spec import FeatureSpec
 from vidlstm.features.store import FeatureStore
 from vidlstm.video.hashing import hash_video
@@ -56,8 +56,9 @@ def run(path: Path, folder: Path) -> list[tuple[int, dict[str, Any], bytes]]:
 
 def test_a_video_is_its_hash_its_frames_and_its_end(tmp_path: Path) -> None:
     write_video(tmp_path / "clip.mp4", frames=20, fps=10)
-    (first, *frames, last) = run(tmp_path / "clip.mp4", tmp_path)
+    (first, opened, *frames, last) = run(tmp_path / "clip.mp4", tmp_path)
     assert first[:2] == (HASH, {"hash": hash_video(tmp_path / "clip.mp4"), "have": False})
+    assert opened[:2] == (OPENED, {"expected": 10})
     assert [kind for kind, _, _ in frames] == [FRAME] * 10
     assert [text["t"] for _, text, _ in frames] == pytest.approx(np.arange(10) / 5)
     assert all(len(raw) == 32 * 32 * 3 for _, _, raw in frames)

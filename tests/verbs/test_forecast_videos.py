@@ -49,7 +49,7 @@ def test_a_video_of_any_rate_is_forecast_at_the_same_seconds(
     tmp_path: Path, checkpoint: Path, fps: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frames = 3 * fps
-    clip = make_clip(tmp_path / "a.mp4", frames=frames, fps=fps)
+    clip = make_clip(tmp_path / "a.mp4", size=(96, 320), frames=frames, fps=fps)
     boxes = det(tmp_path / "det.txt", frames=frames)
     out = tmp_path / "out"
     assert main(["predict", str(checkpoint), str(clip), "--boxes", str(boxes), "--out", str(out)]) == 0
@@ -73,7 +73,7 @@ def test_a_video_of_any_rate_is_forecast_at_the_same_seconds(
 
 
 def test_short_tracks_are_listed_and_a_bad_video_is_told(tmp_path: Path, checkpoint: Path) -> None:
-    clips = [make_clip(tmp_path / f"{n}.mp4", frames=30, fps=10) for n in range(2)]
+    clips = [make_clip(tmp_path / f"{n}.mp4", size=(192, 224), frames=30, fps=10) for n in range(2)]
     boxes = [det(tmp_path / f"{n}.txt", frames=30) for n in range(2)]
     # The first is not seen for half a second, and a third object is there for no longer than that.
     seen = [line for line in boxes[0].read_text().splitlines(True) if not line.startswith(HIDDEN)]
@@ -107,7 +107,10 @@ def test_a_homography_brings_pixels_to_a_forecaster_in_metres(tmp_path: Path, ch
         batch_size=32,
     )
     vidlstm.train("trajectory", data=data, model=TINY, out=tmp_path / "run", trainer=QUIET)
-    clip, boxes = make_clip(tmp_path / "a.mp4", frames=40, fps=10), det(tmp_path / "det.txt", frames=40)
+    clip, boxes = (
+        make_clip(tmp_path / "a.mp4", size=(96, 160), frames=40, fps=10),
+        det(tmp_path / "det.txt", frames=40),
+    )
     matrix = tmp_path / "h.txt"
     matrix.write_text("0.02 0 0\n0 0.05 0\n0 0 1\n")
     how = {"out": tmp_path / "o", "tracking": {"boxes": [boxes]}, "homography": matrix}
