@@ -90,14 +90,23 @@ def test_confidences_are_read_as_what_they_are(
 
 
 def test_per_cent_are_read_as_such_and_told_of(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="run from 6 to 95.3 and are taken for per cent"):
+    with pytest.warns(UserWarning, match="runs from 6 to 95.3 and is taken for confidences in per cent"):
         found = read_mot_boxes(seventh(tmp_path / "det.txt", 95.3, 6.0)).confidence_R
     np.testing.assert_allclose(found, [0.953, 0.06], atol=1e-6)
 
 
-@pytest.mark.parametrize("given", [(-0.05, -0.4), (0.3, 2.3), (0.9, -1), (0.2, 255)])
+@pytest.mark.parametrize("given", [(-0.05, -0.4), (0.3, 2.3), (-1, 2.3)])
+def test_margins_of_an_svm_keep_their_order_and_are_told_of(tmp_path: Path, given: tuple[float, ...]) -> None:
+    with pytest.warns(UserWarning, match="taken for margins x of an SVM"):
+        found = read_mot_boxes(seventh(tmp_path / "det.txt", *given)).confidence_R
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-np.array(given))), atol=1e-6)
+
+
+@pytest.mark.parametrize("given", [(0.9, -1), (0.2, 255), (-0.5, 95)])
 def test_confidences_of_no_known_scale_are_refused(tmp_path: Path, given: tuple[float, ...]) -> None:
-    with pytest.raises(DatasetError, match=r"det\.txt:[12]: a confidence of .*neither 0 to 1 nor per cent"):
+    with pytest.raises(
+        DatasetError, match=r"det\.txt:[12]: a confidence of .*neither 0 to 1, nor per cent, nor margins"
+    ):
         read_mot_boxes(seventh(tmp_path / "det.txt", *given))
 
 

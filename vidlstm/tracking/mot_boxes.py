@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-3
 """By so much a confidence may pass 1."""
-LEAST_PER_CENT = 10
-"""A file of per cent has a higher confidence than this; scores of an SVM (DPM) have not."""
+LARGEST_MARGIN = 10
+"""Of an SVM, such as the DPM of the public detections of MOT16; a file of per cent has higher numbers."""
 LABEL = "object"
 """The class of boxes whose file does not name any."""
 
@@ -97,7 +97,7 @@ def read_mot_boxes(path: Path) -> MotBoxes:
         DatasetError: the file is missing, or a row is bad or of no known confidence; names the line.
 
     Warns:
-        UserWarning: rows are left out, or confidences are taken for per cent.
+        UserWarning: rows are left out, or confidences are of another scale than 0 to 1.
     """
     rows, lines = read_numbers(path, columns=7, separator=",")
     bad = ~np.isfinite(rows).all(1) | (rows[:, 4:6] <= 0).any(1) | (rows[:, 0] < 1) | (rows[:, :2] % 1).any(1)
@@ -128,22 +128,26 @@ def read_mot_boxes(path: Path) -> MotBoxes:
 
 
 def _confidences(path: Path, given_R: np.ndarray, lines_R: np.ndarray) -> np.ndarray:
-    """The seventh column as 0..1: as it is, of per cent, or 1 throughout where it says nothing (-1)."""
+    """The seventh column as 0..1; 1 throughout where it says nothing (-1 in every row)."""
     if not len(given_R) or (given_R == -1).all():
         return np.ones_like(given_R)
     low, high = given_R.min(), given_R.max()
     if low >= 0 and high <= 1 + ROUNDING:
         return np.asarray(np.minimum(given_R, 1.0))
-    if low >= 0 and LEAST_PER_CENT < high <= 100:
-        warnings.warn(
-            f"{path}: confidences run from {low:g} to {high:g} and are taken for per cent",
-            UserWarning,
-            stacklevel=3,
-        )
+    told = f"the seventh column runs from {low:g} to {high:g}"
+    if low >= 0 and LARGEST_MARGIN < high <= 100:
+        _warn(f"{path}: {told} and is taken for confidences in per cent")
         return np.asarray(given_R / 100)
-    odd = (given_R < 0) | (given_R > 1 + ROUNDING)
+    odd_R = (given_R < 0) | (given_R > 1 + ROUNDING)
+    if np.abs(given_R).max() <= LARGEST_MARGIN and not (given_R[odd_R] == -1).all():
+        _warn(f"{path}: {told} and is taken for margins x of an SVM, as confidences 1 / (1 + exp(-x))")
+        return np.asarray(1 / (1 + np.exp(-given_R)))
     raise DatasetError(
-        f"{path}:{lines_R[odd][0]}: a confidence of {given_R[odd][0]:g}; the seventh column runs from "
-        f"{low:g} to {high:g}, which is neither 0 to 1 nor per cent; scale it to 0 to 1, or write -1 in "
-        "every row, which takes all boxes as certain"
+        f"{path}:{lines_R[odd_R][0]}: a confidence of {given_R[odd_R][0]:g}; {told}, which is neither 0 to "
+        "1, nor per cent, nor margins of an SVM; scale it to 0 to 1, or write -1 in every row, which takes "
+        "all boxes as certain"
     )
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, UserWarning, stacklevel=4)
