@@ -38,10 +38,15 @@ def read_text(path: Path, *, remedy: str = "check the path") -> str:
         raise DatasetError(
             f"{path} has more than {MOST_BYTES >> 20} MiB, too much for annotations; split it up"
         )
-    return _decoded(path, content)
+    return decoded(path, content)
 
 
-def _decoded(path: Path, content: bytes) -> str:
+def decoded(path: Path, content: bytes) -> str:
+    """The text of what was read from a file, without its byte order mark.
+
+    Raises:
+        DatasetError: it is not text in UTF-8; the message names the file and the line.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -72,9 +72,7 @@ class StepLabeller:
         if not len(x_TF):
             return np.zeros((0, len(self._labels)))
         device = next(self._model.parameters()).device
-        scores_TK = self._model(x_TF[None].to(device))[0].double()
-        chances = scores_TK.sigmoid() if self._multi_label else scores_TK.softmax(-1)
-        return np.asarray(chances.cpu().numpy())
+        return probabilities_of(self._model(x_TF[None].to(device))[0], multi_label=self._multi_label)
 
     def _segments(self, bounds: np.ndarray, probabilities_TK: np.ndarray) -> tuple[Segment, ...]:
         if not len(probabilities_TK):
@@ -90,6 +88,12 @@ class StepLabeller:
             minimum_seconds=self._minimum_seconds,
             end_seconds=float(bounds[-1]),
         )
+
+
+def probabilities_of(scores: Tensor, *, multi_label: bool = False) -> np.ndarray:
+    """Class probabilities ``(..., K)`` float64 of scores; with ``multi_label`` of each class by itself."""
+    scores = scores.double()
+    return np.asarray((scores.sigmoid() if multi_label else scores.softmax(-1)).cpu().numpy())
 
 
 def overlapping_segments(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from vidlstm.datamodules.bags import bags_in, table_of
+from vidlstm.inference.labelling import probabilities_of
 from vidlstm.inference.segments import merge_segments, merge_windows, window_starts
 from vidlstm.structures import ActionPrediction, ObjectActions, Segment
 
@@ -118,8 +119,8 @@ class ObjectWindowClassifier:
             windows = list(range(first, min(first + BATCH_SIZE, len(bags))))
             batch = dataset[windows].to(device)
             said = self._model.scores(batch.x_BTF, batch.lengths_B, batch.extras["bag_B"])
-            scene.append(said.bags_GK.double().softmax(-1).cpu().numpy())
-            probabilities_BK = said.sequences_BK.double().softmax(-1).cpu().numpy()
+            scene.append(probabilities_of(said.bags_GK))
+            probabilities_BK = probabilities_of(said.sequences_BK)
             attention_B = said.attention_B.double().cpu().numpy()
             place = 0
             for window in windows:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from vidlstm.inference.labelling import probabilities_of
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
@@ -72,9 +74,7 @@ class CarriedState(Streams):
         x_BF = torch.from_numpy(features_BF).to(next(self._model.parameters()).device)
         scores_BK, after = self._model.step(x_BF, _joined(states))
         self._states.update(zip(keys, _apart(after, len(keys)), strict=True))
-        scores_BK = scores_BK.double()
-        said_BK = scores_BK.sigmoid() if self._multi_label else scores_BK.softmax(-1)
-        return list(said_BK.cpu().numpy())
+        return list(probabilities_of(scores_BK, multi_label=self._multi_label))
 
     def forget(self, key: Hashable) -> None:
         """Drops a source's state."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from vidlstm.datamodules.collate import SequenceDataset
+from vidlstm.inference.labelling import probabilities_of
 from vidlstm.inference.segments import merge_segments, step_probabilities, window_rows
 from vidlstm.structures import ActionPrediction
 
@@ -109,8 +110,7 @@ class WindowClassifier:
         device = next(self._model.parameters()).device
         parts = [np.zeros((0, len(self._labels)))]
         for batch in window_batches(sequence, rows):
-            scores = self._model(batch.x_BTF.to(device), batch.lengths_B.to(device))
-            parts.append(scores.double().softmax(-1).cpu().numpy())
+            parts.append(probabilities_of(self._model(batch.x_BTF.to(device), batch.lengths_B.to(device))))
         return np.concatenate(parts)
 
     @torch.inference_mode()
@@ -120,8 +120,7 @@ class WindowClassifier:
         parts = [torch.from_numpy(window).float() for window in windows]
         x_BTF = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
         scores_BK = self._model(x_BTF.to(device), torch.tensor([len(part) for part in parts]).to(device))
-        probabilities_BK: np.ndarray = scores_BK.double().softmax(-1).cpu().numpy()
-        return probabilities_BK
+        return probabilities_of(scores_BK)
 
 
 def window_batches(sequence: FeatureSequence, rows: list[tuple[int, int]]) -> Iterator[SequenceBatch]:

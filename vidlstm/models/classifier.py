@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vidlstm.models.pooling import LastPooling, build_pooling
 from vidlstm.models.truncation import run_truncated
-from vidlstm.models.trunk import Carried, SequenceTrunk
+from vidlstm.models.trunk import Carried, SequenceTrunk, all_steps
 
 
 class SequenceClassifier(SequenceTrunk):
@@ -97,8 +97,7 @@ class SequenceClassifier(SequenceTrunk):
             lengths_B: valid steps of each, at least 1; None where all T are valid.
             truncate_steps: cut the gradient at every so many steps; see :func:`run_truncated`. 0 never does.
         """
-        if lengths_B is None:
-            lengths_B = torch.full((len(x_BTF),), x_BTF.shape[1], device=x_BTF.device)
+        lengths_B = all_steps(x_BTF) if lengths_B is None else lengths_B
         return self.scores_of(self.encoder_input(x_BTF, lengths_B), lengths_B, truncate_steps)
 
     def scores_of(self, read_BTE: Tensor, lengths_B: Tensor, truncate_steps: int = 0) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vidlstm.models.trunk import Carried, SequenceTrunk
+from vidlstm.models.trunk import Carried, SequenceTrunk, all_steps
 
 PIECE_STEPS = 4096
 """Seven minutes at ten a second. A video of hours is widened to float32 so many steps at a time."""
@@ -81,7 +81,7 @@ class SequenceLabeller(SequenceTrunk):
 
     def whole(self, x_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """What :meth:`forward` gives, on fused kernels wherever it runs; many times as fast on batches."""
-        lengths_B = _all_of(x_BTF) if lengths_B is None else lengths_B
+        lengths_B = all_steps(x_BTF) if lengths_B is None else lengths_B
         y_BTD, _ = self.encoder(self._encoder_input(x_BTF, lengths_B), lengths_B)
         scores_BTK: Tensor = self.head(y_BTD)
         return scores_BTK
@@ -111,7 +111,7 @@ class SequenceLabeller(SequenceTrunk):
             ValueError: the network is not causal.
         """
         self.require_causal()
-        lengths_B = _all_of(x_BTF) if lengths_B is None else lengths_B
+        lengths_B = all_steps(x_BTF) if lengths_B is None else lengths_B
         if self._steps_alone(x_BTF):
             return self._step_by_step(x_BTF, lengths_B, state)
         read_BTE = self.encoder_input(x_BTF, lengths_B, state.before_BF)
@@ -146,10 +146,6 @@ class SequenceLabeller(SequenceTrunk):
             scores.append(scores_BK)
             state = _where(lengths_B > t, after, state)
         return torch.stack(scores, dim=1), state
-
-
-def _all_of(x_BTF: Tensor) -> Tensor:
-    return torch.full((len(x_BTF),), x_BTF.shape[1], device=x_BTF.device)
 
 
 def _where(going_B: Tensor, after: Carried, before: Carried) -> Carried:

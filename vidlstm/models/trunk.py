@@ -188,3 +188,8 @@ class SequenceTrunk(nn.Module):
 def _known(before_BF: Tensor, now_BF: Tensor) -> Tensor:
     """The step before, where there was one; the same step where not, so that nothing has changed."""
     return torch.where(before_BF.isnan(), now_BF, before_BF)
+
+
+def all_steps(x_BTF: Tensor) -> Tensor:
+    """The lengths ``(B,)`` of sequences of which every step is valid."""
+    return torch.full((len(x_BTF),), x_BTF.shape[1], device=x_BTF.device)

@@ -1,14 +1,13 @@
-"""One source, frame by frame, for a loop of one's own; and the batches that many sources share."""
+"""One source, frame by frame, for a loop of one's own."""
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vidlstm.backbones.network import CPU_FRAMES
-from vidlstm.features.lanes import Lanes
+from vidlstm.features.in_process import features_of_frames
 from vidlstm.inference.online import OnlineSegments
 from vidlstm.structures import Frame
 from vidlstm.video.arrays import ArrayReader
@@ -16,41 +15,20 @@ from vidlstm.video.sampling import SteadySampler
 from vidlstm.video.views import Viewer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from concurrent.futures import Future
-
     from vidlstm.backbones.base import Backbone
     from vidlstm.inference.online import Change
     from vidlstm.settings import OnlineSettings
     from vidlstm.tasks.predictor import Predictor
 
 
-class SharedBatches:
-    """Frames of many sources through one backbone, a batch at a time.
+def frames_together(backbone: Backbone, most: int) -> int:
+    """Frames per forward pass where each source gives one at a time: on a CPU the fewest that it runs.
 
     Args:
         backbone: the frozen network.
-        most: frames that come together at most, one of each source.
+        most: frames that come together at most.
     """
-
-    def __init__(self, backbone: Backbone, most: int) -> None:
-        on_cpu = backbone.device.type == "cpu"
-        self._size = CPU_FRAMES if on_cpu else most
-        self._lanes = Lanes(backbone, self._size)
-
-    def __call__(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Features ``(B, F)`` float16 of what the network is shown, uint8 ``(H, W, C)`` each."""
-        under_way: list[Future[np.ndarray]] = []
-        for first in range(0, len(images), self._size):
-            part, batch = images[first : first + self._size], self._lanes.new_batch()
-            for row, image in enumerate(part):
-                batch[row] = image
-            under_way.append(self._lanes.submit(batch, len(part)))
-        return np.concatenate([future.result() for future in under_way])
-
-    def close(self) -> None:
-        """Ends the threads."""
-        self._lanes.close()
+    return CPU_FRAMES if backbone.device.type == "cpu" else most
 
 
 class Stream:
@@ -95,8 +73,10 @@ class Stream:
         return [change for view in shown for change in self._step(*view)]
 
     def _step(self, frame: Frame, image: np.ndarray) -> list[Change]:
-        with closing(SharedBatches(self._backbone, 1)) as batches:  # on a CPU open ones change the process
-            x_1F = batches([image])
+        # Lanes of this call's own: on a CPU open ones change settings of the process.
+        _, x_1F = features_of_frames(
+            [(frame.timestamp_seconds, image)], self._backbone, batch_size=frames_together(self._backbone, 1)
+        )
         (said,) = self._streams.push([0], x_1F, [frame.timestamp_seconds])
         if said is None:
             return []

@@ -142,24 +142,35 @@ def demo(
             progress=progress,
         )
         summary = {
-            "accuracy": evaluation["accuracy"],
-            "baselines": {name: row["accuracy"] for name, row in evaluation["baselines"].items()},
-            **order_pair_accuracies(out / "evaluation" / "predictions.csv"),
+            **scores_of(out, evaluation),
             "segment_mean_iou": mean_iou(prediction.predictions[0].segments, tuple(truth)),
             "test_clips": evaluation["clips"],
             "seed": seed,
             "seconds": round(time.monotonic() - started, 1),
         }
         write_json(summary, out / "summary.json")
-        files = {
-            "clips": out / "data" / "clips",
-            "checkpoint": checkpoint,
-            "evaluation": out / "evaluation",
-            "annotated video": out / "prediction" / "story.mp4",
-            "timeline": out / "prediction" / "story.png",
-            "summary": out / "summary.json",
-        }
-        return DemoReport(summary, evaluation, files)
+        return DemoReport(summary, evaluation, files_in(out))
+
+
+def scores_of(out: Path, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """The accuracies of a demo's network and of its baselines."""
+    return {
+        "accuracy": evaluation["accuracy"],
+        "baselines": {name: row["accuracy"] for name, row in evaluation["baselines"].items()},
+        **order_pair_accuracies(out / "evaluation" / "predictions.csv"),
+    }
+
+
+def files_in(out: Path) -> dict[str, Path]:
+    """What a demo leaves to look at."""
+    return {
+        "clips": out / "data" / "clips",
+        "checkpoint": out / "run" / "best.ckpt",
+        "evaluation": out / "evaluation",
+        "annotated video": out / "prediction" / "story.mp4",
+        "timeline": out / "prediction" / "story.png",
+        "summary": out / "summary.json",
+    }
 
 
 def order_pair_accuracies(predictions: Path) -> dict[str, float]:

@@ -15,6 +15,7 @@ from vidlstm.inference.lag_gradients import lag_gradients
 from vidlstm.models.cells import CELLS
 from vidlstm.models.fusion import streams_of
 from vidlstm.models.recurrent import RecurrentEncoder
+from vidlstm.models.trunk import all_steps
 from vidlstm.render.plot.gradients import plot_lag_gradients
 from vidlstm.settings import Bias, Lags, Seed, Units, path_from, value_from
 from vidlstm.tasks import TASKS, open_checkpoint
@@ -128,7 +129,7 @@ def before_and_after(model: Any, card: ActionCard, x_BTF: Tensor, *, seed: int) 
     """Norms of a trained classifier's encoders, and of those with the same settings before any training."""
     torch.manual_seed(seed)
     fresh: Any = TASKS["action"].build(card).eval()
-    lengths_B, norms = torch.full((len(x_BTF),), x_BTF.shape[1]), {}
+    lengths_B, norms = all_steps(x_BTF), {}
     for trained, untrained in zip(streams_of(model, x_BTF), streams_of(fresh, x_BTF), strict=True):
         untrained.model.norm.load_state_dict(trained.model.norm.state_dict())
         for name, stream in (("trained", trained), ("untrained", untrained)):

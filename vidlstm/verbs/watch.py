@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidlstm.errors import SettingsError
+from vidlstm.features.in_process import features_of_frames
+from vidlstm.features.lanes import Lanes
 from vidlstm.inference.online import OnlineSegments
 from vidlstm.settings import OnlineSettings, WatchSettings, settings_from
 from vidlstm.tasks.predictor import Predictor
-from vidlstm.tasks.stream import SharedBatches
+from vidlstm.tasks.stream import frames_together
 from vidlstm.verbs.load import load
 from vidlstm.video.container import check_is_file
 from vidlstm.video.reader import STANDARD_INPUT, is_live, open_video
@@ -120,13 +122,12 @@ class _Watch:
         card: Any = predictor.card
         self._how, self._fps, self._on_event = how, float(card.fps), on_event
         self._streams = predictor.streams()
-        self._paced = [is_live(name) or how.pace == "real" for name in names]
-        newest = any(self._paced) if how.drop == "auto" else how.drop == "latest"
-        self._mailbox = Mailbox(len(names), newest=newest)
-        self._newest = newest
+        paced = [is_live(name) or how.pace == "real" for name in names]
+        self._newest = any(paced) if how.drop == "auto" else how.drop == "latest"
+        self._mailbox = Mailbox(len(names), newest=self._newest)
         self._watched = [
-            Watched(SourceReport(str(name)), OnlineSegments(self._labels, rule), paced)
-            for name, paced in zip(names, self._paced, strict=True)
+            Watched(SourceReport(str(name)), OnlineSegments(self._labels, rule), own_pace)
+            for name, own_pace in zip(names, paced, strict=True)
         ]
         self._sources = [self._source(number, name) for number, name in enumerate(names)]
 
@@ -158,9 +159,10 @@ class _Watch:
             source.start()
         until = time.monotonic() + (self._how.seconds or float("inf"))
         try:
-            with closing(SharedBatches(self._backbone, len(self._sources))) as features:
+            batch_size = frames_together(self._backbone, len(self._sources))
+            with closing(Lanes(self._backbone, batch_size)) as lanes:
                 while any(not w.over for w in self._watched) and time.monotonic() < until:
-                    self._turn(features)
+                    self._turn(lanes)
         finally:
             for source in self._sources:
                 source.stop()
@@ -169,22 +171,24 @@ class _Watch:
                 self._say(number, watched.segments.finish(), None)
         return WatchReport(self._streams.how, [watched.finished() for watched in self._watched])
 
-    def _turn(self, features: SharedBatches) -> None:
+    def _turn(self, lanes: Lanes) -> None:
         """What has come since the last turn: what happened, then one step of all that have a frame."""
         taken = self._mailbox.take(min(0.2, self._how.heartbeat_seconds))
         for item in taken:
             if isinstance(item, Note):
                 self._noted(item)
         if shown := [item for item in taken if isinstance(item, Shown)]:
-            self._step(shown, features([item.image for item in shown]))
+            self._step(shown, lanes)
         now = time.monotonic()
         for number, watched in enumerate(self._watched):
             if not watched.over and now - watched.reported > self._how.heartbeat_seconds:
                 watched.reported = now
                 self._event(number, "heartbeat", **watched.heartbeat())
 
-    def _step(self, shown: list[Shown], x_BF: np.ndarray) -> None:
+    def _step(self, shown: list[Shown], lanes: Lanes) -> None:
         times = [self._watched[item.source].seconds_of(item) for item in shown]
+        images = (item.image for item in shown)
+        _, x_BF = features_of_frames(zip(times, images, strict=True), self._backbone, lanes=lanes)
         said = self._streams.push([item.source for item in shown], x_BF, times)
         now = time.monotonic()
         for item, seconds, probabilities_K in zip(shown, times, said, strict=True):

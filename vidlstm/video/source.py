@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from vidlstm.errors import VideoError
@@ -115,7 +115,7 @@ class Mailbox:
 def _after(item: Shown, dropped: Item) -> Shown:
     """A frame that takes the place of one that waited."""
     before = dropped.dropped if isinstance(dropped, Shown) else 0
-    return Shown(item.source, item.frame, item.image, item.taken_seconds, item.dropped + before + 1)
+    return replace(item, dropped=item.dropped + before + 1)
 
 
 def _up_to_a_frame(waiting: deque[Item]) -> Iterator[Item]:
@@ -157,6 +157,7 @@ class Source(threading.Thread):
         self._open, self._mailbox, self._views = open, mailbox, views
         self._finite, self._real_pace, self._reconnect = finite, real_pace, reconnect_seconds
         self._stopped = threading.Event()
+        self._told = 0  # dropped frames of the present reader that were handed over
 
     def stop(self) -> None:
         """Ends the reading at the next frame."""
@@ -185,7 +186,7 @@ class Source(threading.Thread):
         frames = 0
         try:
             with self._open() as reader:
-                info = reader.info
+                info, self._told = reader.info, 0
                 self._note("opened", f"{info.width}x{info.height} {info.codec}")
                 for frame, image in with_views(self._paced(reader), self._views):
                     if self._stopped.is_set():
@@ -198,9 +199,9 @@ class Source(threading.Thread):
 
     def _shown(self, frame: Frame, image: np.ndarray, reader: VideoReader) -> Shown:
         dropped = getattr(reader, "dropped_frames", 0)
-        fresh, self._told = dropped - getattr(self, "_told", 0), dropped
+        fresh, self._told = dropped - self._told, dropped
         taken = time.monotonic() if frame.taken_seconds is None else frame.taken_seconds
-        return Shown(self.number, frame, image, taken, max(fresh, 0))
+        return Shown(self.number, frame, image, taken, fresh)
 
     def _paced(self, reader: VideoReader) -> Iterator[Frame]:
         first: float | None = None
@@ -215,5 +216,4 @@ class Source(threading.Thread):
             yield Frame(frame.image, frame.timestamp_seconds, frame.index, due)
 
     def _note(self, kind: Literal["opened", "lost", "ended", "failed"], detail: str) -> None:
-        self._told = 0
         self._mailbox.put(Note(self.number, kind, detail, time.monotonic()))

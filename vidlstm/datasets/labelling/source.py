@@ -10,6 +10,7 @@ from typing import Literal
 
 from vidlstm.datasets.labelling.json_values import JsonValue, parse_json
 from vidlstm.datasets.labelling.xml_elements import XmlElement, parse_xml
+from vidlstm.datasets.text import decoded
 from vidlstm.errors import DatasetError
 
 MAX_BYTES = 128 << 20
@@ -72,10 +73,7 @@ class Source:
         Raises:
             DatasetError: it is not UTF-8; and see :attr:`data`.
         """
-        try:
-            return self.data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise DatasetError(f"{self.path} is not UTF-8 ({error.reason}); save it as UTF-8") from error
+        return decoded(self.path, self.data)
 
     @cached_property
     def json(self) -> JsonValue:

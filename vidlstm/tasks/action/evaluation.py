@@ -13,6 +13,7 @@ from vidlstm.datasets import load_dataset
 from vidlstm.datasets.names import nearest_name
 from vidlstm.errors import CheckpointError, DatasetError
 from vidlstm.files import write_whole
+from vidlstm.inference.labelling import probabilities_of
 from vidlstm.render.plot.confusion import plot_confusion
 from vidlstm.settings import settings_from
 from vidlstm.tasks.action.data import read_split
@@ -90,7 +91,7 @@ def clip_probabilities(model: AnyClassifier, data: SequenceData) -> np.ndarray:
     parts, device = [], next(model.parameters()).device
     for batch in (batch.to(device) for batch in data.val_dataloader()):
         scores = model(batch.x_BTF, batch.lengths_B, **batch.extras)
-        parts.append(scores.double().softmax(-1).cpu().numpy())
+        parts.append(probabilities_of(scores))
     return np.concatenate(parts)
 
 
