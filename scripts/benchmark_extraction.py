@@ -17,11 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,61 +31,14 @@ from vidlstm.backbones.build import build_network
 from vidlstm.backbones.cpu import available_cores
 from vidlstm.backbones.parts import Part
 from vidlstm.datasets.videos import find_videos
+from vidlstm.features.costs import Spent, decoded, run_backbone
 from vidlstm.features.extract import extract_features, make_store
-from vidlstm.features.lanes import Lanes
 from vidlstm.settings import BackboneSettings
-from vidlstm.video.reader import open_video
-from vidlstm.video.sampling import SteadySampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vidlstm.backbones.network import Network
 
 FPS = 10.0
-
-
-@dataclass
-class Spent:
-    """Wall and CPU seconds, those of child processes included, and frames."""
-
-    wall: float = 0.0
-    cpu: float = 0.0
-    frames: int = 0
-
-    def add(self, work: Callable[[], int]) -> None:
-        """Runs something that returns its number of frames, and notes what it took."""
-        wall, cpu = time.monotonic(), cpu_seconds()
-        self.frames += work()
-        self.wall += time.monotonic() - wall
-        self.cpu += cpu_seconds() - cpu
-
-
-def cpu_seconds() -> float:
-    """Of this process and of its children that have ended."""
-    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(used.ru_utime + used.ru_stime for used in both)
-
-
-def decode(clips: list[Path], backbone: Backbone) -> dict[Path, list[tuple[int, np.ndarray]]]:
-    """The sampled frames of every clip, each with its index among all frames."""
-
-    def one(clip: Path) -> list[tuple[int, np.ndarray]]:
-        with open_video(clip, size=backbone.size, wanted=SteadySampler(FPS)) as reader:
-            return [(frame.index, frame.image) for frame in reader]
-
-    with ThreadPoolExecutor(available_cores()) as pool:
-        return dict(zip(clips, pool.map(one, clips), strict=True))
-
-
-def run_backbone(backbone: Backbone, frames: np.ndarray, batch_size: int) -> int:
-    """Whole batches, one thread a core."""
-    lanes = Lanes(backbone, batch_size)
-    batches = (frames[i : i + batch_size] for i in range(0, len(frames), batch_size))
-    for future in [lanes.submit(batch, len(batch)) for batch in batches]:
-        future.result()
-    lanes.close()
-    return len(frames)
 
 
 def run_pipeline(clips: list[Path], backbone: Backbone, batch_size: int) -> int:
@@ -127,17 +76,17 @@ def measure(
     """Times the four on one share of the clips after the other."""
     spent = {name: Spent() for name in ("decode", "backbone", "pipeline", "naive")}
     for share in shares:
-        decoded: dict[Path, list[tuple[int, np.ndarray]]] = {}
+        images_of: dict[Path, list[tuple[int, np.ndarray]]] = {}
 
-        def decode_share(share: list[Path] = share, decoded: dict = decoded) -> int:
-            decoded.update(decode(share, backbone))
-            return sum(map(len, decoded.values()))
+        def decode_share(share: list[Path] = share, images_of: dict = images_of) -> int:
+            images_of.update(decoded(share, backbone, fps=FPS))
+            return sum(map(len, images_of.values()))
 
         spent["decode"].add(decode_share)
-        frames = np.stack([image for clip in decoded.values() for _, image in clip])
-        wanted = {clip: [index for index, _ in images] for clip, images in decoded.items()}
+        frames = np.stack([image for clip in images_of.values() for _, image in clip])
+        wanted = {clip: [index for index, _ in images] for clip, images in images_of.items()}
         spent["backbone"].add(lambda frames=frames: run_backbone(backbone, frames, batch_size))
-        del frames, decoded, decode_share
+        del frames, images_of, decode_share
         spent["pipeline"].add(lambda share=share: run_pipeline(share, backbone, batch_size))
         spent["naive"].add(lambda wanted=wanted: run_naive(network, wanted))
         print(".", end="", flush=True)

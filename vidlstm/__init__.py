@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         TrackForecasts,
     )
     from vidlstm.tasks.predictor import Predictor
+    from vidlstm.verbs.bench import bench
     from vidlstm.verbs.evaluate import evaluate
     from vidlstm.verbs.extract import extract, extract_to_store
     from vidlstm.verbs.import_labels import import_labels
@@ -47,6 +48,7 @@ _PLACES = {
     "SequenceClassifier": "models.classifier",
     "SequenceLabeller": "models.labeller",
     "TrackForecasts": "structures",
+    "bench": "verbs.bench",
     "evaluate": "verbs.evaluate",
     "extract": "verbs.extract",
     "extract_to_store": "verbs.extract",
@@ -73,6 +75,7 @@ __all__ = [
     "SequenceClassifier",
     "SequenceLabeller",
     "TrackForecasts",
+    "bench",
     "evaluate",
     "extract",
     "extract_to_store",

@@ -197,6 +197,7 @@ VERB_LINES: dict[str, list[str]] = {
     "evaluate": ["{checkpoint}"],
     "predict": ["{checkpoint}", "v.mp4"],
     "watch": ["{checkpoint}", "v.mp4"],
+    "bench": ["v.mp4"],
     "inspect gates": ["{checkpoint}", "v.mp4"],
     "inspect gradients": ["{checkpoint}"],
 }
@@ -210,7 +211,11 @@ def test_every_verb_takes_a_device_and_refuses_one_that_is_not_there(
     monkeypatch.chdir(tmp_path)
     checkpoint = write(tmp_path / "c.ckpt", "action")
     argv = [*verb.split(), *(word.format(checkpoint=checkpoint) for word in VERB_LINES[verb])]
-    argv += [] if verb in ("extract", "watch") else ["--out", "out.parquet" if verb == "track" else "out"]
+    argv += (
+        []
+        if verb in ("bench", "extract", "watch")
+        else ["--out", "out.parquet" if verb == "track" else "out"]
+    )
     with pytest.raises(SystemExit) as stop:
         main([*argv, "--device", "cpu", "--print_config"])
     assert stop.value.code == 0

@@ -28,6 +28,7 @@ VERBS = {
     "evaluate": "a checkpoint's accuracy beside its trivial baselines",
     "predict": "videos to annotated videos, tables and timelines",
     "watch": "cameras, streams and files to what happens in them, while it happens",
+    "bench": "how fast this machine is with your own videos, and how many cameras it can watch",
     "inspect": "what a network has learned: its gates over a video, its gradient over the lag",
     "weights": "which weights of backbones are on this machine, and where they were looked for",
 }

@@ -19,6 +19,7 @@ from vidlstm.inference.online import OnlineSegments
 from vidlstm.settings import OnlineSettings, WatchSettings, settings_from
 from vidlstm.tasks.predictor import Predictor
 from vidlstm.tasks.stream import frames_together
+from vidlstm.training.threads import threads_that_pay, using_threads
 from vidlstm.verbs.load import load
 from vidlstm.video.container import check_is_file
 from vidlstm.video.reader import STANDARD_INPUT, is_live, open_video
@@ -42,7 +43,8 @@ class SourceReport:
 
     Attributes:
         name: as it was given.
-        steps: frames that something was said of.
+        frames: that were looked at.
+        steps: those at which something was said; fewer where windows are read.
         dropped_frames: wanted frames that were dropped.
         opened: how often it was opened.
         failure: why it was given up, or nothing.
@@ -51,6 +53,7 @@ class SourceReport:
     """
 
     name: str
+    frames: int = 0
     steps: int = 0
     dropped_frames: int = 0
     opened: int = 0
@@ -119,6 +122,7 @@ class _Watch:
             raise SettingsError("there is nothing to watch; give a camera's number, an address or a file")
         network: Any = predictor
         self._backbone, self._labels = network.backbone, network.labels
+        self._threads = threads_that_pay(network.model, len(names))
         card: Any = predictor.card
         self._how, self._fps, self._on_event = how, float(card.fps), on_event
         self._streams = predictor.streams()
@@ -160,7 +164,7 @@ class _Watch:
         until = time.monotonic() + (self._how.seconds or float("inf"))
         try:
             batch_size = frames_together(self._backbone, len(self._sources))
-            with closing(Lanes(self._backbone, batch_size)) as lanes:
+            with using_threads(self._threads), closing(Lanes(self._backbone, batch_size)) as lanes:
                 while any(not w.over for w in self._watched) and time.monotonic() < until:
                     self._turn(lanes)
         finally:
@@ -193,6 +197,7 @@ class _Watch:
         now = time.monotonic()
         for item, seconds, probabilities_K in zip(shown, times, said, strict=True):
             watched = self._watched[item.source]
+            watched.report.frames += 1
             watched.report.dropped_frames += item.dropped
             if probabilities_K is None:
                 continue
