@@ -26,11 +26,14 @@ PROTOCOLS = "http,https,httpproxy,tls,tcp,udp,rtp,srtp,rtsp,rtsps,rtmp,rtmps,rtm
 OPTIONS = {
     "protocol_whitelist": PROTOCOLS,
     "format_whitelist": f"{DEMUXERS},rtsp,rtp,sdp,hls,mpjpeg,live_flv",
-    "rtsp_transport": "tcp",  # a frame that lacks a packet is grey below it, and nothing says so
     "fflags": "nobuffer",
     "analyzeduration": "1000000",  # microseconds; five seconds otherwise, all of them delay
 }
-"""What FFmpeg is told when it opens an address."""
+"""What FFmpeg is told when it opens an address. RTSP is asked for TCP first: through UDP packets are lost, and
+a frame that lacks one is grey below it, and nothing says so."""
+
+WITHOUT_TCP = (av.HTTPBadRequestError, av.HTTPOtherClientError, av.InvalidDataError)
+"""What an RTSP server that sends through UDP alone makes of a request for TCP (461, or an honest 400)."""
 
 WITHOUT_A_CLOCK = ("mpjpeg", "mjpeg", "h264", "hevc", "m4v", "mpegvideo", "rawvideo", "image2pipe")
 """Formats that carry no times. FFmpeg counts their frames at a rate that nobody claimed."""
@@ -66,14 +69,23 @@ class NetworkReader(PyAVReader):
 
     def _open(self) -> InputContainer:
         try:
-            return av.open(
-                "pipe:0" if self._path == "-" else str(self._path),
-                container_options=OPTIONS,
-                metadata_errors="replace",
-                timeout=(self._timeout, self._timeout),
-            )
+            try:
+                return self._through("tcp")
+            except WITHOUT_TCP:
+                if not str(self._path).lower().startswith("rtsp:"):
+                    raise
+                return self._through("udp")
         except FAILURES as error:
             raise VideoError(self._path, reason="unreadable", detail=plain(error)) from error
+
+    def _through(self, transport: str) -> InputContainer:
+        """Opens the address; the transport is that of RTSP."""
+        return av.open(
+            "pipe:0" if self._path == "-" else str(self._path),
+            container_options={**OPTIONS, "rtsp_transport": transport},
+            metadata_errors="replace",
+            timeout=(self._timeout, self._timeout),
+        )
 
     def _pictures(self) -> Iterator[Picture]:
         yield from super()._pictures()
