@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -120,4 +121,4 @@ def test_a_camera_that_goes_away_and_comes_back(kind: str, tmp_path: Path) -> No
     )
     seconds = [e["seconds"] for e in events if e["event"] == "step"]
     assert len(seconds) >= 12 and report.sources[0].failure
-    assert all(b > a for a, b in zip(seconds[:5], seconds[1:5], strict=False))
+    assert all(b > a for a, b in pairwise(seconds[:5]))

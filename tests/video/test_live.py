@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.fakes.videos import write_video
 from vidlstm.errors import VideoError
 from vidlstm.video import opencv
 from vidlstm.video.reader import open_video
@@ -92,6 +95,27 @@ def test_an_address_where_nobody_answers() -> None:
     with pytest.raises(VideoError, match="refused") as caught:
         open_video(f"http://127.0.0.1:{port}/cam.mjpg")
     assert caught.value.reason == "unreadable"
+
+
+def test_standard_input_is_read_from_its_first_frame_on(tmp_path: Path) -> None:
+    """A pipe can be read once: what is looked at to know the format must not be lost."""
+    path = tmp_path / "a.ts"
+    write_video(path, frames=40, height=48, width=64, fps=20)
+    reading, writing = os.pipe()
+    kept = os.dup(0)
+    os.write(writing, path.read_bytes())
+    os.close(writing)
+    os.dup2(reading, 0)
+    try:
+        with open_video("-", newest=False) as video, open_video(path) as whole:
+            assert [f.timestamp_seconds for f in video] == [f.timestamp_seconds for f in whole]
+            assert video.decoded_frames == 40 and video.truncated == ""
+        with pytest.raises(VideoError, match="-:"):
+            open_video("-")
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+        os.close(reading)
 
 
 def test_a_camera_that_is_not_there(clock: list[float]) -> None:

@@ -171,7 +171,10 @@ class Opening:
         open = open or partial(open_container, path)
         empty: VideoError | None = None
         while True:
-            self.container = open()
+            try:
+                self.container = open()
+            except VideoError as error:  # standard input is there once
+                raise empty or error from None
             try:
                 self._begin()
             except VideoError as error:

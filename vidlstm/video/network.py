@@ -26,11 +26,10 @@ PROTOCOLS = "http,https,httpproxy,tls,tcp,udp,rtp,srtp,rtsp,rtsps,rtmp,rtmps,rtm
 OPTIONS = {
     "protocol_whitelist": PROTOCOLS,
     "format_whitelist": f"{DEMUXERS},rtsp,rtp,sdp,hls,mpjpeg,live_flv",
-    "fflags": "nobuffer",
     "analyzeduration": "1000000",  # microseconds; five seconds otherwise, all of them delay
 }
 """What FFmpeg is told when it opens an address. RTSP is asked for TCP first: through UDP packets are lost, and
-a frame that lacks one is grey below it, and nothing says so."""
+what lies below a lost one is grey, and nothing says so."""
 
 WITHOUT_TCP = (av.HTTPBadRequestError, av.HTTPOtherClientError, av.InvalidDataError)
 """What an RTSP server that sends through UDP alone makes of a request for TCP (461, or an honest 400)."""
@@ -89,7 +88,8 @@ class NetworkReader(PyAVReader):
 
     def _pictures(self) -> Iterator[Picture]:
         yield from super()._pictures()
-        if not self.truncated and not self.info.claimed_duration_seconds:
+        finite = self._path == "-" or self.info.claimed_duration_seconds
+        if not self.truncated and not finite:
             self.truncated = f"the stream ended after {self.decoded_frames} frames"
 
     def _seconds(self, frame: VideoFrame) -> float | None:
