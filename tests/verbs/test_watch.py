@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import vidlstm
@@ -118,6 +120,32 @@ def test_a_loop_of_ones_own_says_the_same(causal: Predictor, videos: list[Path])
     assert [(c.kind, c.label, c.start_seconds) for c in changes] == said
 
 
+@given(st.data())
+@settings(max_examples=15)
+def test_frames_of_any_size_from_sources_that_pause_join_and_leave(
+    causal: Predictor, data: st.DataObject
+) -> None:
+    """Whatever the company, each source gets what it would get alone, from its last beginning on."""
+    network: Any = causal
+    generator = np.random.default_rng(data.draw(st.integers(0, 2**16)))
+    together, alone = causal.streams(), dict[int, Any]()
+    for turn in range(data.draw(st.integers(1, 12))):
+        here = data.draw(st.lists(st.integers(0, 3), unique=True, max_size=4))
+        for left in data.draw(st.lists(st.integers(0, 3), unique=True, max_size=1)):
+            together.forget(left)
+            alone.pop(left, None)
+        if not here:
+            continue
+        sizes = [data.draw(st.tuples(st.integers(8, 90), st.integers(8, 90))) for _ in here]
+        frames = [generator.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+        for source, frame in zip(here, frames, strict=True):
+            alone.setdefault(source, causal.stream(fps=1e3)).push(frame, turn)
+        fitted = [network.features(frame[None], fps=1.0).features for frame in frames]
+        said = together.push(here, np.concatenate(fitted), [turn] * len(here))
+        for source, said_K in zip(here, said, strict=True):
+            np.testing.assert_allclose(said_K, alone[source].probabilities_K, rtol=0, atol=1e-5)
+
+
 def test_a_network_that_reads_both_ways_slides_a_window(videos: list[Path], tmp_path: Path) -> None:
     model: Any = predictor(tmp_path)
     assert "model.bidirectional false" in model.why_not_carried()
@@ -186,8 +214,8 @@ def test_a_stream_that_breaks_off_is_opened_again_and_said_to_be_lost(
         if [e["event"] for e in events].count("opened") == 2:
             gone.set()
 
-    settings = {"timeout_seconds": 5, "reconnect_seconds": 1.5}
-    report = vidlstm.watch(causal, address, on_event=listen, settings=settings)
+    how = {"timeout_seconds": 5, "reconnect_seconds": 1.5}
+    report = vidlstm.watch(causal, address, on_event=listen, settings=how)
     kinds = [e["event"] for e in events]
     assert kinds.count("opened") >= 2 and "lost" in kinds and kinds[-1] == "failed"
     assert report.sources[0].failure and report.sources[0].steps >= 2

@@ -28,8 +28,8 @@ OPTIONS = {
     "format_whitelist": f"{DEMUXERS},rtsp,rtp,sdp,hls,mpjpeg,live_flv",
     "analyzeduration": "1000000",  # microseconds; five seconds otherwise, all of them delay
 }
-"""What FFmpeg is told when it opens an address. RTSP is asked for TCP first: through UDP packets are lost, and
-what lies below a lost one is grey, and nothing says so."""
+"""What FFmpeg is told when it opens an address. RTSP is asked for TCP first: UDP loses
+packets, what lies below a lost one is grey, and nothing says so."""
 
 WITHOUT_TCP = (av.HTTPBadRequestError, av.HTTPOtherClientError, av.InvalidDataError)
 """What an RTSP server that sends through UDP alone makes of a request for TCP (461, or an honest 400)."""
