@@ -54,6 +54,7 @@ class Backbone:
         dtype = number_format(dtype, self.device)
         self.dtype = DTYPES[dtype]
         self._on_cpu = self.device.type == "cpu"
+        self._small: bool | None = None
         self.parts = [FrozenNetwork(n, dtype=dtype, device=self.device, compile=compile) for n in networks]
         self.name = joined(n.name for n in networks)
         self.views = tuple(dict.fromkeys(n.view for n in networks))
@@ -147,7 +148,23 @@ class Backbone:
 
     def rows_to_run(self, count: int, batch_size: int) -> int:
         """How much of a padded batch to run for its first ``count`` frames to come out as in a full one."""
+        if self._small and count < CPU_FRAMES:
+            return count
         return min(batch_size, count + -count % CPU_FRAMES) if self._on_cpu else batch_size
+
+    @torch.inference_mode()
+    def allow_small_batches(self) -> None:
+        """Lets few frames run without padding where this processor gives the same features bit for bit.
+
+        It does where it takes the same kernels; asked once, on frames of noise, in the calling thread.
+        """
+        if self._small is not None or not self._on_cpu:
+            return
+        shape = (CPU_FRAMES, self.size.height, self.size.width, self.channels)
+        generator = torch.Generator().manual_seed(0)
+        frames = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
+        full = self._features(frames)
+        self._small = all(torch.equal(self._features(frames[:n]), full[:n]) for n in range(1, CPU_FRAMES))
 
     def _in_parts(self, frames_BHWC: Tensor) -> Tensor:
         # The kernels that are taken, and so the last bit of a feature, depend on the shape.

@@ -27,6 +27,11 @@ _LOCK = threading.Lock()
 class Lanes:
     """Threads that run batches through one backbone.
 
+    Args:
+        backbone: what runs.
+        batch_size: frames per forward pass.
+        small: batches come with few frames, which are not padded where that changes no bit.
+
     Attributes:
         most_under_way: batches worth having here at once. One more than there are threads, so that none is
             idle while its features are filed, and half as many again for when one is slower than the rest.
@@ -35,7 +40,7 @@ class Lanes:
     _open = 0
     """Lanes on the CPU in this process; until the last is closed MKL takes one thread, or bits change."""
 
-    def __init__(self, backbone: Backbone, batch_size: int) -> None:
+    def __init__(self, backbone: Backbone, batch_size: int, *, small: bool = False) -> None:
         self._backbone = backbone
         self._on_cpu = backbone.device.type == "cpu"
         self._shape = (batch_size, backbone.size.height, backbone.size.width, backbone.channels)
@@ -46,6 +51,8 @@ class Lanes:
             keep_freed_memory()
             with _LOCK:
                 Lanes._open += 1
+        if small:
+            self._executor.submit(backbone.allow_small_batches).result()
 
     def _start(self) -> None:
         if self._on_cpu:

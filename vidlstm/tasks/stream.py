@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vidlstm.backbones.network import CPU_FRAMES
 from vidlstm.features.in_process import features_of_frames
+from vidlstm.features.lanes import Lanes
 from vidlstm.inference.online import OnlineSegments
 from vidlstm.structures import Frame
 from vidlstm.video.arrays import ArrayReader
@@ -74,9 +76,8 @@ class Stream:
 
     def _step(self, frame: Frame, image: np.ndarray) -> list[Change]:
         # Lanes of this call's own: on a CPU open ones change settings of the process.
-        _, x_1F = features_of_frames(
-            [(frame.timestamp_seconds, image)], self._backbone, batch_size=frames_together(self._backbone, 1)
-        )
+        with closing(Lanes(self._backbone, frames_together(self._backbone, 1), small=True)) as lanes:
+            _, x_1F = features_of_frames([(frame.timestamp_seconds, image)], self._backbone, lanes=lanes)
         (said,) = self._streams.push([0], x_1F, [frame.timestamp_seconds])
         if said is None:
             return []

@@ -24,7 +24,7 @@ from vidlstm.verbs.load import load
 from vidlstm.video.container import check_is_file
 from vidlstm.video.reader import STANDARD_INPUT, is_live, open_video
 from vidlstm.video.sampling import SteadySampler
-from vidlstm.video.source import Mailbox, Note, Shown, Source
+from vidlstm.video.source import WAITING_FRAMES, Mailbox, Note, Shown, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,6 +129,7 @@ class _Watch:
         paced = [is_live(name) or how.pace == "real" for name in names]
         self._newest = any(paced) if how.drop == "auto" else how.drop == "latest"
         self._mailbox = Mailbox(len(names), newest=self._newest)
+        self._frames = 1 if self._newest else max(1, WAITING_FRAMES // len(names))
         self._watched = [
             Watched(SourceReport(str(name)), OnlineSegments(self._labels, rule), own_pace)
             for name, own_pace in zip(names, paced, strict=True)
@@ -163,8 +164,11 @@ class _Watch:
             source.start()
         until = time.monotonic() + (self._how.seconds or float("inf"))
         try:
-            batch_size = frames_together(self._backbone, len(self._sources))
-            with using_threads(self._threads), closing(Lanes(self._backbone, batch_size)) as lanes:
+            batch_size = frames_together(self._backbone, self._frames * len(self._sources))
+            with (
+                using_threads(self._threads),
+                closing(Lanes(self._backbone, batch_size, small=True)) as lanes,
+            ):
                 while any(not w.over for w in self._watched) and time.monotonic() < until:
                     self._turn(lanes)
         finally:
@@ -176,8 +180,8 @@ class _Watch:
         return WatchReport(self._streams.how, [watched.finished() for watched in self._watched])
 
     def _turn(self, lanes: Lanes) -> None:
-        """What has come since the last turn: what happened, then one step of all that have a frame."""
-        taken = self._mailbox.take(min(0.2, self._how.heartbeat_seconds))
+        """What has come since the last turn: what happened, then the steps of all that have a frame."""
+        taken = self._mailbox.take(min(0.2, self._how.heartbeat_seconds), self._frames)
         for item in taken:
             if isinstance(item, Note):
                 self._noted(item)
@@ -190,23 +194,29 @@ class _Watch:
                 self._event(number, "heartbeat", **watched.heartbeat())
 
     def _step(self, shown: list[Shown], lanes: Lanes) -> None:
+        """All frames share batches through the backbone; those of one source are steps one after another."""
         times = [self._watched[item.source].seconds_of(item) for item in shown]
         images = (item.image for item in shown)
         _, x_BF = features_of_frames(zip(times, images, strict=True), self._backbone, lanes=lanes)
-        said = self._streams.push([item.source for item in shown], x_BF, times)
-        now = time.monotonic()
-        for item, seconds, probabilities_K in zip(shown, times, said, strict=True):
-            watched = self._watched[item.source]
-            watched.report.frames += 1
-            watched.report.dropped_frames += item.dropped
-            if probabilities_K is None:
-                continue
-            age = now - item.taken_seconds if watched.paced else None
-            watched.answered(self._labels, probabilities_K, age)
-            if self._how.steps:
-                said_K = dict(zip(self._labels, probabilities_K.tolist(), strict=True))
-                self._event(item.source, "step", seconds=seconds, probabilities=said_K, age_seconds=age)
-            self._say(item.source, watched.segments.push(seconds, probabilities_K), age)
+        for rows in rounds([item.source for item in shown]):
+            sources, seconds = [shown[b].source for b in rows], [times[b] for b in rows]
+            said = self._streams.push(sources, x_BF[rows], seconds)
+            now = time.monotonic()
+            for b, probabilities_K in zip(rows, said, strict=True):
+                self._answer(shown[b], times[b], probabilities_K, now)
+
+    def _answer(self, item: Shown, seconds: float, probabilities_K: np.ndarray | None, now: float) -> None:
+        watched = self._watched[item.source]
+        watched.report.frames += 1
+        watched.report.dropped_frames += item.dropped
+        if probabilities_K is None:
+            return
+        age = now - item.taken_seconds if watched.paced else None
+        watched.answered(self._labels, probabilities_K, age)
+        if self._how.steps:
+            said_K = dict(zip(self._labels, probabilities_K.tolist(), strict=True))
+            self._event(item.source, "step", seconds=seconds, probabilities=said_K, age_seconds=age)
+        self._say(item.source, watched.segments.push(seconds, probabilities_K), age)
 
     def _noted(self, note: Note) -> None:
         watched = self._watched[note.source]
@@ -244,6 +254,20 @@ class _Watch:
 
     def _event(self, number: int, kind: str, **what: Any) -> None:
         self._on_event({"event": kind, "source": self._watched[number].report.name, **what})
+
+
+def rounds(sources: Sequence[int]) -> list[list[int]]:
+    """Rows in as few groups as may be, in their order, each source once in a group.
+
+    >>> rounds([0, 0, 0, 1, 2, 2])
+    [[0, 3, 4], [1, 5], [2]]
+    """
+    groups: list[list[int]] = []
+    for row, source in enumerate(sources):
+        number = list(sources[:row]).count(source)
+        groups += [[]] if number == len(groups) else []
+        groups[number].append(row)
+    return groups
 
 
 @dataclass

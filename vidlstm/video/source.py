@@ -93,15 +93,19 @@ class Mailbox:
             waiting.append(item)
             self._changed.notify_all()
 
-    def take(self, seconds: float) -> list[Item]:
-        """What is there, at most one frame of each source; waits for something for so long.
+    def take(self, seconds: float, frames: int = 1) -> list[Item]:
+        """What is there; waits for something for so long.
+
+        Args:
+            seconds: at most.
+            frames: of each source, at most.
 
         Returns:
-            Notes and frames, those of one source in the order in which they happened.
+            Notes and frames, those of one source in the order in which they happened; no note after a frame.
         """
         with self._changed:
             self._changed.wait_for(lambda: any(self._waiting), seconds)
-            taken = [item for waiting in self._waiting for item in _up_to_a_frame(waiting)]
+            taken = [item for waiting in self._waiting for item in _notes_then_frames(waiting, frames)]
             self._changed.notify_all()
             return taken
 
@@ -118,12 +122,12 @@ def _after(item: Shown, dropped: Item) -> Shown:
     return replace(item, dropped=item.dropped + before + 1)
 
 
-def _up_to_a_frame(waiting: deque[Item]) -> Iterator[Item]:
-    while waiting:
-        item = waiting.popleft()
-        yield item
-        if isinstance(item, Shown):
-            return
+def _notes_then_frames(waiting: deque[Item], most: int) -> Iterator[Item]:
+    while waiting and isinstance(waiting[0], Note):
+        yield waiting.popleft()
+    while waiting and isinstance(waiting[0], Shown) and most:
+        yield waiting.popleft()
+        most -= 1
 
 
 class Source(threading.Thread):
