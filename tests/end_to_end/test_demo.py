@@ -33,6 +33,11 @@ def test_demo_leaves_everything_it_says(
     assert summary["accuracy"] > 0.3  # seven classes; a handful of clips cannot teach more
     assert "summary.json" in capsys.readouterr().out
 
+    events = [json.loads(line) for line in (out / "live" / "events.jsonl").read_text().splitlines()]
+    assert events[0]["event"] == "opened" and events[-1]["event"] == "ended"
+    assert summary["live"]["events"] == 7
+    assert all(e["seconds"] >= e["start_seconds"] for e in events if e["event"] == "start")
+
     prediction = read_prediction_json(out / "prediction" / "story.json")
     assert prediction.produced_by["random_weights"] is False
     assert prediction.segments[0].start_seconds == pytest.approx(0.0)

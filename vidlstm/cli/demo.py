@@ -61,6 +61,11 @@ def run(argv: Sequence[str]) -> int:
     table = results_table(rows, title=f"accuracy on {summary['test_clips']} clips")
     show_lines([table])
     say(f"segments of the longer video against the truth: mean IoU {summary['segment_mean_iou']:.2f}")
+    live = summary["live"]
+    say(
+        f"watched live: {live['noticed']:.0%} of {live['events']} actions noticed, after "
+        f"{live['median_delay_seconds']:.1f} s in the median; {live['false_alarms']} false alarms"
+    )
     width = max(map(len, report.files))
     for name, path in report.files.items():
         say(f"{name:<{width}}  {path}")

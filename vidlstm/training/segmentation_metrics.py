@@ -211,14 +211,42 @@ def alarms_of(
     step = float(np.median(np.diff(times_T))) if len(times_T) > 1 else 0.0
     high_T = score_T >= threshold
     alarm_T = high_T & ~np.concatenate([[False], high_T])[:-1]
-    near_T, result = np.zeros(len(times_T), bool), Alarms(hours=float(known_T.sum()) * step / 3600)
-    for first, last, _ in runs_of(np.where(there_T & known_T, 1, UNKNOWN)):
-        begin, end = times_T[first], times_T[last - 1] + step
-        near = slice(*np.searchsorted(times_T, [begin - tolerance_seconds, end + tolerance_seconds]))
-        near_T[near] = True
-        result.events += 1
-        if alarm_T[near].any():
-            alarmed = times_T[near][alarm_T[near].argmax()]
-            result.delays_seconds.append(max(0.0, float(alarmed - begin)))
-    result.false_alarms = int((alarm_T & known_T & ~near_T).sum())
+    runs = runs_of(np.where(there_T & known_T, 1, UNKNOWN))
+    return alarms_at(
+        times_T[alarm_T],
+        [(float(times_T[first]), float(times_T[last - 1]) + step) for first, last, _ in runs],
+        known_A=known_T[alarm_T],
+        hours=float(known_T.sum()) * step / 3600,
+        tolerance_seconds=tolerance_seconds,
+    )
+
+
+def alarms_at(
+    moments_A: np.ndarray,
+    events: Sequence[tuple[float, float]],
+    *,
+    hours: float,
+    known_A: np.ndarray | None = None,
+    tolerance_seconds: float = 0.0,
+) -> Alarms:
+    """What alarms at given moments were worth; see :func:`alarms_of`.
+
+    >>> alarms_at(np.array([2.5, 9.0]), [(2.0, 4.0), (5.0, 6.0)], hours=1.0).as_dict()
+    {'events': 2, 'noticed': 0.5, 'median_delay_seconds': 0.5, 'false_alarms_an_hour': 1.0}
+
+    Args:
+        moments_A: of the alarms, in seconds.
+        events: when each began and ended, in seconds.
+        hours: of video that were watched.
+        known_A: of each alarm, whether the truth is known there; None takes all.
+        tolerance_seconds: that an alarm may come before an event or after it.
+    """
+    result, about_A = Alarms(events=len(events), hours=hours), np.zeros(len(moments_A), bool)
+    for begin, end in events:
+        near_A = (moments_A >= begin - tolerance_seconds) & (moments_A < end + tolerance_seconds)
+        about_A |= near_A
+        if near_A.any():
+            result.delays_seconds.append(max(0.0, float(moments_A[near_A].min() - begin)))
+    known_A = np.ones(len(moments_A), bool) if known_A is None else known_A
+    result.false_alarms = int((known_A & ~about_A).sum())
     return result

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from vidlstm.devices import resolve_device
 from vidlstm.errors import OutputError
 from vidlstm.files import check_writable, held, write_json
 from vidlstm.inference.segments import mean_iou
+from vidlstm.render.events import EventFile
 from vidlstm.settings import (
     ActionDataSettings,
     ActionModelSettings,
@@ -28,17 +31,20 @@ from vidlstm.settings import (
     path_from,
     value_from,
 )
+from vidlstm.training.segmentation_metrics import Alarms, alarms_at
 from vidlstm.verbs.evaluate import evaluate
 from vidlstm.verbs.predict import predict
 from vidlstm.verbs.train import train
+from vidlstm.verbs.watch import Event, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from vidlstm.structures import Progress
+    from vidlstm.structures import Progress, Segment
 
 FIGURES, EPOCHS = 36, 30
 MODEL = ActionModelSettings(num_layers=1, dropout=0.3, input_dropout=0.3, frame_difference=True)
+CAUSAL = replace(MODEL, bidirectional=False, pooling="last")
 OPTIMISER = OptimiserSettings(learning_rate=2e-3)
 
 
@@ -94,24 +100,23 @@ def demo(
     resolve_device(device)  # is it there? before anything is drawn
     backbone = backbone or BackboneSettings(name="efficientnet_lite0")
     again = (out / "data" / "story.mp4").exists()
-    if (out / "run").exists() and not again:
-        raise OutputError(
-            f"{out / 'run'} is not of an earlier demo, and is not replaced; choose another `out`"
-        )
+    for folder in (out / "run", out / "live"):
+        if folder.exists() and not again:
+            raise OutputError(
+                f"{folder} is not of an earlier demo, and is not replaced; choose another `out`"
+            )
     with held(out / "summary.json"):
         annotations = out / "data" / "clips.csv"
         data = ActionDataSettings(format="csv", root=out / "data", annotations=annotations, batch_size=16)
         step(f"drawing clips of {figures} figures, and one longer video of a figure that is in none of them")
         draw_dataset(out / "data", seed=seed, figures=figures)
         story, truth = draw_story(out / "data", seed=seed)
-        step("extracting features with the frozen backbone, then training the LSTM on them")
-        train(
+        learn = partial(
+            train,
             "action",
             data=data,
-            out=out / "run",
             store=out / "features",
             backbone=backbone,
-            model=MODEL,
             optimiser=OPTIMISER,
             max_epochs=epochs,
             trainer=trainer,
@@ -120,6 +125,8 @@ def demo(
             device=device,
             progress=progress,
         )
+        step("extracting features with the frozen backbone, then training the LSTM on them")
+        learn(out=out / "run", model=MODEL)
         checkpoint = out / "run" / "best.ckpt"
         step("evaluating on the clips of unseen figures")
         evaluation = evaluate(
@@ -141,15 +148,42 @@ def demo(
             truth=tuple(truth),
             progress=progress,
         )
+        step("training one that reads forwards alone, and watching the video with it as if it were live")
+        learn(out=out / "live", model=CAUSAL)
         summary = {
             **scores_of(out, evaluation),
             "segment_mean_iou": mean_iou(prediction.predictions[0].segments, tuple(truth)),
+            "live": watched(out / "live", story, truth, backbone=backbone, device=device),
             "test_clips": evaluation["clips"],
             "seed": seed,
             "seconds": round(time.monotonic() - started, 1),
         }
         write_json(summary, out / "summary.json")
         return DemoReport(summary, evaluation, files_in(out))
+
+
+def watched(folder: Path, story: Path, truth: Sequence[Segment], **options: Any) -> dict[str, Any]:
+    """Watches the story frame by frame, and writes ``events.jsonl``.
+
+    Returns:
+        How many ``events`` there were, the share that was ``noticed`` while they lasted, and so on; see
+        :meth:`~vidlstm.training.segmentation_metrics.Alarms.as_dict`.
+    """
+    said: dict[str, list[float]] = {segment.label: [] for segment in truth}
+    (folder / "events.jsonl").unlink(missing_ok=True)
+    with closing(EventFile(folder / "events.jsonl")) as file:
+
+        def told(event: Event) -> None:
+            file(event)
+            if event["event"] == "start":
+                said[event["label"]].append(event["seconds"])
+
+        watch(folder / "best.ckpt", story, on_event=told, **options)
+    total = Alarms(hours=truth[-1].end_seconds / 3600)
+    for label, moments in said.items():
+        lasted = [(s.start_seconds, s.end_seconds) for s in truth if s.label == label]
+        total.add(alarms_at(np.array(moments), lasted, hours=0.0))
+    return {**total.as_dict(), "false_alarms": total.false_alarms}
 
 
 def scores_of(out: Path, evaluation: dict[str, Any]) -> dict[str, Any]:
@@ -167,6 +201,7 @@ def files_in(out: Path) -> dict[str, Path]:
         "clips": out / "data" / "clips",
         "checkpoint": out / "run" / "best.ckpt",
         "evaluation": out / "evaluation",
+        "events": out / "live" / "events.jsonl",
         "annotated video": out / "prediction" / "story.mp4",
         "timeline": out / "prediction" / "story.png",
         "summary": out / "summary.json",

@@ -216,7 +216,7 @@ class _Watch:
         if self._how.steps:
             said_K = dict(zip(self._labels, probabilities_K.tolist(), strict=True))
             self._event(item.source, "step", seconds=seconds, probabilities=said_K, age_seconds=age)
-        self._say(item.source, watched.segments.push(seconds, probabilities_K), age)
+        self._say(item.source, watched.segments.push(seconds, probabilities_K), age, seconds)
 
     def _noted(self, note: Note) -> None:
         watched = self._watched[note.source]
@@ -236,12 +236,15 @@ class _Watch:
         self._streams.forget(number)
         self._watched[number].forget()
 
-    def _say(self, number: int, changes: list[Change], age: float | None) -> None:
+    def _say(
+        self, number: int, changes: list[Change], age: float | None, seconds: float | None = None
+    ) -> None:
         watched = self._watched[number]
         for change in changes:
             self._event(
                 number,
                 change.kind,
+                seconds=watched.last_seconds if seconds is None else seconds,
                 label=change.label,
                 start_seconds=change.start_seconds,
                 end_seconds=change.end_seconds,
@@ -280,6 +283,7 @@ class Watched:
         paced: whether its frames come at their own times, so that an age means something.
         over: whether nothing more comes.
         reported: when it was last reported on, by ``time.monotonic()``.
+        last_seconds: the time of its last frame on its own clock.
     """
 
     report: SourceReport
@@ -288,8 +292,8 @@ class Watched:
     over: bool = False
     reported: float = field(default_factory=time.monotonic)
     _ages: np.ndarray = field(default_factory=lambda: np.zeros(len(AGES_MS) + 1, np.int64))
+    last_seconds: float | None = None
     _last_taken: float | None = None
-    _last_seconds: float | None = None
     _offset: float | None = None
     _best: tuple[str, float] | None = None
 
@@ -298,11 +302,11 @@ class Watched:
         seconds = item.frame.timestamp_seconds
         if self._offset is None:
             self._offset = 0.0
-            if self._last_seconds is not None and self._last_taken is not None:
+            if self.last_seconds is not None and self._last_taken is not None:
                 gap = max(item.taken_seconds - self._last_taken, 1e-3)
-                self._offset = self._last_seconds + gap - seconds
-        self._last_seconds, self._last_taken = seconds + self._offset, item.taken_seconds
-        return self._last_seconds
+                self._offset = self.last_seconds + gap - seconds
+        self.last_seconds, self._last_taken = seconds + self._offset, item.taken_seconds
+        return self.last_seconds
 
     def broke_off(self, now: float) -> float:
         """For how long nothing came, when a source is opened; the clock of what comes next is another."""
@@ -311,7 +315,7 @@ class Watched:
 
     def forget(self) -> None:
         """What comes next has nothing before it."""
-        self._last_taken = self._last_seconds = self._offset = None
+        self._last_taken = self.last_seconds = self._offset = None
 
     def answered(self, labels: tuple[str, ...], probabilities_K: np.ndarray, age: float | None) -> None:
         """Counts a step."""
@@ -331,16 +335,16 @@ class Watched:
 
     def utc_of(self, seconds: float) -> str | None:
         """The wall time of a moment on the source's clock; None where the source has no pace of its own."""
-        if not self.paced or self._last_taken is None or self._last_seconds is None:
+        if not self.paced or self._last_taken is None or self.last_seconds is None:
             return None
-        return _utc(self._last_taken - (self._last_seconds - seconds))
+        return _utc(self._last_taken - (self.last_seconds - seconds))
 
     def heartbeat(self) -> Event:
         """What is said when nothing happens."""
         label, probability = self._best or (None, None)
         return {
             "utc": _utc(time.monotonic()),
-            "seconds": self._last_seconds,
+            "seconds": self.last_seconds,
             "label": label,
             "probability": probability,
             "steps": self.report.steps,
