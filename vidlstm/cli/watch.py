@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.cli.parsing import Parser, add_device, add_how, new_parser, parse_given
 from vidlstm.cli.terminal import say
-from vidlstm.settings import OnlineSettings, WatchSettings, WindowSettings
+from vidlstm.settings import OnlineSettings, SurfaceSettings, WatchSettings, WindowSettings, settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from vidlstm.verbs.watch import SourceReport
+    from vidlstm.verbs.watched import SourceReport
 
 
 def watch_parser() -> Parser:
@@ -34,6 +34,7 @@ def watch_parser() -> Parser:
     )
     add_device(parser)
     parser.add_class_arguments(WatchSettings, None)
+    parser.add_class_arguments(SurfaceSettings, None)
     parser.add_class_arguments(OnlineSettings, "online")
     add_how(parser)
     parser.add_class_arguments(WindowSettings, "window")
@@ -45,11 +46,14 @@ def run(argv: Sequence[str]) -> int:
     given = parse_given(watch_parser(), argv)
 
     from vidlstm.render.events import EventFile
+    from vidlstm.render.live.surfaces import check_surfaces
     from vidlstm.verbs.load import load
     from vidlstm.verbs.watch import watch
 
     checkpoint, sources, events = given.pop("checkpoint"), given.pop("sources"), given.pop("events", None)
     settings = {name: given.pop(name) for name in WatchSettings.__dataclass_fields__ if name in given}
+    surfaces = {name: given.pop(name) for name in SurfaceSettings.__dataclass_fields__ if name in given}
+    check_surfaces(settings_from(SurfaceSettings, surfaces, section=""))
     online = given.pop("online", None)
     predictor = load(checkpoint, **given)
     if why := predictor.why_not_carried():
@@ -64,7 +68,7 @@ def run(argv: Sequence[str]) -> int:
             for consumer in consumers:
                 consumer(event)
 
-        report = watch(predictor, named, on_event=told, settings=settings, online=online)
+        report = watch(predictor, named, on_event=told, settings=settings, online=online, surfaces=surfaces)
     for source in report.sources:
         say(said_of(source), error=True)
     return 1 if any(source.failure for source in report.sources) else 0
@@ -79,8 +83,10 @@ def show_event(event: dict[str, Any]) -> None:
             f"{source}  {event['start_seconds']:8.2f} - {end:>8} s  {event['label']}  "
             f"{event['probability']:.2f}"
         )
+    elif kind == "recorded":
+        say(f"{source}  {event['label']}: {event['file']}")
     elif kind not in ("heartbeat", "step"):
-        say(f"{source}: {kind}: {event['detail']}", error=True)
+        say(f"{source or event['surface']}: {kind}: {event['detail']}", error=True)
 
 
 def said_of(report: SourceReport) -> str:
