@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def answers(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[int]:
     """Mosquitto with one user, ``me`` and the password ``x y``."""
@@ -41,6 +47,8 @@ def broker(tmp_path: Path) -> Iterator[int]:
     config = tmp_path / "mosquitto.conf"
     config.write_text(f"listener {port} 127.0.0.1\npassword_file {users}\nuser root\n")
     with subprocess.Popen([MOSQUITTO, "-c", str(config)], stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not answers(port):
+            time.sleep(0.02)
         yield port
         process.terminate()
 
@@ -116,12 +124,12 @@ def test_a_broker_that_is_away_stops_nothing_and_what_is_lost_is_counted(
 
 
 def test_logins_and_certificates_that_cannot_be_read_are_told_first(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="`mqtt_login` .*none: cannot be read: No such file"):
+    with pytest.raises(SettingsError, match=r"`mqtt_login` .*none: cannot be read: No such file"):
         mqtt.check_mqtt(SurfaceSettings(mqtt="host", mqtt_login=tmp_path / "none"))
     (tmp_path / "empty").touch()
     with pytest.raises(SettingsError, match="user name in its first line"):
         mqtt.check_mqtt(SurfaceSettings(mqtt="host", mqtt_login=tmp_path / "empty"))
-    with pytest.raises(SettingsError, match="`mqtt_ca` .*empty: holds no certificates"):
+    with pytest.raises(SettingsError, match=r"`mqtt_ca` .*empty: holds no certificates"):
         mqtt.check_mqtt(SurfaceSettings(mqtt="host", mqtt_tls=True, mqtt_ca=tmp_path / "empty"))
 
 

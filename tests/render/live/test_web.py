@@ -42,7 +42,8 @@ def get(server: WebServer, path: str, **headers: str) -> tuple[int, Any, bytes]:
 def test_state_events_and_pictures(server: WebServer) -> None:
     assert get(server, "sources/0.jpg")[0] == 503  # nothing yet
     opened = {"event": "opened", "source": "rtsp://camera/<1>", "detail": "64x36 h264", "utc": "x"}
-    for event in (opened, began("fall", 0.5), began("walk", 0.7), over("walk", 0.7, 1.0), {"event": "step"}):
+    told = [opened, began("fall", 0.5), began("walk", 0.7), over("walk", 0.7, 1.0), {"event": "step"}]
+    for event in told:
         server.on_event(event, 0)
     server.on_event({"event": "note", "source": None, "surface": "mqtt", "detail": "gone"}, None)
     server.on_shot(shot(1.5, age_seconds=0.2, likeliest=("fall", float("nan"))))

@@ -178,7 +178,7 @@ class Recorder(Listener):
             past.writer.write(shot.drawn, shot.seconds - past.first_seconds)
 
     def _begin(self, past: _Past, from_seconds: float, utc: str | None = None) -> None:
-        """A file that begins with what is kept from a time on and has one size; its name has a time, or now."""
+        """A file that begins with what is kept from a time on and has one size; ``utc`` is for its name."""
         if not past.shots:
             return
         shots = [shot for shot in past.shots if shot[0] >= from_seconds - 1e-6]

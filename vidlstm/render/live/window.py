@@ -36,9 +36,7 @@ def check_window() -> None:
         raise SettingsError("`show` opens a window, and there is no display here; use `http :8080` instead")
     loaded = [name for name in sys.modules if name in ("av", "cv2")]
     if loaded == ["av", "cv2"]:  # both bring libraries of X, and OpenCV waits for ever with those of PyAV
-        raise SettingsError(
-            "`show` opens a window, which it cannot where av is imported before cv2; swap them"
-        )
+        raise SettingsError("`show` opens a window, but av is imported before cv2; swap them")
     try:
         done = subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
