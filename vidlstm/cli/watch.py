@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.cli.parsing import Parser, add_device, add_how, new_parser, parse_given
 from vidlstm.cli.terminal import say
-from vidlstm.settings import OnlineSettings, SurfaceSettings, WatchSettings, WindowSettings, settings_from
+from vidlstm.cli.track import add_tracking
+from vidlstm.settings import (
+    Count,
+    OnlineSettings,
+    SurfaceSettings,
+    TrackingSettings,
+    WatchSettings,
+    WindowSettings,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vidlstm.verbs.watched import SourceReport
+
+
+NOT_TRACKING = {"timeout_seconds", "decoder", "image_fps"}
+"""Settings of tracking that ``watch`` has of its own, or no use for."""
 
 
 def watch_parser() -> Parser:
@@ -38,6 +51,11 @@ def watch_parser() -> Parser:
     parser.add_class_arguments(OnlineSettings, "online")
     add_how(parser)
     parser.add_class_arguments(WindowSettings, "window")
+    parser.add_argument("--every", type=Count | None, default=None, help="forecast from every so many steps")
+    parser.add_argument(
+        "--homography", type=Path | None, default=None, help="pixels to metres, 3 x 3 numbers (forecasts)"
+    )
+    add_tracking(parser, skip=NOT_TRACKING)
     return parser
 
 
@@ -55,6 +73,8 @@ def run(argv: Sequence[str]) -> int:
     surfaces = {name: given.pop(name) for name in SurfaceSettings.__dataclass_fields__ if name in given}
     check_surfaces(settings_from(SurfaceSettings, surfaces, section=""))
     online = given.pop("online", None)
+    tracking = {name: given.pop(name) for name in TrackingSettings.__dataclass_fields__ if name in given}
+    given |= {"tracking": tracking} if tracking else {}
     predictor = load(checkpoint, **given)
     if why := predictor.why_not_carried():
         say(f"no state is carried: {why}", error=True)
@@ -79,13 +99,14 @@ def show_event(event: dict[str, Any]) -> None:
     kind, source = event["event"], event["source"]
     if kind in ("start", "end"):
         end = "" if event["end_seconds"] is None else f"{event['end_seconds']:.2f}"
+        whose = f"  track {event['track']}" if "track" in event else ""
         say(
             f"{source}  {event['start_seconds']:8.2f} - {end:>8} s  {event['label']}  "
-            f"{event['probability']:.2f}"
+            f"{event['probability']:.2f}{whose}"
         )
     elif kind == "recorded":
         say(f"{source}  {event['label']}: {event['file']}")
-    elif kind not in ("heartbeat", "step"):
+    elif kind not in ("heartbeat", "step", "forecast"):
         say(f"{source or event['surface']}: {kind}: {event['detail']}", error=True)
 
 

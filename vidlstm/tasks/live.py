@@ -15,20 +15,28 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from vidlstm.structures import FrameSize
+    from vidlstm.structures import FrameSize, PathForecast
     from vidlstm.tasks.predictor import Predictor
     from vidlstm.video.source import Shown
 
 
 @dataclass(frozen=True, eq=False)
 class Said:
-    """What is said of a source at a step.
+    """What is said of a source, or of an object in it, at a step.
 
     Attributes:
         probabilities_K: of the labels; None where nothing is said at this step.
+        track: the object's number; None is the whole source.
+        box_4: where the object is, x1, y1, x2, y2 in pixels of the frame.
+        forecast: where it will be.
+        over: the object is gone for good.
     """
 
     probabilities_K: np.ndarray | None = None
+    track: int | None = None
+    box_4: np.ndarray | None = None
+    forecast: PathForecast | None = None
+    over: bool = False
 
 
 class Watcher(ABC):
@@ -37,20 +45,28 @@ class Watcher(ABC):
     Attributes:
         how: one sentence: what is done at each step.
         labels: the K class names.
-        fps: how often a frame is looked at.
+        fps: how often a frame is looked at; None looks at all.
         size: to which frames are brought; None leaves them as they are.
         views: what the network is shown of each, see ``structures.VIEWS``.
     """
 
     how: str
     labels: tuple[str, ...]
-    fps: float
+    fps: float | None
     size: FrameSize | None
     views: Sequence[str]
 
     @abstractmethod
-    def step(self, shown: Sequence[Shown], seconds: Sequence[float]) -> list[Said]:
-        """Takes the next frame of some sources, one of each at most, and its time on the source's clock."""
+    def step(self, shown: Sequence[Shown], seconds: Sequence[float]) -> list[list[Said]]:
+        """Takes the next frame of some sources, one of each at most, and its time on the source's clock.
+
+        Returns:
+            Of each what is said of it and of the objects in it.
+        """
+
+    def to_picture(self, positions: np.ndarray) -> np.ndarray:
+        """Positions ``(..., 2)`` of forecasts in pixels of the frame."""
+        return positions
 
     @abstractmethod
     def forget(self, source: int) -> None:
@@ -76,12 +92,12 @@ class WholeFrames(Watcher):
         self.size, self.views = self._backbone.size, self._backbone.views
         self._lanes = Lanes(self._backbone, frames_together(self._backbone, sources))
 
-    def step(self, shown: Sequence[Shown], seconds: Sequence[float]) -> list[Said]:
+    def step(self, shown: Sequence[Shown], seconds: Sequence[float]) -> list[list[Said]]:
         """One batch of all through the backbone, and one through the recurrent network."""
         images = (item.image for item in shown)
         _, x_BF = features_of_frames(zip(seconds, images, strict=True), self._backbone, lanes=self._lanes)
         said = self._streams.push([item.source for item in shown], x_BF, seconds)
-        return [Said(probabilities_K) for probabilities_K in said]
+        return [[Said(probabilities_K)] for probabilities_K in said]
 
     def forget(self, source: int) -> None:
         """Drops the state of a source."""

@@ -133,7 +133,9 @@ class Predictor(ABC):
         Raises:
             SettingsError: predictions of this kind are not made step by step.
         """
-        raise SettingsError(f"a checkpoint of {self.card.task} is not watched with; it reads whole tracks")
+        raise SettingsError(
+            f"a checkpoint of {self.card.task} follows objects; use `vidlstm watch`", setting=""
+        )
 
     def watcher(self, sources: int) -> Watcher:
         """What says, frame by frame, what many sources show; to be closed when nothing more comes.

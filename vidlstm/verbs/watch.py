@@ -17,7 +17,7 @@ from vidlstm.render.live.surfaces import check_surfaces, opened_surfaces
 from vidlstm.settings import OnlineSettings, SurfaceSettings, WatchSettings, settings_from
 from vidlstm.tasks.predictor import Predictor
 from vidlstm.verbs.load import load
-from vidlstm.verbs.watched import SourceReport, Watched, utc_at
+from vidlstm.verbs.watched import SourceReport, Watched, told, utc_at
 from vidlstm.video.container import check_is_file
 from vidlstm.video.reader import STANDARD_INPUT, is_live, open_video, without_login
 from vidlstm.video.sampling import SteadySampler
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from vidlstm.inference.online import Change
     from vidlstm.render.live.listener import Event, Listener
     from vidlstm.tasks.live import Said, Watcher
+
+
+USUAL_FPS = 25.0
+"""What a recording claims of a source all of whose frames are looked at; they keep their own times."""
 
 
 @dataclass
@@ -84,7 +88,7 @@ def watch(
     predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
     with closing(predictor.watcher(len(names))) as watcher, ExitStack() as kept:
         known = [without_login(name) for name in names]
-        own = opened_surfaces(shown, known, watcher.fps, rule.minimum_seconds)
+        own = opened_surfaces(shown, known, watcher.fps or USUAL_FPS, rule.minimum_seconds)
         everybody = [*listeners, *own]
         for listener in everybody:
             kept.callback(listener.close)
@@ -109,7 +113,9 @@ class _Watch:
         self._newest = any(paced) if how.drop == "auto" else how.drop == "latest"
         self._mailbox = Mailbox(len(names), newest=self._newest)
         self._watched = [
-            Watched(SourceReport(without_login(name)), OnlineSegments(watcher.labels, rule), own_pace)
+            Watched(
+                SourceReport(without_login(name)), partial(OnlineSegments, watcher.labels, rule), own_pace
+            )
             for name, own_pace in zip(names, paced, strict=True)
         ]
         self._sources = [self._source(number, name) for number, name in enumerate(names)]
@@ -131,7 +137,7 @@ class _Watch:
         return open_video(
             name,
             size=self._watcher.size,
-            wanted=SteadySampler(self._watcher.fps),
+            wanted=SteadySampler(self._watcher.fps) if self._watcher.fps else None,
             newest=self._newest,
             timeout_seconds=self._how.timeout_seconds,
             picture_side=PICTURE_SIDE if self._look else None,
@@ -149,8 +155,8 @@ class _Watch:
             for source in self._sources:
                 source.stop()
             self._mailbox.close()
-            for number, watched in enumerate(self._watched):
-                self._say(number, watched.segments.finish(), None)
+            for number in range(len(self._watched)):
+                self._end_all(number)
             for listener in self._listeners:
                 listener.close()
             self._hear_listeners()
@@ -190,19 +196,31 @@ class _Watch:
             if self._look and item.frame.picture is not None:
                 self._show(item, seconds, age)
 
-    def _answered(self, number: int, seconds: float, said: Said, age: float | None) -> None:
+    def _answered(self, number: int, seconds: float, said: list[Said], age: float | None) -> None:
         watched, labels = self._watched[number], self._watcher.labels
-        if said.probabilities_K is None:
-            return
-        watched.answered(labels, said.probabilities_K, age)
-        if self._how.steps:
-            said_K = dict(zip(labels, said.probabilities_K.tolist(), strict=True))
-            self._event(number, "step", seconds=seconds, probabilities=said_K, age_seconds=age)
-        self._say(number, watched.segments.push(seconds, said.probabilities_K), age)
+        watched.looked(said)
+        if any(one.probabilities_K is not None or one.forecast is not None for one in said):
+            watched.answered(age)
+        for one in said:
+            of_track = _of_track(one)
+            if one.over:
+                self._say(number, watched.end(one.track), age, **of_track)
+            elif one.forecast is not None:
+                self._event(number, "forecast", **of_track, **told(one.forecast), age_seconds=age)
+            elif one.probabilities_K is not None:
+                if self._how.steps:
+                    said_K = dict(zip(labels, one.probabilities_K.tolist(), strict=True))
+                    self._event(
+                        number, "step", seconds=seconds, **of_track, probabilities=said_K, age_seconds=age
+                    )
+                self._say(
+                    number, watched.push(one.track, labels, seconds, one.probabilities_K), age, **of_track
+                )
 
     def _show(self, item: Shown, seconds: float, age: float | None) -> None:
         watched = self._watched[item.source]
         assert item.frame.picture is not None
+        scale = item.frame.picture.shape[1] / item.frame.image.shape[1]
         shot = Shot(
             source=item.source,
             name=watched.report.name,
@@ -210,10 +228,13 @@ class _Watch:
             seconds=seconds,
             utc=watched.utc_of(seconds),
             labels=self._watcher.labels,
-            lasting=watched.segments.lasting,
-            likeliest=watched.likeliest,
+            lasting=watched.lasting,
+            likeliest=watched.likeliest.get(None),
             age_seconds=age,
             dropped_frames=watched.report.dropped_frames,
+            objects=watched.objects(scale),
+            forecasts=watched.forecasts,
+            place=lambda positions: scale * self._watcher.to_picture(positions),
         )
         for listener in self._look:
             listener.on_shot(shot)
@@ -231,17 +252,23 @@ class _Watch:
             watched.over = True
         self._event(note.source, note.kind, detail=note.detail, utc=utc_at(note.at_seconds))
 
+    def _end_all(self, number: int) -> None:
+        for track in list(self._watched[number].segments):
+            of_track = {} if track is None else {"track": track, "box": None}
+            self._say(number, self._watched[number].end(track), None, **of_track)
+
     def _begin_anew(self, number: int) -> None:
-        self._say(number, self._watched[number].segments.finish(), None)
+        self._end_all(number)
         self._watcher.forget(number)
         self._watched[number].forget()
 
-    def _say(self, number: int, changes: list[Change], age: float | None) -> None:
+    def _say(self, number: int, changes: list[Change], age: float | None, **of_track: Any) -> None:
         watched = self._watched[number]
         for change in changes:
             self._event(
                 number,
                 change.kind,
+                **of_track,
                 label=change.label,
                 start_seconds=change.start_seconds,
                 end_seconds=change.end_seconds,
@@ -259,3 +286,10 @@ class _Watch:
         self._on_event(event)
         for listener in self._listeners:
             listener.on_event(event, number)
+
+
+def _of_track(said: Said) -> Event:
+    """What events of an object also have: its number, and where it is now."""
+    if said.track is None:
+        return {}
+    return {"track": said.track, "box": None if said.box_4 is None else said.box_4.round(1).tolist()}

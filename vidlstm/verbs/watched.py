@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vidlstm.render.draw.object_overlay import Moment
+
 if TYPE_CHECKING:
-    from vidlstm.inference.online import OnlineSegments
+    from collections.abc import Callable
+
+    from vidlstm.inference.online import Change, OnlineSegments
     from vidlstm.render.live.listener import Event
+    from vidlstm.structures import PathForecast
+    from vidlstm.tasks.live import Said
     from vidlstm.video.source import Shown
 
 AGES_MS = np.concatenate([np.arange(1000), np.geomspace(1000, 3_600_000, 500)])
@@ -47,19 +53,24 @@ class Watched:
 
     Attributes:
         report: what is said of it at the end.
-        segments: what lasts.
+        online: makes what says when labels begin and end.
         paced: whether its frames come at their own times, so that an age means something.
         over: whether nothing more comes.
         reported: when it was last reported on, by ``time.monotonic()``.
-        likeliest: the likeliest label of the last step, and its probability.
+        segments: of the whole source (None), and of each object that is not gone.
+        likeliest: of the same, the likeliest label of the last step, and its probability.
+        boxes: of the objects in the last frame.
     """
 
     report: SourceReport
-    segments: OnlineSegments
+    online: Callable[[], OnlineSegments]
     paced: bool
     over: bool = False
     reported: float = field(default_factory=time.monotonic)
-    likeliest: tuple[str, float] | None = None
+    segments: dict[int | None, OnlineSegments] = field(default_factory=dict)
+    likeliest: dict[int | None, tuple[str, float]] = field(default_factory=dict)
+    boxes: dict[int, np.ndarray] = field(default_factory=dict)
+    _forecasts: dict[int, PathForecast] = field(default_factory=dict)
     _ages: np.ndarray = field(default_factory=lambda: np.zeros(len(AGES_MS) + 1, np.int64))
     _last_taken: float | None = None
     _last_seconds: float | None = None
@@ -84,12 +95,52 @@ class Watched:
     def forget(self) -> None:
         """What comes next has nothing before it."""
         self._last_taken = self._last_seconds = self._offset = None
+        self.boxes, self._forecasts = {}, {}
 
-    def answered(self, labels: tuple[str, ...], probabilities_K: np.ndarray, age: float | None) -> None:
+    def looked(self, said: list[Said]) -> None:
+        """Keeps where the objects of a frame are, and will be."""
+        boxes = {one.track: one.box_4 for one in said if one.track is not None}
+        self.boxes = {track: box_4 for track, box_4 in boxes.items() if box_4 is not None}
+        self._forecasts |= {f.forecast.track_id: f.forecast for f in said if f.forecast is not None}
+
+    def push(
+        self, track: int | None, labels: tuple[str, ...], seconds: float, probabilities_K: np.ndarray
+    ) -> list[Change]:
+        """What is said of the source or of an object in it changes these."""
+        best = int(probabilities_K.argmax())
+        self.likeliest[track] = labels[best], float(probabilities_K[best])
+        if track not in self.segments:
+            self.segments[track] = self.online()
+        return self.segments[track].push(seconds, probabilities_K)
+
+    def end(self, track: int | None) -> list[Change]:
+        """The source, or an object in it, is over."""
+        self.likeliest.pop(track, None)
+        if track is not None:
+            self._forecasts.pop(track, None)
+        segments = self.segments.pop(track, None)
+        return [] if segments is None else segments.finish()
+
+    @property
+    def lasting(self) -> tuple[str, ...]:
+        """The labels that have begun and are not over, of the source and of all objects."""
+        return tuple(dict.fromkeys(label for one in self.segments.values() for label in one.lasting))
+
+    @property
+    def forecasts(self) -> tuple[PathForecast, ...]:
+        """The last one of each object in the last frame."""
+        return tuple(self._forecasts[track] for track in self.boxes if track in self._forecasts)
+
+    def objects(self, scale: float) -> tuple[Moment, ...]:
+        """Those in the last frame, boxes in pixels of a picture that is so much larger than it."""
+        return tuple(
+            Moment(track, scale * box_4, *self.likeliest.get(track, (None, 0.0)))
+            for track, box_4 in self.boxes.items()
+        )
+
+    def answered(self, age: float | None) -> None:
         """Counts a step."""
         self.report.steps += 1
-        best = int(probabilities_K.argmax())
-        self.likeliest = labels[best], float(probabilities_K[best])
         if age is not None:
             self._ages[np.searchsorted(AGES_MS, 1000 * age)] += 1
 
@@ -109,7 +160,7 @@ class Watched:
 
     def heartbeat(self) -> Event:
         """What is said when nothing happens."""
-        label, probability = self.likeliest or (None, None)
+        label, probability = self.likeliest.get(None) or (None, None)
         return {
             "utc": utc_at(time.monotonic()),
             "seconds": self._last_seconds,
@@ -126,6 +177,20 @@ class Watched:
         self.report.age_p50_seconds = self.age_seconds(0.5)
         self.report.age_p99_seconds = self.age_seconds(0.99)
         return self.report
+
+
+def told(forecast: PathForecast) -> Event:
+    """What an event says of a forecast, rounded to a thousandth of its unit."""
+    return {
+        "seconds": forecast.moment_seconds,
+        "unit": forecast.unit,
+        "seconds_per_step": forecast.seconds_per_step,
+        "path": forecast.path_PC.round(3).tolist(),
+        "futures": [
+            {"probability": round(float(share), 4), "path": mode_PC.round(3).tolist()}
+            for share, mode_PC in zip(forecast.probabilities_K, forecast.modes_KPC, strict=True)
+        ],
+    }
 
 
 def utc_at(monotonic_seconds: float) -> str:

@@ -10,7 +10,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from vidlstm.render.draw.forecast_overlay import draw_futures, draw_paths
 from vidlstm.render.draw.lettering import draw_text, elide, text_width
+from vidlstm.render.draw.object_overlay import tag_text
+from vidlstm.render.draw.strokes import colour_of_track, draw_box, draw_tag, stroke_width
 from vidlstm.render.moments import clock
 from vidlstm.render.palette import UNKNOWN, Colour, colour_of, ink_on
 
@@ -35,6 +38,8 @@ def annotated(shot: Shot) -> np.ndarray:
     """The picture with a panel of two rows under it, RGB uint8; its size depends on the picture's alone."""
     with _one_at_a_time:
         image = _enlarged(shot.picture)
+        if shot.objects or shot.forecasts:
+            image = _with_objects(image, shot)
         canvas = np.full((image.shape[0] + 2 * ROW, image.shape[1], 3), _PANEL, np.uint8)
         canvas[: image.shape[0]] = image
         _draw_labels(canvas, shot)
@@ -60,6 +65,20 @@ def _enlarged(image: np.ndarray) -> np.ndarray:
         return image
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC))
+
+
+def _with_objects(image: np.ndarray, shot: Shot) -> np.ndarray:
+    """A copy with futures, boxes and, at each box, number, label and probability."""
+    image, scale = image.copy(), image.shape[1] / shot.picture.shape[1]
+    colours = colour_of(shot.labels)
+    draw_futures(image, shot.forecasts, lambda positions: scale * shot.place(positions))
+    for one in shot.objects:
+        unknown = UNKNOWN if shot.labels else colour_of_track(one.track_id)
+        colour, box_4 = colours.get(one.label or "", unknown), scale * one.box_4
+        draw_box(image, box_4, colour, 2 * stroke_width(image.shape[0]))
+        draw_tag(image, tag_text(image, one), box_4[0], box_4[1], colour)
+    draw_paths(image, shot.forecasts, lambda positions: scale * shot.place(positions))
+    return image
 
 
 def _draw_labels(canvas: np.ndarray, shot: Shot) -> None:

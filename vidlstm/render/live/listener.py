@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from queue import SimpleQueue
 
     import numpy as np
@@ -35,7 +36,8 @@ class Shot:
         age_seconds: from the taking of the frame until now; None without a pace.
         dropped_frames: of this source so far.
         objects: those that are followed, boxes in pixels of the picture.
-        forecasts: where they will be, one an object, in pixels of the picture.
+        forecasts: where they will be, one an object.
+        place: positions of these to pixels of the picture.
     """
 
     source: int
@@ -50,6 +52,7 @@ class Shot:
     dropped_frames: int
     objects: tuple[Moment, ...] = ()
     forecasts: tuple[PathForecast, ...] = ()
+    place: Callable[[np.ndarray], np.ndarray] = lambda positions: positions
 
     @cached_property
     def drawn(self) -> np.ndarray:
