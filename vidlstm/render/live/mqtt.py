@@ -28,7 +28,7 @@ LONGEST_WAIT_SECONDS = 30
 """Between two tries to reach it."""
 LAST_SECONDS = 2.0
 """For what still waits when the watching is over."""
-FLEETING = ("step", "heartbeat")
+FLEETING = ("step", "heartbeat", "forecast")
 """Sent once, if the broker is there; the others are sent until it has confirmed them."""
 
 

@@ -126,7 +126,7 @@ class WebServer(Listener):
 
     def on_event(self, event: Event, source: int | None) -> None:
         """Hands an event over to the server's thread."""
-        if event["event"] != "step":
+        if event["event"] not in ("step", "forecast"):
             self._soon(self._take_event, event, source)
 
     def on_shot(self, shot: Shot) -> None:

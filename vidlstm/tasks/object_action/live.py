@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 SLACK_SECONDS = 1.0
 """So much more than it needs is kept of each source: rows before a window tell which way its objects go."""
 ROUNDING_SECONDS = 1e-3
+LOOKED_AT = 64
+"""Of the last frames so many say how soon the next may come."""
 Key = tuple[int, int]
 """A source and a track in it."""
 
@@ -187,14 +190,16 @@ class WindowClock:
 
     def __init__(self, first_seconds: float, window_seconds: float, stride_seconds: float) -> None:
         self._first, self._window, self._stride = first_seconds, window_seconds, stride_seconds
-        self._number = 0
-        self._last: float | None = None
+        self._number, self._last = 0, first_seconds
+        self._apart: deque[float] = deque(maxlen=LOOKED_AT)
 
     def due(self, seconds: float) -> tuple[float, float] | None:
         """Start and end of the latest window that is complete with the frame at this time, once each."""
-        frame = 0.0 if self._last is None else seconds - self._last
-        self._last = seconds
-        complete = (seconds + frame + ROUNDING_SECONDS - self._first - self._window) / self._stride
+        if seconds > self._last:
+            self._apart.append(seconds - self._last)
+            self._last = seconds
+        following = seconds + min(self._apart, default=0.0) + ROUNDING_SECONDS
+        complete = (following - self._first - self._window) / self._stride
         if complete < self._number:
             return None
         number = int(complete)

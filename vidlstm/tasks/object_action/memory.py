@@ -120,7 +120,9 @@ class ObjectMemory:
         moment, parts = self._moments[-1], []
         if self._network.pose:
             fill = self._gap if self._network.fills_keypoints else 0.0
-            parts.append(self._objects().poses(fill_seconds=fill)[-len(moment.track_id_N) :])
+            objects = self._objects()
+            here = len(objects) - len(moment.track_id_N)
+            parts.append(objects.poses(fill_seconds=fill, first_row=here))
         if self._network.crops:
             parts.append(moment.pictures_NF)
         return moment, np.concatenate(parts, axis=1).astype(np.float16)
