@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.tracking.test_mot_boxes import det
 from tests.verbs.test_watch import Viewer
 from tests.video.clips import make_clip
 from vidlstm.cards import CARD, MODEL, ObjectActionCard, Tracked, TrajectoryCard
+from vidlstm.cli.main import main
 from vidlstm.errors import SettingsError
 from vidlstm.features.read_tracks import tracked_objects
 from vidlstm.inference.stream import CarriedState
@@ -227,3 +229,26 @@ def test_what_cannot_be_is_refused_before_anything_is_opened(
     model = forecaster(tmp_path, card=card, **settings)
     with pytest.raises(SettingsError, match=said):
         vidlstm.watch(model, "rtsp://nobody/1")
+
+
+def test_the_command_line_takes_the_flags_of_tracking(tmp_path: Path, capsys: Any) -> None:
+    film = make_clip(tmp_path / "a.mp4", size=(96, 320), frames=30, fps=10)
+    boxes, out = det(tmp_path / "det.txt", frames=30), tmp_path / "events.jsonl"
+    checkpoint = forecaster(tmp_path).path
+    argv = [
+        "watch",
+        str(checkpoint),
+        str(film),
+        "--boxes",
+        str(boxes),
+        "--every",
+        "2",
+        "--lost_seconds",
+        "0.3",
+    ]
+    assert main([*argv, "--timeout_seconds", "5", "--events", str(out)]) == 0
+    events = [json.loads(line) for line in out.read_text().splitlines()]
+    seconds = {round(e["seconds"], 6) for e in events if e["event"] == "forecast"}
+    assert seconds == {round(0.6 + 0.4 * n, 6) for n in range(6)}
+    assert main(["watch", str(checkpoint), str(film), "--fps", "0"]) == 2
+    assert "fps" in capsys.readouterr().err
