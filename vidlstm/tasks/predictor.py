@@ -134,7 +134,7 @@ class Predictor(ABC):
             SettingsError: predictions of this kind are not made step by step.
         """
         raise SettingsError(
-            f"a checkpoint of {self.card.task} follows objects, which watch does and a stream of frames does not"
+            f"a checkpoint of {self.card.task} follows objects: watch does, a stream of frames does not"
         )
 
     def watcher(self, sources: int) -> Watcher:
