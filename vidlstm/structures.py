@@ -85,12 +85,15 @@ class Frame:
         index: its number among all decoded frames.
         taken_seconds: of a camera or stream, when it was taken by this machine's ``time.monotonic()``, as far
             as can be told from here; None for what is read at its own pace.
+        picture: the whole frame for people to look at, RGB uint8 with its own sides; None where nobody asked
+            for it.
     """
 
     image: np.ndarray
     timestamp_seconds: float
     index: int
     taken_seconds: float | None = None
+    picture: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:

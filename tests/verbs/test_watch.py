@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ from vidlstm.cli.main import main
 from vidlstm.errors import VideoError
 from vidlstm.inference.stream import CarriedState
 from vidlstm.models.classifier import SequenceClassifier
+from vidlstm.render.events import EventFile
+from vidlstm.render.live.listener import Listener, Shot
 from vidlstm.tasks.predictor import Predictor
 
 LABELS = ("a", "b", "c")
@@ -233,6 +236,118 @@ def test_the_command_line_writes_events_and_says_how_sources_ended(
     assert f"{videos[7]}: {len(offline(causal, videos[7]))} steps, 0 frames dropped" in printed.err
     assert main(["watch", str(causal.path), str(videos[7]), "--events", "-"]) == 0
     assert all(json.loads(line)["source"] == str(videos[7]) for line in capsys.readouterr().out.splitlines())
+
+
+class Viewer(Listener):
+    takes_shots = True
+
+    def __init__(self, most: int = 1000) -> None:
+        self.shots: list[Shot] = []
+        self.kinds: list[str] = []
+        self.most, self.closed = most, False
+
+    def on_event(self, event: dict[str, Any], source: int | None) -> None:
+        self.kinds.append(event["event"])
+
+    def on_shot(self, shot: Shot) -> None:
+        self.shots.append(shot)
+        self.done = len(self.shots) == self.most
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_whoever_looks_is_shown_every_step_and_changes_none(causal: Predictor, videos: list[Path]) -> None:
+    events: list[dict[str, Any]] = []
+    viewer = Viewer()
+    vidlstm.watch(causal, videos[7], on_event=events.append, settings={"steps": True}, listeners=[viewer])
+    assert np.array_equal(steps(events, videos[7]), offline(causal, videos[7]))
+    said = [e for e in events if e["event"] == "step"]
+    assert [shot.seconds for shot in viewer.shots] == [e["seconds"] for e in said]
+    assert [shot.likeliest[0] for shot in viewer.shots] == [  # type: ignore[index]
+        max(e["probabilities"], key=e["probabilities"].get) for e in said
+    ]
+    assert viewer.shots[0].picture.shape == (64, 64, 3) and viewer.closed
+    assert viewer.kinds == [e["event"] for e in events]
+    lasting = {label for shot in viewer.shots for label in shot.lasting}
+    assert lasting == {e["label"] for e in events if e["event"] == "start"}
+
+
+def test_a_listener_ends_the_watching(causal: Predictor, videos: list[Path]) -> None:
+    viewer = Viewer(most=3)
+    report = vidlstm.watch(causal, videos[7], listeners=[viewer])
+    assert len(viewer.shots) == 3 and report.sources[0].steps == 3 and viewer.closed
+
+
+def test_the_command_line_records_what_happens(
+    causal: Predictor, videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("vidlstm.verbs.load.load", lambda *_, **__: causal)
+    out = tmp_path / "out"
+    assert main(["watch", str(causal.path), str(videos[7]), "--record", "1", "--out", str(out)]) == 0
+    (file,) = out.glob("*7.mp4_*Z_*.mp4")
+    assert str(file) in capsys.readouterr().out
+    with vidlstm.open_video(file) as video:
+        assert len(list(video)) > 5
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--record", "5"], "`record SECONDS` and `out FOLDER` are given together".replace("`", "")),
+        (["--out", "x"], "are given together"),
+        (["--record", "0", "--out", "x"], "record"),
+        (["--http", "8080"], "is HOST:PORT or :PORT"),
+        (["--http", "a:99999"], "a port up to 65535"),
+        (["--mqtt", "mqtt://a"], "is HOST or HOST:PORT"),
+        (["--mqtt_tls", "true"], "has no effect without --mqtt HOST"),
+        (["--mqtt", "a", "--mqtt_ca", "x"], "has no effect without --mqtt_tls true"),
+        (["--mqtt", "a", "--mqtt_topic", "a/#"], "a topic holds no + or #"),
+        (["--mqtt", "a", "--mqtt_login", "none"], "cannot be read"),
+        (["--show", "true"], "there is no display here"),
+        (["--record", "5", "--out", __file__], "is a file, not a folder"),
+    ],
+)
+def test_surfaces_that_cannot_be_are_refused_before_any_work(
+    flags: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert main(["watch", "no.ckpt", "no.mp4", *flags]) == 2
+    error = capsys.readouterr().err
+    assert said in error.replace("--record SECONDS", "record SECONDS").replace("--out FOLDER", "out FOLDER")
+    assert "no.ckpt" not in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("name", "extra"), [("aiohttp", "serve"), ("paho.mqtt.client", "mqtt")])
+def test_an_extra_that_is_not_there_is_named(
+    name: str, extra: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    flag = {"serve": ["--http", ":0"], "mqtt": ["--mqtt", "host"]}[extra]
+    assert main(["watch", "no.ckpt", "no.mp4", *flag]) == 2
+    assert f"pip install 'vidlstm[{extra}]'" in capsys.readouterr().err
+
+
+def test_a_password_in_an_address_is_told_to_nobody(
+    causal: Predictor, camera: tuple[str, threading.Event]
+) -> None:
+    address, gone = camera
+    gone.set()
+    events: list[dict[str, Any]] = []
+    secret = address.replace("http://", "http://me:secret@")
+    settings = {"reconnect_seconds": 0}
+    report = vidlstm.watch(causal, secret, on_event=events.append, settings=settings)
+    assert report.sources[0].name == address and events[0]["source"] == address
+    assert "secret" not in repr([events, report])
+
+
+def test_a_name_that_is_no_text_is_written_as_json(tmp_path: Path) -> None:
+    file = EventFile(tmp_path / "events.jsonl")
+    file({"event": "opened", "source": "\udcff.mp4"})
+    file.close()
+    assert json.loads((tmp_path / "events.jsonl").read_text())["source"] == "\udcff.mp4"
 
 
 def test_a_file_that_is_not_there_is_said_before_anything_is_watched(

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -260,3 +261,17 @@ def test_pictures_too_large_to_be_held_are_refused_by_their_size(
     with pytest.raises(VideoError, match=r"too large .* 128 x 96 pixels are more than 12,287") as caught:
         open_video(clip, decoder=decoder)
     assert caught.value.reason == "too_large"
+
+
+@pytest.mark.parametrize("decoder", ["pyav", "opencv"])
+def test_frames_carry_a_picture_for_people_and_are_the_same(
+    decoder: Literal["pyav", "opencv"], tmp_path: Path
+) -> None:
+    path = make_clip(tmp_path / "wide.mp4", size=(48, 64))
+    size = FrameSize(20, 20)
+    with open_video(path, decoder=decoder, size=size) as plain:
+        alone = [frame.image for frame in plain]
+    with open_video(path, decoder=decoder, size=size, picture_side=32) as looked_at:
+        frames = list(looked_at)
+    assert {frame.picture.shape for frame in frames if frame.picture is not None} == {(24, 32, 3)}
+    assert all(np.array_equal(frame.image, one) for frame, one in zip(frames, alone, strict=True))

@@ -11,16 +11,16 @@ from vidlstm.cli.terminal import say
 from vidlstm.settings import TrackingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from jsonargparse import ArgumentParser
 
 
-def add_tracking(parser: ArgumentParser) -> None:
-    """Every setting of the tracking at the top level, with lists as plain words."""
+def add_tracking(parser: ArgumentParser, *, skip: Collection[str] = ()) -> None:
+    """Every setting of the tracking at the top level, with lists as plain words, but for some."""
     parser.add_argument("--boxes", nargs="+", type=Path, default=None, help="MOT text in place of a network")
     parser.add_argument("--classes", nargs="+", type=str, default=None, help="keep these classes")
-    parser.add_class_arguments(TrackingSettings, skip={"boxes", "classes"})
+    parser.add_class_arguments(TrackingSettings, skip={"boxes", "classes", *skip})
 
 
 def track_parser() -> Parser:

@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.cli.parsing import Parser, add_device, add_how, new_parser, parse_given
 from vidlstm.cli.terminal import say
-from vidlstm.settings import OnlineSettings, WatchSettings, WindowSettings
+from vidlstm.cli.track import add_tracking
+from vidlstm.settings import (
+    Count,
+    OnlineSettings,
+    SurfaceSettings,
+    TrackingSettings,
+    WatchSettings,
+    WindowSettings,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from vidlstm.verbs.watch import SourceReport
+    from vidlstm.verbs.watched import SourceReport
+
+
+NOT_TRACKING = {"timeout_seconds", "decoder", "image_fps"}
+"""Settings of tracking that ``watch`` has of its own, or no use for."""
 
 
 def watch_parser() -> Parser:
@@ -34,9 +47,15 @@ def watch_parser() -> Parser:
     )
     add_device(parser)
     parser.add_class_arguments(WatchSettings, None)
+    parser.add_class_arguments(SurfaceSettings, None)
     parser.add_class_arguments(OnlineSettings, "online")
     add_how(parser)
     parser.add_class_arguments(WindowSettings, "window")
+    parser.add_argument("--every", type=Count | None, default=None, help="forecast from every so many steps")
+    parser.add_argument(
+        "--homography", type=Path | None, default=None, help="pixels to metres, 3 x 3 numbers (forecasts)"
+    )
+    add_tracking(parser, skip=NOT_TRACKING)
     return parser
 
 
@@ -45,12 +64,17 @@ def run(argv: Sequence[str]) -> int:
     given = parse_given(watch_parser(), argv)
 
     from vidlstm.render.events import EventFile
+    from vidlstm.render.live.surfaces import check_surfaces
     from vidlstm.verbs.load import load
     from vidlstm.verbs.watch import watch
 
     checkpoint, sources, events = given.pop("checkpoint"), given.pop("sources"), given.pop("events", None)
     settings = {name: given.pop(name) for name in WatchSettings.__dataclass_fields__ if name in given}
+    surfaces = {name: given.pop(name) for name in SurfaceSettings.__dataclass_fields__ if name in given}
+    check_surfaces(settings_from(SurfaceSettings, surfaces, section=""))
     online = given.pop("online", None)
+    tracking = {name: given.pop(name) for name in TrackingSettings.__dataclass_fields__ if name in given}
+    given |= {"tracking": tracking} if tracking else {}
     predictor = load(checkpoint, **given)
     if why := predictor.why_not_carried():
         say(f"no state is carried: {why}", error=True)
@@ -64,7 +88,7 @@ def run(argv: Sequence[str]) -> int:
             for consumer in consumers:
                 consumer(event)
 
-        report = watch(predictor, named, on_event=told, settings=settings, online=online)
+        report = watch(predictor, named, on_event=told, settings=settings, online=online, surfaces=surfaces)
     for source in report.sources:
         say(said_of(source), error=True)
     return 1 if any(source.failure for source in report.sources) else 0
@@ -75,12 +99,15 @@ def show_event(event: dict[str, Any]) -> None:
     kind, source = event["event"], event["source"]
     if kind in ("start", "end"):
         end = "" if event["end_seconds"] is None else f"{event['end_seconds']:.2f}"
+        whose = f"  track {event['track']}" if "track" in event else ""
         say(
             f"{source}  {event['start_seconds']:8.2f} - {end:>8} s  {event['label']}  "
-            f"{event['probability']:.2f}"
+            f"{event['probability']:.2f}{whose}"
         )
-    elif kind not in ("heartbeat", "step"):
-        say(f"{source}: {kind}: {event['detail']}", error=True)
+    elif kind == "recorded":
+        say(f"{source}  {event['label']}: {event['file']}")
+    elif kind not in ("heartbeat", "step", "forecast"):
+        say(f"{source or event['surface']}: {kind}: {event['detail']}", error=True)
 
 
 def said_of(report: SourceReport) -> str:

@@ -40,11 +40,11 @@ def project(points_Q2: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return projected
 
 
-def on_the_ground(table: TrackTable, matrix: np.ndarray) -> TrackTable:
+def on_the_ground(table: TrackTable, matrix: np.ndarray, *, tell: bool = True) -> TrackTable:
     """Boxes to where their lower edge stands, in metres; leaves rows beyond the horizon out, and says so."""
     feet = table.positions_RC[:, :2] + [0.0, 0.5] * table.positions_RC[:, 2:]
     metres = project(feet, matrix)
     there = np.isfinite(metres).all(1)
-    if not there.all():
+    if tell and not there.all():
         warn_of_rows(table.recording, ~there, "stand on or beyond the horizon of the homography")
     return replace(table, positions_RC=metres, unit="metres").only(there)

@@ -51,7 +51,12 @@ class Gap:
 
 
 def resample(
-    table: TrackTable, seconds_R: np.ndarray, *, step_seconds: float, max_gap_seconds: float
+    table: TrackTable,
+    seconds_R: np.ndarray,
+    *,
+    step_seconds: float,
+    max_gap_seconds: float,
+    start_seconds: float | None = None,
 ) -> TrackTable:
     """A table with a row for each track and step of ``step_seconds``, counted from the first row of all.
 
@@ -60,6 +65,7 @@ def resample(
         seconds_R: ``(R,)`` float64, the time of each row.
         step_seconds: from one step to the next.
         max_gap_seconds: rows of a track that lie further apart are not joined.
+        start_seconds: the time of step 0; None is that of the first row.
 
     Returns:
         Frames are step numbers; ``start_seconds`` is the time of step 0. ``measured_R`` is false where a
@@ -71,7 +77,8 @@ def resample(
     """
     if not step_seconds > 0 or not max_gap_seconds > 0:
         raise ValueError(f"a step of {step_seconds} s and gaps of {max_gap_seconds} s: both must be positive")
-    start = float(seconds_R.min()) if len(seconds_R) else 0.0
+    first = float(seconds_R.min()) if len(seconds_R) else 0.0
+    start = first if start_seconds is None else start_seconds
     place_R = (seconds_R - start) / step_seconds
     slack = min(TOLERANCE_SECONDS / step_seconds, 0.25)
     apart_R = _seconds_to_next(table, seconds_R)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ from vidlstm.video.sampling import SteadySampler, slot_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+LOOKED_AT = 256
+"""Of moments that come one by one so many say how long a step is."""
 FAR = 1e6
 """Pixels, to which places are cut off: a table from elsewhere may hold any number."""
 
@@ -110,6 +113,37 @@ def numbered_steps(seconds_T: np.ndarray, fps: float) -> tuple[float, np.ndarray
     return step_seconds, np.concatenate([[0], steps.cumsum()]).astype(np.int64)
 
 
+class StepCounter:
+    """The same as :func:`numbered_steps`, for moments that come one by one.
+
+    Args:
+        fps: the rate of the :class:`SteadySampler` that has taken them.
+
+    Attributes:
+        step_seconds: how long a step is, by the last moments.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self._fps, self.step_seconds = fps, 1.0 / fps
+        self._apart: deque[float] = deque(maxlen=LOOKED_AT)
+        self._first = self._last = 0.0
+        self._step = -1
+
+    def __call__(self, seconds: float) -> int:
+        """The number of the step that the next moment stands at."""
+        if self._step < 0:
+            self._first = self._last = seconds
+            self._step = 0
+            return 0
+        apart = seconds - self._last
+        self._apart.append(apart)
+        self.step_seconds = max(1.0 / self._fps, float(np.quantile(self._apart, 0.25)))
+        slots = slot_of(seconds, self._first, self._fps) - slot_of(self._last, self._first, self._fps)
+        self._step += max(1, min(int(np.rint(apart / self.step_seconds)), slots, 2**40))
+        self._last = seconds
+        return self._step
+
+
 def _keypoints(path: object, rows: polars.DataFrame) -> np.ndarray:
     if "keypoints" not in rows.columns:
         return np.zeros((len(rows), 0, 3), np.float32)
@@ -127,5 +161,12 @@ def _keypoints(path: object, rows: polars.DataFrame) -> np.ndarray:
     values = np.zeros((len(rows), lengths[0] // 3, 3), np.float32)
     if lengths[0]:
         values[there] = lists.filter(there).explode().to_numpy().reshape(-1, *values.shape[1:])
-    values[np.isnan(values[..., :2]).any(-1)] = 0.0  # a place that is no number was not found
-    return np.nan_to_num(values).clip([-FAR, -FAR, 0.0], [FAR, FAR, 1.0]).astype(np.float32)
+    return in_range(np.zeros((0, 4)), values)[1]
+
+
+def in_range(boxes_N4: np.ndarray, keypoints_NJ3: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes and keypoints, float32, cut off where they are further away than any picture is wide."""
+    there = ~np.isnan(keypoints_NJ3[..., :2]).any(-1)  # a place that is no number was not found
+    values = np.where(there[..., None], np.nan_to_num(keypoints_NJ3), 0.0)
+    keypoints = values.clip([-FAR, -FAR, 0.0], [FAR, FAR, 1.0]).astype(np.float32)
+    return boxes_N4.astype(np.float64).clip(-FAR, FAR).astype(np.float32), keypoints

@@ -63,7 +63,7 @@ class TrackedObjects:
             boxes.setdefault(frame, []).append(box)
         return Crops(boxes, margin)
 
-    def poses(self, *, fill_seconds: float = 0.0) -> np.ndarray:
+    def poses(self, *, fill_seconds: float = 0.0, first_row: int = 0) -> np.ndarray:
         """Posture, joints, the nearest other body and the way each goes, ``(N, 79)`` float32.
 
         See :func:`describe_people`; and the velocity of the middle of the box to the right, downwards, and
@@ -72,6 +72,7 @@ class TrackedObjects:
         Args:
             fill_seconds: for how long a keypoint may be missing and is filled in; see
                 :func:`~vidlstm.features.keypoint_gaps.filled`. 0 takes all as they are.
+            first_row: of those that are described, the first of its frame; those before are only looked at.
 
         Raises:
             DatasetError: the table has no keypoints, or not COCO's 17, or too many bodies in a frame.
@@ -93,10 +94,10 @@ class TrackedObjects:
         if fill_seconds:
             keypoints_NJ3 = filled(keypoints_NJ3, self.track_id_N, self.seconds_N, most_seconds=fill_seconds)
         step = max(1, PAIRS // most**2)
-        for first in range(0, len(frames), step):
+        for first in range(int((start_T < first_row).sum()), len(frames), step):
             chunk = slice(first, first + step)
             self._describe(described, keypoints_NJ3, start_T[chunk], end_T[chunk])
-        return np.concatenate([described, self._velocities()], axis=1)
+        return np.concatenate([described, self._velocities()], axis=1)[first_row:]
 
     def _describe(
         self, described_NF: np.ndarray, keypoints_NJ3: np.ndarray, start_B: np.ndarray, end_B: np.ndarray

@@ -90,6 +90,19 @@ class ObjectWindowClassifier:
             short_tracks=self._short(sequences, seen),
         )
 
+    def of_window(
+        self, sequences: Sequence[ObjectSequence], start_seconds: float, end_seconds: float
+    ) -> dict[int, np.ndarray]:
+        """Class probabilities ``(K,)`` of each track that is seen for long enough in one window.
+
+        Args:
+            sequences: of the objects, as in a call.
+            start_seconds, end_seconds: the window.
+        """
+        bag = self._inside(sequences, start_seconds, end_seconds)
+        _, seen = self._judge(sequences, [bag]) if bag else (None, {})
+        return {track_id: of.probabilities[-1] for track_id, of in seen.items()}
+
     def _windows(self, first_seconds: float, last_seconds: float) -> np.ndarray:
         """Start and end of each window ``(W, 2)``; the last ends with the video."""
         end = last_seconds + self._step

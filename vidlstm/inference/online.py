@@ -62,6 +62,11 @@ class OnlineSegments:
         self._sum_K, self._steps_K = np.zeros(len(labels)), np.zeros(len(labels))
         self._last_seconds: float | None = None
 
+    @property
+    def lasting(self) -> tuple[str, ...]:
+        """The labels that have begun and are not over."""
+        return tuple(self.labels[k] for k in np.flatnonzero(self._lasts_K))
+
     def push(self, seconds: float, probabilities_K: np.ndarray) -> list[Change]:
         """What the probabilities at a moment, later than the last, change."""
         self._last_seconds = seconds

@@ -121,7 +121,7 @@ AnyClassifier = Classifier | BagClassifier | BagFusion
 
 def why_not_causal(model: Any) -> str:
     """Why a classifier has no ``step``: empty, or which setting of the training stands against it."""
-    if isinstance(model, LateFusion):
+    if isinstance(model, LateFusion | BagFusion):
         return "its networks are joined after they have read a clip; train with `model.fusion early`"
     return str(model.why_not_causal())
 

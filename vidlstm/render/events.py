@@ -33,7 +33,7 @@ class EventFile:
 
     def _opened(self, path: Path) -> TextIO:
         try:
-            return path.open("a", encoding="utf-8")
+            return path.open("a", encoding="utf-8", errors="backslashreplace")  # names may hold any byte
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror or error}") from error
 

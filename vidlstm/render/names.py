@@ -40,6 +40,21 @@ def with_ending(stem: Path, ending: str) -> Path:
     return stem.with_name(f"{stem.name}{ending}")
 
 
+def short_names(names: Sequence[str], most_bytes: int = 80) -> list[str]:
+    """Names for parts of file names and topics, each another: safe, no longer than so many bytes of UTF-8.
+
+    >>> short_names(["rtsp://camera/1", "/data/../x.mp4", "/data/x.mp4", "."])
+    ['rtsp_camera_1', 'data_x.mp4', 'data_x.mp4_2', 'video']
+    """
+    short: list[str] = []
+    for name in names:
+        # The end tells most: addresses and paths begin alike.
+        end = re.sub(r"_[._]+", "_", safe(name)).encode()[-most_bytes:].decode(errors="ignore").strip("._-")
+        same = sum(end.casefold() == other.casefold() for other in short)
+        short.append(f"{end or 'video'}_{same + 1}" if same else end or "video")
+    return short
+
+
 def safe(name: str) -> str:
     """The name with letters, digits, dots and dashes alone, for a part of a file name."""
     return re.sub(r"[^\w.-]+", "_", name) or "video"

@@ -25,7 +25,7 @@ from vidlstm.settings.checking import (
     value_from,
 )
 from vidlstm.settings.common import BackboneSettings, SamplingSettings, TrackingSettings
-from vidlstm.settings.live import OnlineSettings, WatchSettings
+from vidlstm.settings.live import OnlineSettings, SurfaceSettings, WatchSettings
 from vidlstm.settings.object_action import ObjectActionDataSettings, ObjectActionSettings
 from vidlstm.settings.prediction import PredictSettings, WindowSettings
 from vidlstm.settings.ranges import (
@@ -102,6 +102,7 @@ __all__ = [
     "Share",
     "Side",
     "Steps",
+    "SurfaceSettings",
     "TrackingSettings",
     "TrajectoryDataSettings",
     "TrajectoryModelSettings",

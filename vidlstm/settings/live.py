@@ -1,7 +1,11 @@
-"""Settings of ``watch``: how sources are read, and when something has begun."""
+"""Settings of ``watch``: how sources are read, when something has begun, and where it is shown."""
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Interval
 
 from vidlstm.errors import SettingsError
 from vidlstm.settings.ranges import NotNegative, Positive, Share
@@ -55,3 +59,81 @@ class OnlineSettings:
                 "over before it begins",
                 setting="online.leave",
             )
+
+
+LOOPBACK = "127.0.0.1"
+"""This machine alone."""
+
+Around = Annotated[float, Interval(gt=0, le=60)]
+"""Seconds before and after an event: those before are held in memory."""
+
+
+@dataclass
+class SurfaceSettings:
+    """Where what happens is shown and told, beside the events.
+
+    Args:
+        record: save an MP4 of what happens, from so many seconds before it begins until so many after it is
+            over; needs out.
+        out: the folder of these.
+        record_megabytes: when they take more, the oldest go.
+        show: open a window with all sources; q or Esc ends the watching.
+        http: HOST:PORT at which to serve a page, pictures and JSON; of :PORT the host is this machine alone.
+        mqtt: HOST or HOST:PORT of a broker that every event is sent to. A user name and a password come from
+            mqtt_login or the environment, VIDLSTM_MQTT_USER and VIDLSTM_MQTT_PASSWORD.
+        mqtt_topic: what topics begin with.
+        mqtt_login: a file with the user name in its first line and the password in its second.
+        mqtt_tls: encrypt, and check the broker's certificate.
+        mqtt_ca: a file of certificates to check it with, in place of the system's.
+    """
+
+    record: Around | None = None
+    out: Path | None = None
+    record_megabytes: Annotated[float, Interval(ge=1, le=1e9)] = 1000.0
+    show: bool = False
+    http: str | None = None
+    mqtt: str | None = None
+    mqtt_topic: str = "vidlstm"
+    mqtt_login: Path | None = None
+    mqtt_tls: bool = False
+    mqtt_ca: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.record is None) != (self.out is None):
+            raise SettingsError("`record SECONDS` and `out FOLDER` are given together or not at all")
+        if self.http is not None:
+            host_and_port(self.http, "http")
+        if self.mqtt is not None:
+            host_and_port(self.mqtt, "mqtt", port=1883)
+        elif self.mqtt_login or self.mqtt_tls or self.mqtt_ca:
+            name = "mqtt_login" if self.mqtt_login else "mqtt_tls" if self.mqtt_tls else "mqtt_ca"
+            raise SettingsError(f"`{name}` has no effect without `mqtt HOST`")
+        if self.mqtt_ca is not None and not self.mqtt_tls:
+            raise SettingsError("`mqtt_ca` has no effect without `mqtt_tls true`")
+        if re.search(r"[+#\0]|^[/$]|/$", self.mqtt_topic):
+            raise SettingsError(
+                f"`mqtt_topic` {self.mqtt_topic!r}: a topic holds no + or #, and neither begins nor "
+                "ends with /"
+            )
+
+
+def host_and_port(text: str, name: str, *, port: int | None = None) -> tuple[str, int]:
+    """The two parts of an address; without a host, this machine.
+
+    >>> host_and_port(":8080", "http")
+    ('127.0.0.1', 8080)
+
+    Args:
+        text: ``HOST:PORT`` or ``:PORT``; ``[::1]:8080`` for an address of IPv6.
+        name: of the setting, for the message.
+        port: where none is given; None: one must be.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]*)(?::(\d{1,5}))?", text)
+    number = int(found[2]) if found and found[2] else port
+    if found is None or number is None or number > 65535 or not (found[1] or found[2]):
+        shape = "HOST:PORT or :PORT" if port is None else "HOST or HOST:PORT"
+        raise SettingsError(f"`{name}` is {shape}, with a port up to 65535, not {text!r}", setting=name)
+    return found[1].strip("[]") or LOOPBACK, number

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vidlstm.render.sinks import Material
     from vidlstm.settings import PredictSettings
     from vidlstm.structures import FeatureSequence, Progress
+    from vidlstm.tasks.live import Watcher
     from vidlstm.tasks.stream import Stream
 
 
@@ -132,7 +133,22 @@ class Predictor(ABC):
         Raises:
             SettingsError: predictions of this kind are not made step by step.
         """
-        raise SettingsError(f"a checkpoint of {self.card.task} is not watched with; it reads whole tracks")
+        raise SettingsError(
+            f"a checkpoint of {self.card.task} follows objects: watch does, a stream of frames does not"
+        )
+
+    def watcher(self, sources: int) -> Watcher:
+        """What says, frame by frame, what many sources show; to be closed when nothing more comes.
+
+        Args:
+            sources: how many there are at most.
+
+        Raises:
+            SettingsError: see :meth:`streams`.
+        """
+        from vidlstm.tasks.live import WholeFrames
+
+        return WholeFrames(self, sources)
 
     def why_not_carried(self) -> str:
         """Why :meth:`streams` reads windows anew: empty, or the setting of the training to change."""

@@ -12,6 +12,7 @@ import numpy as np
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError
 from vidlstm.tasks.predictor import Predictor, Work, rate_of
+from vidlstm.tracking.mot_boxes import MotBoxes, read_mot_boxes
 from vidlstm.tracking.run import NO_SOURCE, TrackingReport, detector_of, track_source, track_videos
 from vidlstm.video.arrays import NAME
 from vidlstm.video.reader import open_video
@@ -91,6 +92,21 @@ class TrackingPredictor(Predictor):
         tracking = self.settings.tracking
         if tracking.weights is None and not tracking.boxes:
             raise SettingsError(f"{NO_SOURCE}{self.source_hint()}", setting="weights")
+
+    def boxes(self) -> Detector | list[MotBoxes]:
+        """What finds objects in sources: the network, or boxes made elsewhere, a file a source.
+
+        Raises:
+            SettingsError: neither is given.
+            DatasetError: boxes cannot be read.
+        """
+        tracking = self.settings.tracking
+        self._check_source()
+        if tracking.boxes:
+            return [read_mot_boxes(path) for path in tracking.boxes]
+        with self._one_at_a_time:
+            self._detector = self._detector or detector_of(tracking, resolve_device(self.device))
+        return self._detector
 
     def open_video(self) -> Any:
         """What opens a video of a prediction as it was tracked."""

@@ -53,6 +53,10 @@ class ObjectTracker:
         lost_seconds: for how long an object that is not seen keeps its number.
         start_confidence: how certain a detection must be to begin a track, and to be matched first.
         weigh_overlap: weigh the overlap of boxes by the confidence of the detection in matching.
+        after: numbers begin after this one.
+
+    Attributes:
+        last_number: the highest that was given to an object.
 
     Raises:
         ValueError: the name is unknown.
@@ -65,6 +69,7 @@ class ObjectTracker:
         lost_seconds: float = 1.0,
         start_confidence: float = 0.25,
         weigh_overlap: bool = True,
+        after: int = 0,
     ) -> None:
         if name not in TRACKERS:
             raise ValueError(f"no tracker is called {name!r}{nearest(name, TRACKERS)}")
@@ -78,6 +83,7 @@ class ObjectTracker:
         settings["fuse_score"] = weigh_overlap
         module: Any = ultralytics_module(f"ultralytics.trackers.{MODULES[name]}")
         self._tracker = getattr(module, TRACKERS[name])(utils.IterableSimpleNamespace(**settings))
+        self._after = self.last_number = after
         self._looks, self._lost_seconds = looks_at_pictures(name), lost_seconds
         self._seen_seconds: dict[int, float] = {}
         self._boxes = ultralytics_module("ultralytics.engine.results").Boxes
@@ -101,12 +107,14 @@ class ObjectTracker:
         tracks = np.asarray(tracks, np.float32).reshape(-1, 8)
         self._seen_seconds |= dict.fromkeys((t.track_id for t in self._tracker.tracked_stracks), seconds)
         detection_N = tracks[:, 7].astype(np.int64)
+        track_id_N = tracks[:, 4].astype(np.int64) + self._after
+        self.last_number = max(self.last_number, int(track_id_N.max(initial=0)))
         boxes_N4 = _inside(tracks[:, :4], height, width)
         # The filter's box may lie off the edge that a detection touches.
         empty_N = np.any(boxes_N4[:, 2:] - boxes_N4[:, :2] < 1, axis=1)
         boxes_N4[empty_N] = found.boxes_N4[detection_N[empty_N]]
         return Tracked(
-            tracks[:, 4].astype(np.int64),
+            track_id_N,
             boxes_N4,
             tracks[:, 5],
             tracks[:, 6].astype(np.int64),

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.tasks.predictor import Predictor
-    from vidlstm.verbs.watch import SourceReport
+    from vidlstm.verbs.watched import SourceReport
 
 MOST_VIDEOS = 16
 """Of those given, so many are measured, spread evenly over them."""

@@ -35,11 +35,12 @@ from vidlstm.training.segmentation_metrics import Alarms, alarms_at
 from vidlstm.verbs.evaluate import evaluate
 from vidlstm.verbs.predict import predict
 from vidlstm.verbs.train import train
-from vidlstm.verbs.watch import Event, watch
+from vidlstm.verbs.watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from vidlstm.render.live.listener import Event
     from vidlstm.structures import Progress, Segment
 
 FIGURES, EPOCHS = 36, 30

@@ -3,63 +3,36 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from vidlstm.errors import SettingsError
-from vidlstm.features.in_process import features_of_frames
-from vidlstm.features.lanes import Lanes
 from vidlstm.inference.online import OnlineSegments
-from vidlstm.settings import OnlineSettings, WatchSettings, settings_from
+from vidlstm.render.live.annotate import PICTURE_SIDE
+from vidlstm.render.live.listener import Shot
+from vidlstm.render.live.surfaces import check_surfaces, opened_surfaces
+from vidlstm.settings import OnlineSettings, SurfaceSettings, WatchSettings, settings_from
 from vidlstm.tasks.predictor import Predictor
-from vidlstm.tasks.stream import frames_together
-from vidlstm.training.threads import threads_that_pay, using_threads
 from vidlstm.verbs.load import load
+from vidlstm.verbs.watched import SourceReport, Watched, told, utc_at
 from vidlstm.video.container import check_is_file
-from vidlstm.video.reader import STANDARD_INPUT, is_live, open_video
+from vidlstm.video.reader import STANDARD_INPUT, is_live, open_video, without_login
 from vidlstm.video.sampling import SteadySampler
-from vidlstm.video.source import WAITING_FRAMES, Mailbox, Note, Shown, Source
+from vidlstm.video.source import Mailbox, Note, Shown, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vidlstm.inference.online import Change
-
-Event = dict[str, Any]
-
-AGES_MS = np.concatenate([np.arange(1000), np.geomspace(1000, 3_600_000, 500)])
-"""Edges of the classes that ages are counted in, milliseconds; a year of them needs no more room."""
+    from vidlstm.render.live.listener import Event, Listener
+    from vidlstm.tasks.live import Said, Watcher
 
 
-@dataclass
-class SourceReport:
-    """What became of one source.
-
-    Attributes:
-        name: as it was given.
-        frames: that were looked at.
-        steps: those at which something was said; fewer where windows are read.
-        dropped_frames: wanted frames that were dropped.
-        opened: how often it was opened.
-        failure: why it was given up, or nothing.
-        age_p50_seconds, age_p99_seconds: from the taking of a frame to what is said of it; None for a file
-            that is read as fast as it goes.
-    """
-
-    name: str
-    frames: int = 0
-    steps: int = 0
-    dropped_frames: int = 0
-    opened: int = 0
-    failure: str = ""
-    age_p50_seconds: float | None = None
-    age_p99_seconds: float | None = None
+USUAL_FPS = 25.0
+"""What a recording claims of a source all of whose frames are looked at; they keep their own times."""
 
 
 @dataclass
@@ -74,9 +47,11 @@ def watch(
     checkpoint: Path | str | Predictor,
     sources: Sequence[str | int | Path] | str | int | Path,
     *,
-    on_event: Callable[[Event], None],
+    on_event: Callable[[Event], None] = lambda event: None,
     settings: WatchSettings | dict[str, Any] | None = None,
     online: OnlineSettings | dict[str, Any] | None = None,
+    surfaces: SurfaceSettings | dict[str, Any] | None = None,
+    listeners: Sequence[Listener] = (),
     **options: Any,
 ) -> WatchReport:
     """Watches sources until the files end, the others are given up, or Ctrl-C.
@@ -92,19 +67,32 @@ def watch(
         on_event: called with each event at once; docs/live.md lists their keys.
         settings: how sources are read.
         online: when a label begins and is over.
+        surfaces: where it is shown and told besides: recordings, a window, a page, a broker.
+        listeners: surfaces of your own, see :class:`~vidlstm.render.live.listener.Listener`; they are closed
+            in the end.
         options: see :func:`load`.
 
     Raises:
         VidlstmError: see its subclasses.
     """
-    predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
     how = settings_from(WatchSettings, settings, section="")
     rule = settings_from(OnlineSettings, online, section="online")
+    shown = settings_from(SurfaceSettings, surfaces, section="")
+    check_surfaces(shown)
     names = [sources] if isinstance(sources, str | int | Path) else list(sources)
+    if not names:
+        raise SettingsError("there is nothing to watch; give a camera's number, an address or a file")
     for name in names:
         if not isinstance(name, int) and not is_live(name):
             check_is_file(name)
-    return _Watch(predictor, names, how, rule, on_event).run()
+    predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
+    with closing(predictor.watcher(len(names))) as watcher, ExitStack() as kept:
+        known = [without_login(name) for name in names]
+        own = opened_surfaces(shown, known, watcher.fps or USUAL_FPS, rule.minimum_seconds)
+        everybody = [*listeners, *own]
+        for listener in everybody:
+            kept.callback(listener.close)
+        return _Watch(watcher, names, how, rule, on_event, everybody).run()
 
 
 class _Watch:
@@ -112,26 +100,22 @@ class _Watch:
 
     def __init__(
         self,
-        predictor: Predictor,
+        watcher: Watcher,
         names: list[Any],
         how: WatchSettings,
         rule: OnlineSettings,
         on_event: Callable[[Event], None],
+        listeners: list[Listener],
     ) -> None:
-        if not names:
-            raise SettingsError("there is nothing to watch; give a camera's number, an address or a file")
-        network: Any = predictor
-        self._backbone, self._labels = network.backbone, network.labels
-        self._threads = threads_that_pay(network.model, len(names))
-        card: Any = predictor.card
-        self._how, self._fps, self._on_event = how, float(card.fps), on_event
-        self._streams = predictor.streams()
+        self._watcher, self._how, self._on_event, self._listeners = watcher, how, on_event, listeners
+        self._look = [listener for listener in listeners if listener.takes_shots]
         paced = [is_live(name) or how.pace == "real" for name in names]
         self._newest = any(paced) if how.drop == "auto" else how.drop == "latest"
         self._mailbox = Mailbox(len(names), newest=self._newest)
-        self._frames = 1 if self._newest else max(1, WAITING_FRAMES // len(names))
         self._watched = [
-            Watched(SourceReport(str(name)), OnlineSegments(self._labels, rule), own_pace)
+            Watched(
+                SourceReport(without_login(name)), partial(OnlineSegments, watcher.labels, rule), own_pace
+            )
             for name, own_pace in zip(names, paced, strict=True)
         ]
         self._sources = [self._source(number, name) for number, name in enumerate(names)]
@@ -143,7 +127,7 @@ class _Watch:
             str(name),
             partial(self._open, name),
             self._mailbox,
-            views=self._backbone.views,
+            views=self._watcher.views,
             finite=not live or name == STANDARD_INPUT,
             real_pace=not live and self._how.pace == "real",
             reconnect_seconds=self._how.reconnect_seconds,
@@ -152,71 +136,108 @@ class _Watch:
     def _open(self, name: Any) -> Any:
         return open_video(
             name,
-            size=self._backbone.size,
-            wanted=SteadySampler(self._fps),
+            size=self._watcher.size,
+            wanted=SteadySampler(self._watcher.fps) if self._watcher.fps else None,
             newest=self._newest,
             timeout_seconds=self._how.timeout_seconds,
+            picture_side=PICTURE_SIDE if self._look else None,
         )
 
     def run(self) -> WatchReport:
         """Until all sources are over."""
         for source in self._sources:
             source.start()
-        until = time.monotonic() + (self._how.seconds or float("inf"))
         try:
-            batch_size = frames_together(self._backbone, self._frames * len(self._sources))
-            with (
-                using_threads(self._threads),
-                closing(Lanes(self._backbone, batch_size, small=True)) as lanes,
-            ):
-                while any(not w.over for w in self._watched) and time.monotonic() < until:
-                    self._turn(lanes)
+            until = time.monotonic() + (self._how.seconds or float("inf"))
+            while self._goes_on() and time.monotonic() < until:
+                self._turn()
         finally:
             for source in self._sources:
                 source.stop()
             self._mailbox.close()
-            for number, watched in enumerate(self._watched):
-                self._say(number, watched.segments.finish(), None)
-        return WatchReport(self._streams.how, [watched.finished() for watched in self._watched])
+            for number in range(len(self._watched)):
+                self._end_all(number)
+            for listener in self._listeners:
+                listener.close()
+            self._hear_listeners()
+        return WatchReport(self._watcher.how, [watched.finished() for watched in self._watched])
 
-    def _turn(self, lanes: Lanes) -> None:
+    def _goes_on(self) -> bool:
+        return any(not w.over for w in self._watched) and not any(one.done for one in self._listeners)
+
+    def _turn(self) -> None:
         """What has come since the last turn: what happened, then the steps of all that have a frame."""
-        taken = self._mailbox.take(min(0.2, self._how.heartbeat_seconds), self._frames)
+        most = 1 if self._newest else self._watcher.at_once
+        taken = self._mailbox.take(min(0.2, self._how.heartbeat_seconds), most)
         for item in taken:
             if isinstance(item, Note):
                 self._noted(item)
         if shown := [item for item in taken if isinstance(item, Shown)]:
-            self._step(shown, lanes)
+            self._step(shown)
         now = time.monotonic()
         for number, watched in enumerate(self._watched):
             if not watched.over and now - watched.reported > self._how.heartbeat_seconds:
                 watched.reported = now
                 self._event(number, "heartbeat", **watched.heartbeat())
+        self._hear_listeners()
 
-    def _step(self, shown: list[Shown], lanes: Lanes) -> None:
-        """All frames share batches through the backbone; those of one source are steps one after another."""
+    def _hear_listeners(self) -> None:
+        for event, number in [news for listener in self._listeners for news in listener.turn()]:
+            self._tell(event, number)
+
+    def _step(self, shown: list[Shown]) -> None:
         times = [self._watched[item.source].seconds_of(item) for item in shown]
-        images = (item.image for item in shown)
-        _, x_BF = features_of_frames(zip(times, images, strict=True), self._backbone, lanes=lanes)
-        for rows in rounds([item.source for item in shown]):
-            sources, seconds = [shown[b].source for b in rows], [times[b] for b in rows]
-            said = self._streams.push(sources, x_BF[rows], seconds)
-            now = time.monotonic()
-            for b, probabilities_K in zip(rows, said, strict=True):
-                self._answer(shown[b], times[b], probabilities_K, now)
+        said = self._watcher.step(shown, times)
+        now = time.monotonic()
+        for item, seconds, of_source in zip(shown, times, said, strict=True):
+            watched = self._watched[item.source]
+            watched.report.dropped_frames += item.dropped
+            age = now - item.taken_seconds if watched.paced else None
+            self._answered(item.source, seconds, of_source, age)
+            if self._look and item.frame.picture is not None:
+                self._show(item, seconds, age)
 
-    def _answer(self, item: Shown, seconds: float, probabilities_K: np.ndarray | None, now: float) -> None:
+    def _answered(self, number: int, seconds: float, said: list[Said], age: float | None) -> None:
+        watched, labels = self._watched[number], self._watcher.labels
+        watched.looked(said)
+        if any(one.probabilities_K is not None or one.forecast is not None for one in said):
+            watched.answered(age)
+        for one in said:
+            of_track = _of_track(one)
+            if one.over:
+                self._say(number, watched.end(one.track), age, seconds, **of_track)
+            elif one.forecast is not None:
+                self._event(number, "forecast", **of_track, **told(one.forecast), age_seconds=age)
+            elif one.probabilities_K is not None:
+                if self._how.steps:
+                    said_K = dict(zip(labels, one.probabilities_K.tolist(), strict=True))
+                    self._event(
+                        number, "step", seconds=seconds, **of_track, probabilities=said_K, age_seconds=age
+                    )
+                changes = watched.push(one.track, labels, seconds, one.probabilities_K)
+                self._say(number, changes, age, seconds, **of_track)
+
+    def _show(self, item: Shown, seconds: float, age: float | None) -> None:
         watched = self._watched[item.source]
-        watched.report.frames += 1
-        watched.report.dropped_frames += item.dropped
-        if probabilities_K is None:
-            return
-        age = now - item.taken_seconds if watched.paced else None
-        watched.answered(self._labels, probabilities_K, age)
-        if self._how.steps:
-            said_K = dict(zip(self._labels, probabilities_K.tolist(), strict=True))
-            self._event(item.source, "step", seconds=seconds, probabilities=said_K, age_seconds=age)
-        self._say(item.source, watched.segments.push(seconds, probabilities_K), age, seconds)
+        assert item.frame.picture is not None
+        scale = item.frame.picture.shape[1] / item.frame.image.shape[1]
+        shot = Shot(
+            source=item.source,
+            name=watched.report.name,
+            picture=item.frame.picture,
+            seconds=seconds,
+            utc=watched.utc_of(seconds),
+            labels=self._watcher.labels,
+            lasting=watched.lasting,
+            likeliest=watched.likeliest.get(None),
+            age_seconds=age,
+            dropped_frames=watched.report.dropped_frames,
+            objects=watched.objects(scale),
+            forecasts=watched.forecasts,
+            place=lambda positions: scale * self._watcher.to_picture(positions),
+        )
+        for listener in self._look:
+            listener.on_shot(shot)
 
     def _noted(self, note: Note) -> None:
         watched = self._watched[note.source]
@@ -229,23 +250,35 @@ class _Watch:
         if note.kind in ("ended", "failed"):
             self._begin_anew(note.source)
             watched.over = True
-        self._event(note.source, note.kind, detail=note.detail, utc=_utc(note.at_seconds))
+        self._event(note.source, note.kind, detail=note.detail, utc=utc_at(note.at_seconds))
+
+    def _end_all(self, number: int) -> None:
+        for track in list(self._watched[number].segments):
+            of_track = {} if track is None else {"track": track, "box": None}
+            watched = self._watched[number]
+            self._say(number, watched.end(track), None, watched.last_seconds, **of_track)
 
     def _begin_anew(self, number: int) -> None:
-        self._say(number, self._watched[number].segments.finish(), None)
-        self._streams.forget(number)
+        self._end_all(number)
+        self._watcher.forget(number)
         self._watched[number].forget()
 
     def _say(
-        self, number: int, changes: list[Change], age: float | None, seconds: float | None = None
+        self,
+        number: int,
+        changes: list[Change],
+        age: float | None,
+        seconds: float | None,
+        **of_track: Any,
     ) -> None:
         watched = self._watched[number]
         for change in changes:
             self._event(
                 number,
                 change.kind,
-                seconds=watched.last_seconds if seconds is None else seconds,
+                **of_track,
                 label=change.label,
+                seconds=seconds,
                 start_seconds=change.start_seconds,
                 end_seconds=change.end_seconds,
                 start_utc=watched.utc_of(change.start_seconds),
@@ -256,111 +289,16 @@ class _Watch:
             )
 
     def _event(self, number: int, kind: str, **what: Any) -> None:
-        self._on_event({"event": kind, "source": self._watched[number].report.name, **what})
+        self._tell({"event": kind, "source": self._watched[number].report.name, **what}, number)
+
+    def _tell(self, event: Event, number: int | None) -> None:
+        self._on_event(event)
+        for listener in self._listeners:
+            listener.on_event(event, number)
 
 
-def rounds(sources: Sequence[int]) -> list[list[int]]:
-    """Rows in as few groups as may be, in their order, each source once in a group.
-
-    >>> rounds([0, 0, 0, 1, 2, 2])
-    [[0, 3, 4], [1, 5], [2]]
-    """
-    groups: list[list[int]] = []
-    for row, source in enumerate(sources):
-        number = list(sources[:row]).count(source)
-        groups += [[]] if number == len(groups) else []
-        groups[number].append(row)
-    return groups
-
-
-@dataclass
-class Watched:
-    """What is known of a source while it is watched.
-
-    Attributes:
-        report: what is said of it at the end.
-        segments: what lasts.
-        paced: whether its frames come at their own times, so that an age means something.
-        over: whether nothing more comes.
-        reported: when it was last reported on, by ``time.monotonic()``.
-        last_seconds: the time of its last frame on its own clock.
-    """
-
-    report: SourceReport
-    segments: OnlineSegments
-    paced: bool
-    over: bool = False
-    reported: float = field(default_factory=time.monotonic)
-    _ages: np.ndarray = field(default_factory=lambda: np.zeros(len(AGES_MS) + 1, np.int64))
-    last_seconds: float | None = None
-    _last_taken: float | None = None
-    _offset: float | None = None
-    _best: tuple[str, float] | None = None
-
-    def seconds_of(self, item: Shown) -> float:
-        """A frame's time on the source's own clock, which goes on over breaks that are short enough."""
-        seconds = item.frame.timestamp_seconds
-        if self._offset is None:
-            self._offset = 0.0
-            if self.last_seconds is not None and self._last_taken is not None:
-                gap = max(item.taken_seconds - self._last_taken, 1e-3)
-                self._offset = self.last_seconds + gap - seconds
-        self.last_seconds, self._last_taken = seconds + self._offset, item.taken_seconds
-        return self.last_seconds
-
-    def broke_off(self, now: float) -> float:
-        """For how long nothing came, when a source is opened; the clock of what comes next is another."""
-        self._offset = None
-        return 0.0 if self._last_taken is None else now - self._last_taken
-
-    def forget(self) -> None:
-        """What comes next has nothing before it."""
-        self._last_taken = self.last_seconds = self._offset = None
-
-    def answered(self, labels: tuple[str, ...], probabilities_K: np.ndarray, age: float | None) -> None:
-        """Counts a step."""
-        self.report.steps += 1
-        best = int(probabilities_K.argmax())
-        self._best = labels[best], float(probabilities_K[best])
-        if age is not None:
-            self._ages[np.searchsorted(AGES_MS, 1000 * age)] += 1
-
-    def age_seconds(self, share: float) -> float | None:
-        """The age that this share of all answers stay below."""
-        total = self._ages.sum()
-        if not total:
-            return None
-        edge = int(np.searchsorted(np.cumsum(self._ages), share * total))
-        return float(AGES_MS[min(edge, len(AGES_MS) - 1)]) / 1000
-
-    def utc_of(self, seconds: float) -> str | None:
-        """The wall time of a moment on the source's clock; None where the source has no pace of its own."""
-        if not self.paced or self._last_taken is None or self.last_seconds is None:
-            return None
-        return _utc(self._last_taken - (self.last_seconds - seconds))
-
-    def heartbeat(self) -> Event:
-        """What is said when nothing happens."""
-        label, probability = self._best or (None, None)
-        return {
-            "utc": _utc(time.monotonic()),
-            "seconds": self.last_seconds,
-            "label": label,
-            "probability": probability,
-            "steps": self.report.steps,
-            "dropped_frames": self.report.dropped_frames,
-            "age_p50_seconds": self.age_seconds(0.5),
-            "age_p99_seconds": self.age_seconds(0.99),
-        }
-
-    def finished(self) -> SourceReport:
-        """The report, with the ages."""
-        self.report.age_p50_seconds = self.age_seconds(0.5)
-        self.report.age_p99_seconds = self.age_seconds(0.99)
-        return self.report
-
-
-def _utc(monotonic_seconds: float) -> str:
-    """The wall time of a moment on the monotonic clock, ISO 8601."""
-    when = time.time() - (time.monotonic() - monotonic_seconds)
-    return datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
+def _of_track(said: Said) -> Event:
+    """What events of an object also have: its number, and where it is now."""
+    if said.track is None:
+        return {}
+    return {"track": said.track, "box": None if said.box_4 is None else said.box_4.round(1).tolist()}

@@ -70,11 +70,12 @@ class ArrayReader(VideoReader):
         for index, image in enumerate(self._frames_THWC):
             yield index / self._fps, partial(self._image, image)
 
-    def _image(self, image: np.ndarray) -> np.ndarray:
-        if self._size is None:
+    def _image(self, image: np.ndarray, other: FrameSize | None = None) -> np.ndarray:
+        size = other or self._size
+        if size is None:
             return np.ascontiguousarray(image)
-        height, width = scaled_size(image.shape[0], image.shape[1], self._size)
-        return finished(resized(np.ascontiguousarray(image), height, width), 0, self._size)
+        height, width = scaled_size(image.shape[0], image.shape[1], size)
+        return finished(resized(np.ascontiguousarray(image), height, width), 0, size)
 
     def close(self) -> None:  # noqa: D102 as in VideoReader
         pass

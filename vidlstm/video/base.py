@@ -16,6 +16,7 @@ import numpy as np
 
 from vidlstm.structures import Frame, VideoInfo
 from vidlstm.video.clock import Clock
+from vidlstm.video.fitting import within
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 Wanted = Callable[[float], bool]
 """Asked once per decoded frame, in time order, with its time in seconds: is it wanted?"""
 
-Picture = tuple[float | None, Callable[[], np.ndarray]]
-"""The container's time of a decoded frame, if it has one, and the function that converts the frame."""
+Picture = tuple[float | None, Callable[..., np.ndarray]]
+"""The container's time of a decoded frame, if it has one, and the function that converts the frame: to the
+size that was asked for, or to another that it is called with."""
 
 SHORT_FRAMES = 2
 """How many frames may be missing at the end before a video counts as truncated: headers are off by one."""
@@ -45,6 +47,7 @@ class VideoReader(ABC):
         info: what the container claims, and which reader was taken.
         decoded_frames: every frame decoded so far, also those not wanted.
         truncated: empty, or why the video ended before its header said; valid after iteration.
+        picture_side: frames carry a picture for people, no side of which is longer; None: they carry none.
         converts_later: whether a frame may still be converted when the next ones have been decoded.
     """
 
@@ -61,6 +64,7 @@ class VideoReader(ABC):
         self.info = info
         self.decoded_frames = 0
         self.truncated = ""
+        self.picture_side: int | None = None
         self._wanted = wanted
         self._first_seconds, self._end_seconds = 0.0, end_seconds
         self._clock = Clock(info.claimed_fps, start_seconds)
@@ -93,10 +97,17 @@ class VideoReader(ABC):
                 self._first_seconds = timestamp
             self.decoded_frames += 1
             if self._wanted is None or self._wanted(timestamp):
-                yield Frame(convert(), timestamp, index)
+                yield self._frame(convert, timestamp, index)
         self.truncated = self.truncated or self._ended_early()
         if self._clock.jumps:
             self._tell(self._jumped())
+
+    def _frame(
+        self, convert: Callable[..., np.ndarray], seconds: float, index: int, taken: float | None = None
+    ) -> Frame:
+        side = self.picture_side
+        picture = convert(within(self.info.height, self.info.width, side)) if side else None
+        return Frame(convert(), seconds, index, taken, picture)
 
     def _tell(self, what: str) -> None:
         """Warns of something that the user should know of this video."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from vidlstm.structures import FrameSize
+from vidlstm.structures import FrameSize
 
 GREY = 114
 """What ``letterbox`` pads with: the grey that YOLO networks were trained with."""
@@ -28,6 +26,12 @@ def scaled_size(height: int, width: int, size: FrameSize) -> tuple[int, int]:
     if narrower == (size.fit == "crop"):
         return max(1, _divided(height * size.width, width)), size.width
     return size.height, max(1, _divided(width * size.height, height))
+
+
+def within(height: int, width: int, side: int) -> FrameSize:
+    """The size of a picture that is shrunk until no side is longer than ``side`` pixels."""
+    scale = min(1.0, side / max(height, width, 1))
+    return FrameSize(max(1, round(height * scale)), max(1, round(width * scale)))
 
 
 def _divided(numerator: int, denominator: int) -> int:

@@ -72,11 +72,11 @@ class ImagesReader(VideoReader):
         for index in range(len(self._files)):
             yield index / self._fps, partial(self._image, index)
 
-    def _image(self, index: int) -> np.ndarray:
-        image = self._load(index)
-        upright = scaled_size(*_shape(image), self._size) if self._size else self._shape
+    def _image(self, index: int, other: FrameSize | None = None) -> np.ndarray:
+        image, size = self._load(index), other or self._size
+        upright = scaled_size(*_shape(image), size) if size else self._shape
         scaled = resized(image, *upright)
-        return finished(cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB), 0, self._size)
+        return finished(cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB), 0, size)
 
     def _load(self, index: int) -> np.ndarray:
         """BGR, turned upright by the image's own EXIF tag."""

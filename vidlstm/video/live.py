@@ -8,39 +8,19 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from vidlstm.structures import Frame
 from vidlstm.video.base import VideoReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from vidlstm.structures import Frame
     from vidlstm.video.base import Picture, Wanted
 
 CLOCK_DRIFT = 1e-3
 """By how much a camera's clock may run faster or slower than ours; a delay that grows faster is a backlog."""
-
-
-@dataclass(frozen=True, eq=False)
-class Waiting:
-    """A decoded frame that nobody has asked for yet.
-
-    Attributes:
-        convert: makes the picture.
-        timestamp_seconds: its time.
-        index: its number among all decoded frames.
-        taken_seconds: when it was taken, as far as can be told, by ``time.monotonic()``.
-    """
-
-    convert: Callable[[], np.ndarray]
-    timestamp_seconds: float
-    index: int
-    taken_seconds: float
 
 
 class LiveReader(VideoReader):
@@ -59,11 +39,12 @@ class LiveReader(VideoReader):
         self, source: VideoReader, *, wanted: Wanted | None = None, timeout_seconds: float = 10.0
     ) -> None:
         super().__init__(source.info, wanted=wanted)
+        self.picture_side = source.picture_side
         self.dropped_frames = 0
         self._source, self._timeout = source, timeout_seconds
         self._transit = Transit(getattr(source, "has_clock", False))
         self._changed = threading.Condition()
-        self._waiting: Waiting | None = None
+        self._waiting: Callable[[], Frame] | None = None
         self._heard, self._ended, self._closed = time.monotonic(), False, False
         self._thread = threading.Thread(target=self._read, name=f"reader of {source.info.path}", daemon=True)
         self._thread.start()
@@ -93,25 +74,27 @@ class LiveReader(VideoReader):
         now = time.monotonic()
         timestamp = self._clock.tick(seconds)
         wanted = self._wanted is None or self._wanted(timestamp)
+        taken = self._transit.taken(timestamp, now)
+        make = partial(self._frame, convert, timestamp, self.decoded_frames, taken)
         if wanted and not self._source.converts_later:
-            convert = partial(np.asarray, convert())
+            frame = make()
+            make = partial(lambda: frame)  # made already: the decoder overwrites it with the next one
         with self._changed:
-            index, self._heard = self.decoded_frames, now
-            self.decoded_frames = self._source.decoded_frames = index + 1
-            taken = self._transit.taken(timestamp, now)
+            self._heard = now
+            self.decoded_frames = self._source.decoded_frames = self.decoded_frames + 1
             if wanted:
                 self.dropped_frames += self._waiting is not None
-                self._waiting = Waiting(convert, timestamp, index, taken)
+                self._waiting = make
                 self._changed.notify_all()
 
     def _iterate(self) -> Iterator[Frame]:
         while (waiting := self._next()) is not None:
-            yield Frame(waiting.convert(), waiting.timestamp_seconds, waiting.index, waiting.taken_seconds)
+            yield waiting()
         if self._clock.jumps:
             self._tell(self._jumped())
 
-    def _next(self) -> Waiting | None:
-        """The newest frame, as soon as there is one; None after the last."""
+    def _next(self) -> Callable[[], Frame] | None:
+        """Gives the newest frame, as soon as there is one; None after the last."""
         with self._changed:
             while self._waiting is None and not self._ended:
                 left = self._heard + self._timeout - time.monotonic()

@@ -137,14 +137,14 @@ class OpenCVReader(VideoReader):
         ticks = round(seconds / header.time_base) + header.start_ticks - self._late_ticks
         return float(ticks * header.time_base)
 
-    def _image(self) -> np.ndarray:
-        shape = self.info.height, self.info.width
-        upright = scaled_size(*shape, self._size) if self._size else shape
+    def _image(self, other: FrameSize | None = None) -> np.ndarray:
+        shape, size = (self.info.height, self.info.width), other or self._size
+        upright = scaled_size(*shape, size) if size else shape
         coded = self._retrieve(self.decoded_frames)
         try:
             scaled = resized(coded, *coded_size(upright, self._quarters))
             return finished(
-                cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB), self._quarters, self._size, mirrored=self._mirrored
+                cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB), self._quarters, size, mirrored=self._mirrored
             )
         except (cv2.error, MemoryError) as error:
             raise self._error("unreadable", str(error), self.decoded_frames) from error

@@ -96,8 +96,9 @@ class PyAVReader(VideoReader):
             ticks = None if frame.dts is None else frame.dts - self._late_ticks
         return None if ticks is None or frame.time_base is None else float(ticks * frame.time_base)
 
-    def _image(self, frame: VideoFrame) -> np.ndarray:
-        upright = scaled_size(*self._shape, self._size) if self._size else self._shape
+    def _image(self, frame: VideoFrame, other: FrameSize | None = None) -> np.ndarray:
+        size = other or self._size
+        upright = scaled_size(*self._shape, size) if size else self._shape
         height, width = coded_size(upright, self._quarters)
         same = (height, width) == (frame.height, frame.width)
         try:
@@ -115,7 +116,7 @@ class PyAVReader(VideoReader):
             raise VideoError(
                 self._path, reason="unreadable", detail=plain(error), frame=self.decoded_frames
             ) from error
-        return finished(image, self._quarters, self._size, mirrored=self._mirrored)
+        return finished(image, self._quarters, size, mirrored=self._mirrored)
 
     def close(self) -> None:  # noqa: D102 as in VideoReader
         self._container.close()

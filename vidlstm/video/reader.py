@@ -34,6 +34,7 @@ PICTURE = "it is one picture; give a video, or a folder of pictures"
 _PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM")
 """How files of pictures begin: PNG, JPEG, TIFF and BMP; of WebP see below."""
 
+_LOGIN = re.compile(r"^(\w+://)[^/?#]*@")
 _ADDRESS = re.compile(r"(rtsps?|rtmps?|rtp|srt|udp|tcp|https?)://", re.IGNORECASE)
 
 
@@ -46,6 +47,7 @@ def open_video(
     image_fps: float = 25.0,
     newest: bool = True,
     timeout_seconds: float = 10.0,
+    picture_side: int | None = None,
 ) -> VideoReader:
     """Opens a video to be read once, front to back.
 
@@ -69,6 +71,8 @@ def open_video(
         image_fps: the rate of a folder of images and of an array, which have no clock of their own.
         newest: of a camera or stream give the newest frame; else every frame, however old.
         timeout_seconds: a camera or stream that gives nothing for so long has broken off.
+        picture_side: frames also carry a picture for people, whole and no longer than this on any side, in
+            pixels.
 
     Returns:
         A reader that has decoded its first frame already: what opens, has a picture.
@@ -80,12 +84,24 @@ def open_video(
     """
     if decoder not in ("auto", *READERS):
         raise ValueError(f"decoder must be one of {('auto', *READERS)}, not {decoder!r}")
+    waits = newest and not isinstance(path, np.ndarray) and is_live(path)
+    reader = _reader(path, decoder, size, None if waits else wanted, image_fps, timeout_seconds)
+    reader.picture_side = picture_side
+    return LiveReader(reader, wanted=wanted, timeout_seconds=timeout_seconds) if waits else reader
+
+
+def _reader(
+    path: str | Path | int | np.ndarray,
+    decoder: str,
+    size: FrameSize | None,
+    wanted: Callable[[float], bool] | None,
+    image_fps: float,
+    timeout_seconds: float,
+) -> VideoReader:
+    """What reads every frame, in order."""
     if isinstance(path, np.ndarray):
         return ArrayReader(path, fps=image_fps, size=size, wanted=wanted)
     if isinstance(path, int) or (isinstance(path, str) and is_live(path)):
-        if newest:
-            source = _in_order(path, decoder, size, None, timeout_seconds)
-            return LiveReader(source, wanted=wanted, timeout_seconds=timeout_seconds)
         return _in_order(path, decoder, size, wanted, timeout_seconds)
     if Path(path).is_dir():
         return ImagesReader(path, fps=image_fps, size=size, wanted=wanted)
@@ -99,6 +115,15 @@ def is_live(path: object) -> bool:
     return isinstance(path, int) or (
         isinstance(path, str) and (path == STANDARD_INPUT or bool(_ADDRESS.match(path)))
     )
+
+
+def without_login(source: object) -> str:
+    """What a source is called where others may read it: an address without the user's name and password.
+
+    >>> without_login("rtsp://admin:secret@camera/1")
+    'rtsp://camera/1'
+    """
+    return _LOGIN.sub(r"\1", str(source))
 
 
 def _in_order(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vidlstm.errors import VideoError
 from vidlstm.structures import Frame
+from vidlstm.video.reader import without_login
 from vidlstm.video.views import with_views
 
 if TYPE_CHECKING:
@@ -156,8 +157,8 @@ class Source(threading.Thread):
         real_pace: bool = False,
         reconnect_seconds: float = 60.0,
     ) -> None:
-        super().__init__(name=f"source {name}", daemon=True)
-        self.number = number
+        super().__init__(name=f"source {number}", daemon=True)
+        self.number, self._name = number, name
         self._open, self._mailbox, self._views = open, mailbox, views
         self._finite, self._real_pace, self._reconnect = finite, real_pace, reconnect_seconds
         self._stopped = threading.Event()
@@ -217,7 +218,8 @@ class Source(threading.Thread):
             due = first + frame.timestamp_seconds
             if self._stopped.wait(max(0.0, due - time.monotonic())):
                 return
-            yield Frame(frame.image, frame.timestamp_seconds, frame.index, due)
+            yield replace(frame, taken_seconds=due)
 
     def _note(self, kind: Literal["opened", "lost", "ended", "failed"], detail: str) -> None:
-        self._mailbox.put(Note(self.number, kind, detail, time.monotonic()))
+        told = detail.replace(self._name, without_login(self._name))
+        self._mailbox.put(Note(self.number, kind, told, time.monotonic()))

@@ -77,14 +77,9 @@ class ForecastDrawer:
         image = frame.image.copy()
         shown = [self.shown(track, frame.timestamp_seconds) for track in self._tracks.boxes(frame)]
         current = [f for f in shown if f is not None]
-        self._draw_modes(image, current)
+        draw_futures(image, current, self._place)
         self._tracks.draw_on(image, frame)
-        width = stroke_width(image.shape[0])
-        for forecast in current:
-            here = forecast.observed_TC[-1:]
-            draw_line(image, self._pixels(forecast.observed_TC), PAST, width)
-            draw_dashes(image, self._pixels(np.concatenate([here, forecast.straight_PC])), STRAIGHT, width)
-            draw_line(image, self._pixels(np.concatenate([here, forecast.path_PC])), ONE, 2 * width)
+        draw_paths(image, current, self._place)
         return np.concatenate([image, self._legend(*image.shape[:2])])
 
     def _legend(self, height: int, width: int) -> np.ndarray:
@@ -92,23 +87,39 @@ class ForecastDrawer:
             self._strip = legend_strip(height, width)
         return self._strip
 
-    def _draw_modes(self, image: np.ndarray, forecasts: Sequence[PathForecast]) -> None:
-        for forecast in forecasts:
-            for k in range(min(LIKELY, len(forecast.modes_KPC))):
-                outline = self._place(_region(forecast, k))
-                if np.isfinite(outline).all():
-                    fill(image, outline, MODES, 0.2 * _relative(forecast)[k])
-        for low, high, strength in LEVELS:
-            layer = image.copy()
-            for forecast in forecasts:
-                share_K = _relative(forecast)
-                for mode in forecast.modes_KPC[(share_K > low) & (share_K <= high)]:
-                    path = np.concatenate([forecast.observed_TC[-1:], mode])
-                    draw_line(layer, self._pixels(path), MODES, 1)
-            image[:] = cv2.addWeighted(layer, strength, image, 1 - strength, 0)
 
-    def _pixels(self, path_PC: np.ndarray) -> np.ndarray:
-        return self._place(_feet(path_PC))
+def draw_futures(image: np.ndarray, forecasts: Sequence[PathForecast], place: Place) -> None:
+    """Every future, the stronger the likelier, and where the likeliest end; in place.
+
+    Args:
+        image: RGB uint8.
+        forecasts: one an object.
+        place: positions ``(..., 2)`` to pixels.
+    """
+    for forecast in forecasts:
+        for k in range(min(LIKELY, len(forecast.modes_KPC))):
+            outline = place(_region(forecast, k))
+            if np.isfinite(outline).all():
+                fill(image, outline, MODES, 0.2 * _relative(forecast)[k])
+    for low, high, strength in LEVELS:
+        layer = image.copy()
+        for forecast in forecasts:
+            share_K = _relative(forecast)
+            for mode in forecast.modes_KPC[(share_K > low) & (share_K <= high)]:
+                path = np.concatenate([forecast.observed_TC[-1:], mode])
+                draw_line(layer, place(_feet(path)), MODES, 1)
+        image[:] = cv2.addWeighted(layer, strength, image, 1 - strength, 0)
+
+
+def draw_paths(image: np.ndarray, forecasts: Sequence[PathForecast], place: Place) -> None:
+    """The way each object has come, its one path, and constant velocity; see :func:`draw_futures`."""
+    width = stroke_width(image.shape[0])
+    for forecast in forecasts:
+        here = forecast.observed_TC[-1:]
+        straight = np.concatenate([here, forecast.straight_PC])
+        draw_line(image, place(_feet(forecast.observed_TC)), PAST, width)
+        draw_dashes(image, place(_feet(straight)), STRAIGHT, width)
+        draw_line(image, place(_feet(np.concatenate([here, forecast.path_PC]))), ONE, 2 * width)
 
 
 def _relative(forecast: PathForecast) -> np.ndarray:

@@ -17,6 +17,8 @@ from vidlstm.features.read_tracks import tracked_objects
 from vidlstm.files import held
 from vidlstm.inference.object_windows import ObjectWindowClassifier
 from vidlstm.inference.windows import Cut
+from vidlstm.models.bags import BagClassifier
+from vidlstm.models.fusion import why_not_causal
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.settings import SamplingSettings
 from vidlstm.tasks.action.data import How
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from vidlstm.settings import PredictSettings
     from vidlstm.structures import FeatureSequence, ObjectActions
     from vidlstm.tasks.base import Trained
+    from vidlstm.tasks.live import Watcher
     from vidlstm.tasks.object_action.network import ObjectNetwork
 
 
@@ -124,6 +127,17 @@ class ObjectActionPredictor(TrackingPredictor):
             cut = crops.cut_from(reader, network.views, network.size)
             _, features = features_of_frames(cut, network, batch_size=self.settings.backbone.batch_size)
         return features
+
+    def watcher(self, sources: int) -> Watcher:
+        """What follows the objects of many sources; see :meth:`Predictor.watcher`."""
+        from vidlstm.tasks.object_action.live import ObjectWatcher
+
+        return ObjectWatcher(self, sources)
+
+    def why_not_carried(self) -> str:
+        """Why the states of objects are not carried; see :meth:`Predictor.why_not_carried`."""
+        model: Any = self.model
+        return why_not_causal(model.sequences if isinstance(model, BagClassifier) else model)
 
     def outcomes(self, inputs: Sequence[Path], work: Work) -> Iterator[Outcome]:
         """Tracks many videos into ``tracks.parquet``, then predicts each; see :meth:`Predictor.outcomes`."""

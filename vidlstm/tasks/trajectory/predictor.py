@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vidlstm.settings import PredictSettings
     from vidlstm.structures import FeatureSequence, TrackForecasts
     from vidlstm.tasks.base import Trained
+    from vidlstm.tasks.live import Watcher
 
 TABLE = ".parquet"
 OF_TABLES, OF_VIDEOS = ("parquet", "csv", "json", "png"), ("parquet", "csv", "json", "mp4")
@@ -102,7 +103,7 @@ class TrajectoryPredictor(TrackingPredictor):
             return
         found = self._forecast(inputs[0], self.settings.every)
         tracks = polars.read_parquet(inputs[0])
-        material = Material(open_video=self.open_video(), tracks=tracks, to_picture=self._to_picture())
+        material = Material(open_video=self.open_video(), tracks=tracks, to_picture=self.to_picture())
         yield Outcome(found, self.stems(inputs, work.out)[inputs[0]], material, OF_TABLES)
 
     def _of_videos(self, inputs: Sequence[Path], work: Work) -> Outcome:
@@ -113,12 +114,19 @@ class TrajectoryPredictor(TrackingPredictor):
             open_video=self.open_video(),
             tracks=table,
             fps={record["video"]: record["fps"] for record in report.videos},
-            to_picture=self._to_picture(),
+            to_picture=self.to_picture(),
             modes_in_text=False,
         )
         return Outcome(found, work.out / "forecasts", material, OF_VIDEOS)
 
-    def _to_picture(self) -> Any:
+    def watcher(self, sources: int) -> Watcher:
+        """What follows the objects of many sources; see :meth:`Predictor.watcher`."""
+        from vidlstm.tasks.trajectory.live import TrajectoryWatcher
+
+        return TrajectoryWatcher(self, sources)
+
+    def to_picture(self) -> Any:
+        """What takes positions in metres to pixels; None where they are in pixels."""
         if self.settings.homography is None:
             return None
         back = np.linalg.inv(read_homography(self.settings.homography))

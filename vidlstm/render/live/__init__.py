@@ -1,0 +1,1 @@
+"""Where a person or a machine sees what is watched, while it is watched."""
