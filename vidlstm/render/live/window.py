@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import cache
 from typing import TYPE_CHECKING
 
 import cv2
@@ -26,6 +27,7 @@ _AT_LEAST_SECONDS = 1 / 30
 _TRIAL = f"import cv2; cv2.namedWindow({TITLE!r}, cv2.WINDOW_NORMAL); cv2.waitKey(1); cv2.destroyAllWindows()"
 
 
+@cache
 def check_window() -> None:
     """Looks whether a window can be opened here, in a process of its own: some toolkits end theirs where not.
 
