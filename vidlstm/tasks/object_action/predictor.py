@@ -19,7 +19,7 @@ from vidlstm.inference.object_windows import ObjectWindowClassifier
 from vidlstm.inference.windows import Cut
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.settings import SamplingSettings
-from vidlstm.tasks.action.data import How
+from vidlstm.tasks.frames import How
 from vidlstm.tasks.object_action.data import objects_of, sequences_of
 from vidlstm.tasks.predictor import Outcome, Work, origin
 from vidlstm.tasks.tracking_predictor import TRACKS, TrackingPredictor
