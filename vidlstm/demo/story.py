@@ -102,7 +102,7 @@ def _other_order(rng: np.random.Generator) -> list[tuple[str, ...]]:
     """The actions in a random order, cut into two shots, and the walk, which has a shot of its own."""
     units = [_UNITS[i] for i in rng.permutation(len(_UNITS))]
     cut = int(rng.integers(1, len(units)))
-    shots = [sum(part, ()) for part in (units[:cut], units[cut:])]
+    shots: list[tuple[str, ...]] = [sum(part, ()) for part in (units[:cut], units[cut:])]
     shots.insert(int(rng.integers(0, 3)), ("walk",))
     return shots
 
