@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from vidlstm.datamodules.feature_table import FeatureTable
+from vidlstm.datasets.tracks_parquet import SCHEMA, read_tracks_frame
 from vidlstm.errors import DatasetError, SettingsError, VideoError
 from vidlstm.features.given import GivenFeatures, GivenStore, agreed_layout
 from vidlstm.features.given_files import find_feature_files, shape_of
@@ -162,6 +163,24 @@ def test_a_size_is_checked_before_memory_is_taken(tmp_path: Path, monkeypatch: p
     for suffix in (".npy", ".npz", ".safetensors", ".parquet"):
         with pytest.raises(VideoError, match="over 20 numbers"):
             shape_of(save(tmp_path / f"large{suffix}", X_TF))
+
+
+def test_a_table_that_makes_its_reader_panic_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Polars panics at some damaged files, with what is no Exception; of tracks tables, too."""
+
+    def panic(*args: object, **kwargs: object) -> None:
+        raise polars.exceptions.PanicException("assertion failed: offset + length <= self.length")
+
+    path = save(tmp_path / "a.parquet", X_TF)
+    tracks = tmp_path / "tracks.parquet"
+    polars.DataFrame(schema=SCHEMA).write_parquet(tracks)
+    monkeypatch.setattr("polars.read_parquet", panic)
+    with pytest.raises(VideoError, match="it is damaged: assertion failed"):
+        GivenFeatures(3, "TF", 5.0, device="cpu").read(path)
+    with pytest.raises(DatasetError, match="cannot be read as Parquet: assertion failed"):
+        read_tracks_frame(tracks)
 
 
 def test_files_are_found_and_videos_are_none(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def _telling(path: Path) -> Iterator[None]:
         yield
     except _BadFileError as error:
         raise VideoError(path, reason="not_features", detail=str(error)) from error
-    except Exception as error:  # damaged files make every one of these readers stumble in its own way
+    except (Exception, polars.exceptions.PanicException) as error:  # each stumbles in its own way
         detail = f"it is damaged: {str(error).partition(chr(10))[0][:200]}"
         raise VideoError(path, reason="not_features", detail=detail) from error
 
