@@ -20,6 +20,7 @@ from lightning import Trainer, seed_everything
 from rich.console import Console
 from rich.progress import track
 
+from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.cli.parsing import parse, section_fields
 from vidlstm.cli.train import train_parser
 from vidlstm.render.table.results_table import results_table
@@ -34,6 +35,7 @@ from vidlstm.tasks.segmentation.evaluation import (
 )
 from vidlstm.tasks.segmentation.scores import events_of, scores_of
 from vidlstm.training.trainer import quieten_lightning
+from vidlstm.verbs.train import KEPT_MEGABYTES
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -176,6 +178,7 @@ def main() -> None:
     if len(weights) != len(arguments.config):
         parser.error(f"{len(arguments.config)} configs, {len(arguments.weights)} --weights")
     quieten_lightning()
+    keep_freed_memory(KEPT_MEGABYTES)
     results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for config, files in zip(arguments.config, weights, strict=True):

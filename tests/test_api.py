@@ -172,6 +172,28 @@ def test_a_network_of_ones_own_loop_is_predicted_with(clip: Path, clips: Path, t
         vidlstm.save_card(tmp_path / "o", net, labels=labels[:2], backbone=backbone, window_seconds=1)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_a_labeller_of_ones_own_loop_is_predicted_with(several: bool, tmp_path: Path) -> None:
+    """On features that were made elsewhere: there is no backbone."""
+    torch.manual_seed(0)
+    net = vidlstm.SequenceLabeller(4, 2, hidden_size=4, bidirectional=False).eval()
+    given: dict[str, Any] = {"labels": ("a", "b"), "backbone": None, "fps": 5}
+    path = vidlstm.save_card(tmp_path / "mine.ckpt", net, **given, minimum_seconds=0, multi_label=several)
+    x_TF = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x_TF)
+    prediction = vidlstm.load(path, device="cpu").predict(tmp_path / "x.npy")
+    with torch.no_grad():
+        scores = net(torch.from_numpy(x_TF)[None])[0].double()
+    expected = scores.sigmoid() if several else scores.softmax(-1)
+    np.testing.assert_allclose(prediction.window_probabilities, expected.numpy(), atol=1e-6)
+    assert prediction.window_end_seconds[-1] == pytest.approx(9 / 5)
+    assert prediction.produced_by["minimum_seconds"] == 0
+    with pytest.raises(SettingsError, match="`window_seconds` has no effect on a labeller"):
+        vidlstm.save_card(tmp_path / "o", net, **given, window_seconds=1)
+    with pytest.raises(SettingsError, match="a SequenceClassifier or a SequenceLabeller"):
+        vidlstm.save_card(tmp_path / "o", torch.nn.Linear(4, 2), **given)
+
+
 def test_a_checkpoint_that_claims_more_than_it_holds_is_refused(run: Path, tmp_path: Path) -> None:
     """A tensor of stride 0 claims any size with a few bytes; one that is not a number predicts nothing."""
     honest = torch.load(run, weights_only=True)

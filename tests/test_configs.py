@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -15,7 +16,8 @@ from vidlstm.cli.main import main
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
 TASKS = {c: yaml.safe_load(c.read_text())["task"] for c in CONFIGS}
 SEGMENTATION = [c for c, task in TASKS.items() if task == "segmentation"]
-ACTION = [c for c, task in TASKS.items() if task in ("action", "object_action")]
+GIVEN = [c for c in CONFIGS if (yaml.safe_load(c.read_text()).get("data") or {}).get("format") == "features"]
+ACTION = [c for c, task in TASKS.items() if task in ("action", "object_action") and c not in GIVEN]
 
 AT = ((0, 0.0), (1, 0.6))
 """When each of the two labels of a clip begins."""
@@ -52,6 +54,17 @@ def test_every_action_config_trains(config: Path, clips: list[Path], tmp_path: P
     else:
         argv += ["--backbone.name", "squeezenet1_1", "--backbone.weights", "random"]
     assert main(argv) == 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["validation_clips"] > 0
+
+
+@pytest.mark.parametrize("config", GIVEN, ids=lambda c: c.stem)
+def test_every_config_of_given_features_trains(config: Path, tmp_path: Path) -> None:
+    lines = [f"{i}.npy,{'ab'[i % 2]}" for i in range(8)]
+    for i in range(8):
+        np.save(tmp_path / f"{i}.npy", np.full((5 + i, 6), i % 2, np.float32))
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label", *lines]))
+    argv = ["train", "--config", str(config), "--data.annotations", str(tmp_path / "labels.csv")]
+    assert main([*argv, "--out", str(tmp_path / "run"), "--trainer.max_epochs", "1"]) == 0
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["validation_clips"] > 0
 
 

@@ -28,6 +28,7 @@ from vidlstm.settings import (
     TrajectoryDataSettings,
     TrajectoryModelSettings,
 )
+from vidlstm.structures import GIVEN
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,7 +72,7 @@ class VideoCard(Card):
         labels: the K class names.
         feature_dim: F.
         part_dims: the widths of the parts, one a network; they add up to F.
-        backbone: ``Backbone.spec``: everything that changes the features.
+        backbone: ``Backbone.spec``: everything that changes the features; see also ``given``.
         weights_source: where the backbone's weights were, for people and for finding them again.
         fps, image_fps: features per second; the rate of folders of images.
     """
@@ -89,6 +90,11 @@ class VideoCard(Card):
             raise ValueError("its backbone has no name")
         if self.part_dims and sum(self.part_dims) != self.feature_dim:
             raise ValueError(f"parts of widths {self.part_dims} do not make {self.feature_dim}")
+
+    @property
+    def given(self) -> bool:
+        """Whether features were made elsewhere: there is a width and a rate, and no network."""
+        return self.backbone["backbone"] == GIVEN and "weights_sha256" not in self.backbone
 
     @property
     def widths(self) -> list[int]:

@@ -82,6 +82,7 @@ VIDEO_FAILURES = {
     "too_large": "its pictures are too large to be read; scale it down",
     "truncated": "ends early; frames up to there are good",
     "other_boxes": "its boxes are those of another video; check `boxes`",
+    "not_features": "cannot be read as features",
     "timeout": "took longer than allowed without giving a frame",
     "crashed": "its decoder process died",
     "unwritable": "cannot be written",

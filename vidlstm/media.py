@@ -1,4 +1,4 @@
-"""Which files are videos and which are frames, by their names: the one list, for datasets and readers."""
+"""Which files are videos, frames or features, by their names: the one list, for datasets and readers."""
 
 from __future__ import annotations
 
@@ -57,6 +57,9 @@ VIDEO_SUFFIXES = frozenset(
 
 IMAGE_SUFFIXES = frozenset(("bmp", "jpeg", "jpg", "png", "tif", "tiff", "webp"))
 """File name endings, in lower case, that are taken for a frame."""
+
+FEATURE_SUFFIXES = frozenset(("npy", "npz", "parquet", "safetensors"))
+"""File name endings, in lower case, of features that were made elsewhere."""
 
 LITTER = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
 """What file managers leave behind, in lower case; ignored like hidden files."""

@@ -32,6 +32,9 @@ middle out, ``letterbox`` scales the long side and pads with grey (114).
 VIEWS = ("picture", "motion")
 """What a network is shown of a frame: the picture itself, or its change since the sampled frame before."""
 
+GIVEN = "given"
+"""What a checkpoint calls its backbone where features were made elsewhere."""
+
 
 @dataclass(frozen=True)
 class FrameSize:
@@ -157,7 +160,7 @@ class FeatureSequence:
     FeatureSequence(features (30, 1280) float16)
 
     Attributes:
-        features: ``(T, F)`` float16.
+        features: ``(T, F)`` float16; float32 where they were made elsewhere.
         timestamps_seconds: ``(T,)`` float64, rising, in the container's own clock.
         truncated: empty, or why the video ended before its header said it would.
     """

@@ -80,8 +80,9 @@ def test_too_few_figures_are_refused(tmp_path: Path) -> None:
         draw_dataset(tmp_path, figures=2)
 
 
-def test_the_story_holds_every_action_once_and_matches_its_truth(tmp_path: Path) -> None:
-    path, truth = draw_story(tmp_path, seed=0, fps=10.0, seconds_per_action=3.0)
+@pytest.mark.parametrize("number", [0, 3])
+def test_the_story_holds_every_action_once_and_matches_its_truth(number: int, tmp_path: Path) -> None:
+    path, truth = draw_story(tmp_path, seed=0, number=number, fps=10.0, seconds_per_action=3.0)
     assert sorted(s.label for s in truth) == sorted(ACTIONS)
     assert truth[0].start_seconds == 0.0
     for before, after in pairwise(truth):
@@ -93,6 +94,6 @@ def test_the_story_holds_every_action_once_and_matches_its_truth(tmp_path: Path)
     cuts = sorted(np.argsort(-change)[:2] + 1)
     starts = [round(s.start_seconds * 10) for s in truth]
     assert set(cuts) <= set(starts), "the film cuts where an action begins, and nowhere else"
-    rows = rows_of(tmp_path / "story_truth.csv")
+    rows = rows_of(tmp_path / f"{path.stem}_truth.csv")
     assert [r["label"] for r in rows] == [s.label for s in truth]
     assert float(rows[-1]["end_seconds"]) == pytest.approx(truth[-1].end_seconds, abs=1e-3)

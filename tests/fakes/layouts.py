@@ -191,6 +191,7 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path], Layout]]] = {
     "folder": ("folder", folder),
     "split folders": ("folder", split_folders),
     "csv": ("csv", csv),
+    "features": ("features", csv),
     "ucf101": ("ucf101", ucf101),
     "hmdb51": ("hmdb51", hmdb51),
     "kinetics": ("kinetics", kinetics),

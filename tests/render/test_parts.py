@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,15 @@ from hypothesis import strategies as st
 from tests.render.examples import HOSTILE, prediction
 from vidlstm.render.draw.layout import SMALLEST_HEIGHT, lay_out
 from vidlstm.render.draw.lettering import draw_text, elide, text_width
-from vidlstm.render.moments import attention_at, clock, probabilities_at, segment_at, time_span
+from vidlstm.render.moments import (
+    attention_at,
+    clock,
+    probabilities_at,
+    segment_at,
+    side_by_side,
+    strips_of,
+    time_span,
+)
 from vidlstm.render.palette import class_colours, colour_of
 from vidlstm.render.words import one_line
 from vidlstm.structures import Segment
@@ -114,13 +124,39 @@ def test_clock(seconds: float, text: str) -> None:
 
 
 @given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9), st.sampled_from("abc")), max_size=12).map(
+        sorted
+    )
+)
+def test_segments_that_overlap_stand_beside_each_other(drawn: list[tuple[int, int, str]]) -> None:
+    segments = [Segment(start, start + length, label, 1.0) for start, length, label in drawn]
+    rows = side_by_side(segments, most=12)
+    assert sorted(s.start_seconds for row in rows for s in row) == [s.start_seconds for s in segments]
+    for row in rows:
+        assert all(a.end_seconds <= b.start_seconds for a, b in pairwise(row))
+    at_once = max((sum(s.start_seconds <= t < s.end_seconds for s in segments) for t in range(40)), default=0)
+    assert len(rows) == max(1, at_once), "no more rows than are needed"
+    assert max((len(row) for row in side_by_side(segments, most=1)), default=0) == len(segments)
+
+
+def test_a_label_goes_on_in_its_row_and_the_first_row_has_the_name() -> None:
+    times = [(0, 4, "a"), (1, 3, "b"), (5, 8, "b"), (6, 9, "a")]
+    strips = strips_of([Segment(*at, 1.0) for at in times], [])
+    assert [(name, [s.label for s in row]) for name, row in strips] == [
+        ("predicted", ["a", "a"]),
+        ("", ["b", "b"]),
+        ("truth", []),
+    ]
+
+
+@given(
     height=st.integers(16, 2200),
     width=st.integers(16, 4000),
     classes=st.integers(1, 400),
     truth=st.booleans(),
 )
 def test_everything_has_room(height: int, width: int, classes: int, truth: bool) -> None:
-    to = lay_out(height, width, classes=classes, truth=truth)
+    to = lay_out(height, width, classes=classes, strips=1 + truth)
     assert to.width % 2 == 0 and to.height % 2 == 0
     assert to.video_width >= width - 1 and to.video_height >= height - 1, "a video is never made smaller"
     assert to.video_left >= 0 and to.video_left + to.video_width <= to.width

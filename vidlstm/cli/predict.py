@@ -24,7 +24,8 @@ def predict_parser() -> Parser:
         "inputs",
         nargs="+",
         type=Path,
-        help="videos, and folders to search for them; for forecasts, one tracks table (.parquet), too",
+        help="videos, and folders to search for them; for forecasts, one tracks table (.parquet), too; files "
+        "of features for a checkpoint that was trained on such",
     )
     parser.add_argument("--out", type=Path, required=True, help="takes the outputs of every video")
     parser.add_argument("--outputs", type=str | None, default=None, help=f"some of {_known()}, with commas")

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 FIRST = (
     *("task", "out", "store", "seed", "resume", "overwrite", "device"),
-    *("data.format", "data.root", "data.annotations", "data.tracks", "data.fold", "data.validation_fraction"),
+    *("data.format", "data.root", "data.annotations", "data.features_fps", "data.tracks", "data.fold"),
     *(
+        "data.validation_fraction",
         "data.batch_size",
         "data.max_seconds",
         "data.scene",

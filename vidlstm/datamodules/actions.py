@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vidlstm.datasets.records import ClipRecord
+    from vidlstm.features.given import GivenStore
     from vidlstm.features.store import FeatureStore
 
 
@@ -38,7 +39,7 @@ class ActionData(SequenceData):
 
     def __init__(
         self,
-        store: FeatureStore,
+        store: FeatureStore | GivenStore,
         hashes: Mapping[Path, str],
         labels: Sequence[str],
         *,

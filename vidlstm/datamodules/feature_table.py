@@ -15,6 +15,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from vidlstm.features.given import GivenStore
     from vidlstm.features.store import FeatureStore
 
 MEMORY_SHARE = 0.5
@@ -30,20 +31,21 @@ class FeatureTable:
         map_above_bytes: map a file instead of holding more than this; None is half the free memory.
 
     Attributes:
-        rows_NF: float16 ``(sum of T, F)``.
+        rows_NF: ``(sum of T, F)``, float16, or float32 of features that were made elsewhere.
     """
 
     def __init__(
-        self, store: FeatureStore, hashes: Iterable[str], *, map_above_bytes: int | None = None
+        self, store: FeatureStore | GivenStore, hashes: Iterable[str], *, map_above_bytes: int | None = None
     ) -> None:
         unique = list(dict.fromkeys(hashes))
         lengths = [store.length(h) for h in unique]
         starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         shape = (int(starts[-1]), store.spec.feature_dim)
         limit = free_memory_bytes() * MEMORY_SHARE if map_above_bytes is None else map_above_bytes
-        self.is_mapped = math.prod(shape) * 2 > limit
+        dtype = torch.from_numpy(np.empty(0, store.dtype)).dtype
+        self.is_mapped = math.prod(shape) * dtype.itemsize > limit
         self.rows_NF = (
-            _mapped(store.folder, shape) if self.is_mapped else torch.empty(shape, dtype=torch.float16)
+            _mapped(store.folder, shape, dtype) if self.is_mapped else torch.empty(shape, dtype=dtype)
         )
         self._start = dict(zip(unique, starts.tolist(), strict=False))
         self._timestamps: dict[str, np.ndarray] = {}
@@ -75,10 +77,11 @@ class FeatureTable:
         return float(times[-1] - times[0]) if len(times) else 0.0
 
 
-def _mapped(folder: Path, shape: tuple[int, int]) -> Tensor:
+def _mapped(folder: Path, shape: tuple[int, int], dtype: torch.dtype) -> Tensor:
+    folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".table-", dir=folder)
     os.close(handle)
-    rows = torch.from_file(name, shared=True, size=math.prod(shape), dtype=torch.float16).view(shape)
+    rows = torch.from_file(name, shared=True, size=math.prod(shape), dtype=dtype).view(shape)
     if os.name == "posix":
         Path(name).unlink()  # the mapping keeps it alive; nothing is left behind, however the process ends
     return rows

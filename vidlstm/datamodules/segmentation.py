@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vidlstm.datasets.timed import TimedVideo
+    from vidlstm.features.given import GivenStore
     from vidlstm.features.store import FeatureStore
     from vidlstm.settings import SegmentationDataSettings
 
@@ -97,7 +98,7 @@ class SegmentationData(LightningDataModule):
 
     def __init__(
         self,
-        store: FeatureStore,
+        store: FeatureStore | GivenStore,
         hashes: Mapping[Path, str],
         labels: Sequence[str],
         *,

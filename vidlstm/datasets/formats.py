@@ -20,6 +20,7 @@ DATASETS: dict[str, Callable[..., ClipDataset]] = {
     "ucf101": load_ucf101,
     "hmdb51": load_hmdb51,
     "kinetics": load_kinetics,
+    "features": load_csv,
 }
 """A loader takes some of ``root``, ``annotations`` and ``fold``.
 

@@ -98,6 +98,7 @@ class TimedDataset:
         videos: each path once.
         labels: every class once; sorted, or in the official order where a format has one.
         notes: what was understood of the files that it was read from, in sentences.
+        official_fold: the number of the official split that ``split`` was read from (MS-TCN).
 
     Raises:
         DatasetError: there is no labelled video, a video or class stands twice, or a label is unknown.
@@ -106,6 +107,7 @@ class TimedDataset:
     videos: tuple[TimedVideo, ...]
     labels: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    official_fold: int | None = None
 
     def __post_init__(self) -> None:
         if not any(video.labels for video in self.videos):

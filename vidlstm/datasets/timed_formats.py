@@ -119,12 +119,14 @@ def load_timed(
     if labelled_fps is not None and not any(how.rate_used for _, _, how in read):
         raise DatasetError("`data.labelled_fps` has no effect: the labels have times in seconds; drop it")
     found = _located([(name == "segments", video) for name, all, _ in read for video in all], there)
-    if fold is not None and not any(how.fold_used for _, _, how in read):
+    official = any(how.fold_used for _, _, how in read)
+    if fold is not None and not official:
         check_fold(found, fold)
     labels = dict.fromkeys(label for _, _, how in read for label in how.order)
     used = {at.label for video in found for at in video.labels}
     notes = [f"{f}: {note}" for f, (_, _, how) in zip(files, read, strict=True) for note in how.notes]
-    return TimedDataset(tuple(found), (*labels, *sorted(used - labels.keys())), tuple(notes))
+    classes = (*labels, *sorted(used - labels.keys()))
+    return TimedDataset(tuple(found), classes, tuple(notes), fold if official else None)
 
 
 def label_files(annotations: Path | Sequence[Path]) -> list[Path]:

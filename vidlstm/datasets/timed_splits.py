@@ -46,7 +46,7 @@ def split_videos(
     spare = min(labels, key=lambda label: (-labels[label], label))
     records = [record for video in dataset.videos for record in _records(video, spare)]
     split = split_records(
-        ClipDataset(tuple(records), tuple(sorted({record.label for record in records}))),
+        ClipDataset(tuple(records), tuple(sorted({r.label for r in records})), dataset.official_fold),
         fold=fold,
         validation_fraction=validation_fraction,
         seed=seed,

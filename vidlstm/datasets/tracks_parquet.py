@@ -182,7 +182,7 @@ def read_tracks_frame(path: Path, *, keypoints: bool = False, empty: bool = Fals
             raise DatasetError(f"{path}: not numbers in column {', '.join(wrong)}")
         more = [name for name in KEYPOINTS if keypoints and name in schema]
         frame = polars.read_parquet(path, columns=[*COLUMNS, *more]).with_row_index("row")
-    except (OSError, polars.exceptions.PolarsError) as error:
+    except (OSError, polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         raise DatasetError(f"{path}: cannot be read as Parquet: {error}") from error
     if not len(frame) and not empty:
         raise DatasetError(f"{path}: holds no rows")

@@ -6,7 +6,7 @@ into the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,9 @@ from vidlstm.video.writer import VideoWriter
 
 SHOTS = (("walk",), ("wave", "sit_down", "stand_up", "punch"), ("jumping_jack", "pick_up"))
 """The actions of the film, shot by shot: each of ``ACTIONS`` once."""
+
+_UNITS = (("wave",), ("sit_down", "stand_up"), ("punch",), ("jumping_jack",), ("pick_up",))
+"""What other films show in another order: whoever has sat down stands up next."""
 
 _FIGURE = 999  # beyond any figure of the clips
 _FLOW_SECONDS = 0.35  # how long one action takes to flow into the next
@@ -53,6 +56,7 @@ def draw_story(
     out: Path,
     *,
     seed: int = 0,
+    number: int = 0,
     seconds_per_action: float = 4.4,
     fps: float = 20.0,
     height: int = 256,
@@ -63,6 +67,8 @@ def draw_story(
     Args:
         out: the folder.
         seed: of the clips that this film goes with; its figure is in none of them.
+        number: above 0 another film, ``out/story_<number>.mp4``, of another figure, with the actions in
+            another order.
         seconds_per_action: about how long each repeated action lasts; walking, sitting down and
             standing up are shorter.
         fps: frames per second.
@@ -74,11 +80,13 @@ def draw_story(
     Raises:
         VideoError: it cannot be written.
     """
-    rng = np.random.default_rng([seed, 7])
-    shots, film = _plan(rng, seconds_per_action, fps), Film(height, width, noise=3.0, seed=seed)
-    path = out / "story.mp4"
+    rng = np.random.default_rng([seed, 7, number] if number else [seed, 7])
+    order = _other_order(rng) if number else SHOTS
+    shots = _plan(rng, order, seconds_per_action, fps)
+    film = Film(height, width, noise=3.0, seed=seed)
+    path = out / (f"story_{number}.mp4" if number else "story.mp4")
     with VideoWriter(path, fps=fps, height=height, width=width) as writer:
-        for image in _frames(shots, film, fps, rng, figure_seed(seed, _FIGURE)):
+        for image in _frames(shots, film, fps, rng, figure_seed(seed, _FIGURE + number)):
             writer.write(image)
     truth = [
         Segment(scene.start_seconds, scene.start_seconds + scene.seconds, scene.action, 1.0)
@@ -86,13 +94,24 @@ def draw_story(
         for scene in shot
     ]
     rows = [(f"{s.start_seconds:.3f}", f"{s.end_seconds:.3f}", s.label) for s in truth]
-    write_csv(("start_seconds", "end_seconds", "label"), rows, out / "story_truth.csv")
+    write_csv(("start_seconds", "end_seconds", "label"), rows, path.with_name(f"{path.stem}_truth.csv"))
     return path, truth
 
 
-def _plan(rng: np.random.Generator, seconds_per_action: float, fps: float) -> list[list[_Scene]]:
+def _other_order(rng: np.random.Generator) -> list[tuple[str, ...]]:
+    """The actions in a random order, cut into two shots, and the walk, which has a shot of its own."""
+    units = [_UNITS[i] for i in rng.permutation(len(_UNITS))]
+    cut = int(rng.integers(1, len(units)))
+    shots: list[tuple[str, ...]] = [sum(part, ()) for part in (units[:cut], units[cut:])]
+    shots.insert(int(rng.integers(0, 3)), ("walk",))
+    return shots
+
+
+def _plan(
+    rng: np.random.Generator, order: Sequence[Sequence[str]], seconds_per_action: float, fps: float
+) -> list[list[_Scene]]:
     at, shots = 0, []
-    for actions in SHOTS:
+    for actions in order:
         shot = []
         for action in actions:
             seconds, period = _timing(rng, action, seconds_per_action)

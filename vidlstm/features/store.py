@@ -47,6 +47,8 @@ class FeatureStore:
         StoreError: the folder of this fingerprint was written with another spec.
     """
 
+    dtype = np.dtype("<f2")
+
     def __init__(self, root: Path, spec: FeatureSpec) -> None:
         self.spec = spec
         self.root = Path(root)

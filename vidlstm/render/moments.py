@@ -19,6 +19,12 @@ NOBODY, NOBODY_LONG_ENOUGH = "nobody found", "nobody seen for long enough"
 ROW_SEGMENTS = 60
 """So many segments can be told apart in a row of a timeline."""
 
+MOST_ROWS = 6
+"""Of segments that overlap, in one timeline."""
+
+SLACK = 1e-6
+"""Seconds that segments which touch may seem to overlap."""
+
 Strip = tuple[str, Sequence[Segment]]
 """A name, and the segments of its row in a timeline."""
 
@@ -26,8 +32,35 @@ Strip = tuple[str, Sequence[Segment]]
 def strips_of(
     segments: Sequence[Segment], truth: Sequence[Segment] | None, *, name: str = "predicted"
 ) -> list[Strip]:
-    """The rows of a timeline: what was predicted, and what is true where that is known."""
-    return [(name, segments)] + ([("truth", tuple(truth))] if truth is not None else [])
+    """The rows of a timeline: what was predicted, and what is true where that is known.
+
+    Segments that overlap stand in several rows, of which the first has the name.
+    """
+    both = [(name, segments)] + ([("truth", tuple(truth))] if truth is not None else [])
+    return [
+        (title if n == 0 else "", row) for title, some in both for n, row in enumerate(side_by_side(some))
+    ]
+
+
+def side_by_side(segments: Sequence[Segment], most: int = MOST_ROWS) -> list[Sequence[Segment]]:
+    """Segments in rows in which none overlaps another; a label goes on in the row it was in last, if it can.
+
+    >>> [[s.label for s in row] for row in side_by_side([Segment(0, 2, "a", 1), Segment(1, 3, "b", 1)])]
+    [['a'], ['b']]
+
+    Args:
+        segments: in time order.
+        most: rows; what has no room in them is laid over the last.
+    """
+    rows: list[list[Segment]] = [[]]
+    for segment in segments:
+        free = [row for row in rows if not row or row[-1].end_seconds <= segment.start_seconds + SLACK]
+        if not free and len(rows) < most:
+            rows.append([])
+            free = rows[-1:]
+        known = [row for row in free if row and row[-1].label == segment.label]
+        (known or free or rows[-1:])[0].append(segment)
+    return list(rows)
 
 
 def window_middles(prediction: ActionPrediction) -> np.ndarray:

@@ -12,6 +12,7 @@ from vidlstm.settings.ranges import (
     Layers,
     NotNegative,
     Number,
+    Rate,
     Seconds,
     Share,
     Units,
@@ -24,7 +25,8 @@ class ActionDataSettings:
     """Labelled clips.
 
     Args:
-        format: the layout of the dataset.
+        format: the layout of the dataset; features are files of features that were made elsewhere, with a
+            table of labels as of csv.
         root: the folder that paths in the annotations start from.
         annotations: the annotation file, where the format has one.
         fold: which fold is held out for validation, where the annotations number them.
@@ -32,9 +34,12 @@ class ActionDataSettings:
         skip_unreadable: train without clips that cannot be read, instead of stopping.
         batch_size: sequences per training step, in each process where several train together.
         max_seconds: longer clips are cut: at random in training, else in the middle; None keeps all.
+        features_fps: steps a second in files of features.
+        features_layout: how each lies, as (T, F) or (F, T) for T steps of F features; auto tells by what all
+            files agree on.
     """
 
-    format: Literal["folder", "csv", "ucf101", "hmdb51", "kinetics"] = "folder"
+    format: Literal["folder", "csv", "ucf101", "hmdb51", "kinetics", "features"] = "folder"
     root: Path | None = None
     annotations: Path | None = None
     fold: Number | None = None
@@ -42,6 +47,8 @@ class ActionDataSettings:
     skip_unreadable: bool = False
     batch_size: Count = 32
     max_seconds: Seconds | None = None
+    features_fps: Rate | None = None
+    features_layout: Literal["auto", "TF", "FT"] = "auto"
 
 
 @dataclass

@@ -13,6 +13,7 @@ from vidlstm.settings.ranges import (
     NotNegative,
     Number,
     Positive,
+    Rate,
     Seconds,
     Share,
     Units,
@@ -25,7 +26,8 @@ class SegmentationDataSettings:
     """Long videos, and what happens when in them.
 
     Args:
-        format: of the annotations; auto tells by the file.
+        format: of the annotations; auto tells by the file. features are files of features that were made
+            elsewhere, in place of videos, with annotations of any format.
         root: the folder of the videos; without it, that of the annotations.
         annotations: the file of timed labels.
         labelled_fps: frames a second as the labelling tool counted them, where it counts frames.
@@ -40,6 +42,9 @@ class SegmentationDataSettings:
             of the loss and of every score.
         multi_label: labels may overlap, each is decided by itself, and a step without a label has none.
         minimum_seconds: shorter stretches of a prediction are given to their neighbours.
+        features_fps: steps a second in files of features.
+        features_layout: how each lies, as (T, F) or (F, T) for T steps of F features; auto tells by what all
+            files agree on.
     """
 
     format: str = "auto"
@@ -55,6 +60,8 @@ class SegmentationDataSettings:
     background: str | None = None
     multi_label: bool = False
     minimum_seconds: NotNegative = 0.5
+    features_fps: Rate | None = None
+    features_layout: Literal["auto", "TF", "FT"] = "auto"
 
 
 @dataclass

@@ -10,6 +10,7 @@ from vidlstm.backbones.build import build_backbone
 from vidlstm.datasets.videos import find_videos
 from vidlstm.devices import resolve_device
 from vidlstm.features.extract import ExtractionReport, fill_store, make_store
+from vidlstm.features.given_files import refuse_feature_files
 from vidlstm.features.in_process import features_of_video
 from vidlstm.settings import BackboneSettings, Rate, SamplingSettings, path_from, settings_from, value_from
 from vidlstm.verbs.inputs import videos_from
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from vidlstm.structures import FeatureSequence, Progress
 
+NOTHING_TO_DO = "there is nothing to extract: train on them with `data.format features`"
 IMAGE_FPS = SamplingSettings().image_fps
 
 
@@ -49,6 +51,8 @@ def extract(
         WeightsError: the backbone's weights are nowhere.
         ValueError: the rate of frames in memory is not given.
     """
+    if isinstance(video, str | Path):
+        refuse_feature_files([Path(video)], NOTHING_TO_DO)
     if image_fps is None and not isinstance(video, str | Path):
         raise ValueError("frames in memory have no clock of their own; say how many a second: image_fps=25")
     device = str(resolve_device(device))
@@ -92,7 +96,9 @@ def extract_to_store(
     device = str(resolve_device(device))
     settings = settings_from(BackboneSettings, backbone, section="backbone")
     sampling = settings_from(SamplingSettings, sampling, section="sampling")
-    videos, store = find_videos(videos_from(paths, "paths")), path_from(store, "store")
+    given = videos_from(paths, "paths")
+    refuse_feature_files(given, NOTHING_TO_DO)
+    videos, store = find_videos(given), path_from(store, "store")
     network = build_backbone(settings, device=device)
     target = make_store(store, network, fps=sampling.fps, image_fps=sampling.image_fps)
     return fill_store(

@@ -142,15 +142,16 @@ def video_features(
     """The features of one video, from the store or newly extracted into it.
 
     Raises:
+        SettingsError: the checkpoint was trained on features that were made elsewhere.
         VideoError: the video gives none.
     """
-    card, settings = predictor.card, predictor.settings
+    card, settings, backbone = predictor.card, predictor.settings, predictor.require_network()
     with store_folder(store, out) as root:
-        features = make_store(root, predictor.backbone, fps=card.fps, image_fps=card.image_fps)
+        features = make_store(root, backbone, fps=card.fps, image_fps=card.image_fps)
         report = fill_store(
             [video],
             features,
-            predictor.backbone,
+            backbone,
             sampling=settings.sampling,
             batch_size=settings.backbone.batch_size,
             progress=progress,

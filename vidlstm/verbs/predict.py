@@ -51,7 +51,8 @@ def predict(
 
     Args:
         checkpoint: what ``train`` wrote, or a loaded predictor.
-        inputs: videos, and folders to search for them; for forecasts, one tracks table (``.parquet``), too.
+        inputs: videos, and folders to search for them; for forecasts, one tracks table (``.parquet``), too;
+            files of features for a checkpoint that was trained on such.
         out: takes ``<video>.json`` and the other outputs; and where objects are tracked, ``tracks.parquet``.
         outputs: suffixes, such as json and csv; None takes all that are usual.
         video: draw the MP4 where ``outputs`` does not say; off is faster.
@@ -119,7 +120,11 @@ def check_use(
                 setting="outputs",
             )
         check_outputs(predictor.kind, outputs)
-    if tables := [path for path in paths if path.suffix == TABLE and predictor.kind != "forecast"]:
+    of_features = getattr(predictor.card, "given", False)
+    if of_features and "mp4" in (outputs or ()):
+        raise SettingsError("`outputs mp4`: features that were made elsewhere have no video to draw on")
+    tables = [path for path in paths if path.suffix == TABLE and predictor.kind != "forecast"]
+    if tables and not of_features:
         raise SettingsError(
             f"{tables[0]} is a tracks table, which a checkpoint of trajectory reads; this one, of "
             f"{predictor.card.task}, takes videos"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vidlstm.backbones.plugins import is_import_path
 from vidlstm.errors import SettingsError
 from vidlstm.settings import BackboneSettings, SamplingSettings, dotted, given_in, settings_from
+from vidlstm.tasks.frames import WITHOUT_NETWORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,8 @@ def refuse_decided(card: Any, backbone: Any = None, sampling: Any = None) -> Non
     Raises:
         SettingsError: one was given; the message has the checkpoint's.
     """
+    if getattr(card, "given", False):
+        refuse_network(backbone, sampling)
     trained = decided_by(card)
     for section, kind, given in (
         ("backbone", BackboneSettings, backbone),
@@ -66,6 +69,18 @@ def refuse_decided(card: Any, backbone: Any = None, sampling: Any = None) -> Non
             fits = value == "auto" or (full == "backbone.name" and is_import_path(value))
             if not fits and value not in trained.get(full, (value,)):
                 _refuse(full, value, trained[full][0])
+
+
+def refuse_network(backbone: Any, sampling: Any) -> None:
+    """Refuses settings of a network, and of decoding, for a checkpoint that was trained on given features.
+
+    Raises:
+        SettingsError: there is one.
+    """
+    for section, given in (("backbone", backbone), ("sampling", sampling)):
+        for name in given_in(given, section):
+            full = dotted(section, name)
+            raise SettingsError(f"`{full}` has no effect: {WITHOUT_NETWORK}; leave it out", setting=full)
 
 
 def refuse_kept(kept: tuple[str, ...], trained: Any, given: Mapping[str, Any]) -> None:

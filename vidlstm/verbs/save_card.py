@@ -6,11 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.backbones.base import Backbone
-from vidlstm.cards import CARD, MODEL, ActionCard, card_from, write_checkpoint
+from vidlstm.cards import CARD, MODEL, ActionCard, SegmentationCard, VideoCard, card_from, write_checkpoint
 from vidlstm.errors import OutputError, SettingsError
+from vidlstm.features.given import GivenFeatures
 from vidlstm.files import check_inputs
 from vidlstm.models.classifier import SequenceClassifier
-from vidlstm.settings import ActionModelSettings, Rate, Seconds, path_from, settings_from, value_from
+from vidlstm.models.labeller import SequenceLabeller
+from vidlstm.settings import (
+    ActionDataSettings,
+    ActionModelSettings,
+    Rate,
+    Seconds,
+    SegmentationDataSettings,
+    SegmentationModelSettings,
+    path_from,
+    settings_from,
+    value_from,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,12 +30,14 @@ if TYPE_CHECKING:
 
 def save_card(
     path: Path | str,
-    model: SequenceClassifier,
+    model: SequenceClassifier | SequenceLabeller,
     *,
     labels: Sequence[str],
-    backbone: Backbone,
+    backbone: Backbone | None,
     fps: float = 10.0,
-    window_seconds: float,
+    window_seconds: float | None = None,
+    minimum_seconds: float | None = None,
+    multi_label: bool = False,
     image_fps: float = 25.0,
     overwrite: bool = False,
 ) -> Path:
@@ -35,11 +49,15 @@ def save_card(
 
     Args:
         path: the checkpoint.
-        model: the network with its weights.
+        model: the network with its weights: a classifier of clips, or a labeller of steps.
         labels: the K class names, in the order of its outputs.
-        backbone: what made the features it was trained on.
+        backbone: what made the features it was trained on; None where nothing here did, and files of
+            features ``(T, F)`` are what it reads.
         fps: features per second of the training.
-        window_seconds: what a long video is cut into; about the length of the training clips.
+        window_seconds: of a classifier, what a long video is cut into; about the length of the training
+            clips.
+        minimum_seconds: of a labeller, how long a segment lasts at least; None is half a second.
+        multi_label: of a labeller, whether labels may overlap.
         image_fps: the rate of folders of images.
         overwrite: write over a file that is there.
 
@@ -47,40 +65,68 @@ def save_card(
         The path.
 
     Raises:
-        SettingsError: labels, widths or numbers do not fit the network.
+        SettingsError: labels, widths or numbers do not fit the network, or have no effect on it.
         OutputError: the file is there already, is what the backbone was
             loaded from, or cannot be written.
     """
     target = path_from(path, "path")
     if target.exists() and not overwrite:
         raise OutputError(f"{target} is there already; give another path, or overwrite=True")
-    if not isinstance(model, SequenceClassifier) or not isinstance(backbone, Backbone):
-        raise SettingsError("save_card takes a SequenceClassifier and the Backbone that made its features")
+    if backbone is not None and not isinstance(backbone, Backbone):
+        raise SettingsError("save_card takes the Backbone that made the features, or None")
     if isinstance(labels, str) or len(set(labels)) < len(labels):
         raise SettingsError(f"labels are different names, one a class, not {labels!r}")
-    check_inputs([target], [backbone.weights_source])
-    settings = dict(model.settings)
-    width, classes = settings.pop("feature_dim"), settings.pop("num_classes")
-    if width != backbone.feature_dim or classes != len(labels):
+    settings = dict(getattr(model, "settings", {}))
+    width, classes = settings.pop("feature_dim", 0), settings.pop("num_classes", 0)
+    fps = value_from(Rate, fps, name="fps")
+    network = GivenFeatures(width, "TF", fps, device="cpu") if backbone is None else backbone
+    check_inputs([target], [network.weights_source] if network.weights_source else [])
+    about: dict[str, Any] = {
+        "labels": tuple(labels),
+        "feature_dim": width,
+        "part_dims": tuple(network.part_dims),
+        "backbone": network.spec,
+        "weights_source": network.weights_source,
+        "fps": fps,
+        "image_fps": value_from(Rate, image_fps, name="image_fps"),
+    }
+    given = {"format": "features", "features_fps": fps, "features_layout": "TF"} if backbone is None else {}
+    card: VideoCard
+    match model:
+        case SequenceClassifier():
+            _refuse_given("a classifier", minimum_seconds=minimum_seconds, multi_label=multi_label)
+            card = ActionCard(
+                **about,
+                window_seconds=value_from(Seconds, window_seconds, name="window_seconds"),
+                model=settings_from(ActionModelSettings, settings, section="model"),
+                data=settings_from(ActionDataSettings, given, section="data"),
+            )
+        case SequenceLabeller():
+            _refuse_given("a labeller, which reads whole videos", window_seconds=window_seconds)
+            given |= {} if minimum_seconds is None else {"minimum_seconds": minimum_seconds}
+            given |= {"multi_label": multi_label}
+            card = SegmentationCard(
+                **about,
+                model=settings_from(SegmentationModelSettings, settings, section="model"),
+                data=settings_from(SegmentationDataSettings, given, section="data"),
+            )
+        case _:
+            raise SettingsError("save_card takes a SequenceClassifier or a SequenceLabeller")
+    if width != network.feature_dim or classes != len(labels):
         raise SettingsError(
             f"the network takes {width} features to {classes} classes; the backbone gives "
-            f"{backbone.feature_dim} and there are {len(labels)} labels"
+            f"{network.feature_dim} and there are {len(labels)} labels"
         )
-    card = ActionCard(
-        labels=tuple(labels),
-        feature_dim=width,
-        part_dims=tuple(backbone.part_dims),
-        backbone=backbone.spec,
-        weights_source=backbone.weights_source,
-        fps=value_from(Rate, fps, name="fps"),
-        image_fps=value_from(Rate, image_fps, name="image_fps"),
-        window_seconds=value_from(Seconds, window_seconds, name="window_seconds"),
-        model=settings_from(ActionModelSettings, settings, section="model"),
-    )
-    card_from(ActionCard, card.as_plain(), str(target))  # else it could not be loaded
+    card_from(type(card), card.as_plain(), str(target))  # else it could not be loaded
     content: dict[str, Any] = {
         "state_dict": {f"{MODEL}{name}": value.cpu() for name, value in model.state_dict().items()},
         CARD: card.as_plain(),
     }
     write_checkpoint(content, target)
     return target
+
+
+def _refuse_given(what: str, **given: Any) -> None:
+    for name, value in given.items():
+        if value:
+            raise SettingsError(f"`{name}` has no effect on {what}; leave it out", setting=name)

@@ -21,7 +21,7 @@ from vidlstm.render.table.object_tables import read_object_actions_json
 from vidlstm.settings import BackboneSettings, SamplingSettings
 from vidlstm.structures import Progress
 from vidlstm.tasks import open_checkpoint
-from vidlstm.tasks.action.data import How
+from vidlstm.tasks.frames import How
 from vidlstm.tasks.object_action.data import objects_of
 from vidlstm.tasks.object_action.network import object_network
 from vidlstm.video.reader import open_video

@@ -97,7 +97,7 @@ class OverlayDrawer:
         self._parts = parts_of(time_span(prediction, truth), strips)
         self._span = self._parts[0]
         fonts_for("".join([*prediction.labels, *(s.label for _, row in strips for s in row)]))
-        place = partial(lay_out, height, width, classes=len(prediction.labels), truth=truth is not None)
+        place = partial(lay_out, height, width, classes=len(prediction.labels), strips=len(strips))
         self._key = key = _Key(note, self._unnamed(strips), place().width - 2 * place().margin, place().small)
         self.layout = place(key_rows=len(key.rows))
         self._empty = self._empty_panel()

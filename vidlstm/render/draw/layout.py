@@ -37,7 +37,7 @@ class Layout:
         video_left, video_width, video_height: of the enlarged video.
         unit: the height of one row of letters; everything in the panel is a multiple of it.
         bars: how many probability bars.
-        strips: how many timelines: 1, or 2 with the truth.
+        strips: how many timelines: 1, or 2 with the truth; more where segments overlap.
         key_rows: lines of small letters at the foot, which explain it.
     """
 
@@ -107,20 +107,19 @@ class Layout:
         return self.width - self.margin - self.strip_left
 
 
-def lay_out(height: int, width: int, *, classes: int, truth: bool, key_rows: int = 0) -> Layout:
+def lay_out(height: int, width: int, *, classes: int, strips: int = 1, key_rows: int = 0) -> Layout:
     """Places everything for a video of ``height`` x ``width`` pixels.
 
     Args:
         height, width: of the video, pixels.
         classes: K.
-        truth: whether a second timeline shows the true segments.
+        strips: how many timelines.
         key_rows: lines at the foot.
     """
     scale = max(1.0, min(SMALLEST_HEIGHT / height, _WIDEST / width))
     video_height, video_width = _even(height * scale), _even(width * scale)
     unit = max(15, round(min(video_height, video_width * 0.9) / 24))
     whole_width = _even(max(video_width, 30 * unit))
-    strips = 2 if truth else 1
     draft = Layout(
         whole_width,
         0,

@@ -12,16 +12,18 @@ from vidlstm.datasets import ClipRecord, load_dataset, split_records
 from vidlstm.datasets.duplicates import warn_of_same_videos
 from vidlstm.datasets.timed import TimedVideo
 from vidlstm.errors import DatasetError
-from vidlstm.features.extract import fill_store, make_store
+from vidlstm.tasks.frames import gather_features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.datasets import Split
-    from vidlstm.settings import ActionDataSettings, SamplingSettings
+    from vidlstm.features.given import GivenFeatures
+    from vidlstm.settings import ActionDataSettings
     from vidlstm.structures import Failure
     from vidlstm.tasks.base import Run
+    from vidlstm.tasks.frames import How
 
 Record = TypeVar("Record", ClipRecord, TimedVideo)
 
@@ -86,16 +88,8 @@ class Clips:
         return [*self.train, *self.validation]
 
 
-@dataclass(frozen=True)
-class How:
-    """How videos are decoded, and frames a forward pass of the backbone."""
-
-    sampling: SamplingSettings
-    batch_size: int
-
-
 def gather_clips(
-    clips: Clips, data: ActionDataSettings, backbone: Backbone, how: How, run: Run
+    clips: Clips, data: ActionDataSettings, network: Backbone | GivenFeatures, how: How, run: Run
 ) -> ActionData:
     """Extracts what is missing, unless another process did, and gathers all features into a data module.
 
@@ -107,19 +101,7 @@ def gather_clips(
             f"{len(tracked)} clips are labelled track by track, such as {tracked[0]}; they need "
             "`task object_action` and the table that the numbers are from: `data.tracks FILE`"
         )
-    store = make_store(run.store, backbone, fps=how.sampling.fps, image_fps=how.sampling.image_fps)
-    report = fill_store(
-        [Path(r.path) for r in clips.records],
-        store,
-        backbone,
-        sampling=how.sampling,
-        batch_size=how.batch_size,
-        elsewhere=not run.extracts,
-        progress=run.progress,
-    )
-    for failure in report.failures:
-        if failure.reason == "truncated":
-            warnings.warn(str(failure), stacklevel=2)
+    store, report = gather_features([Path(r.path) for r in clips.records], network, how, run)
     sides = readable_sides(clips, report.failures, skip_unreadable=data.skip_unreadable)
     if run.extracts:
         warn_of_same_videos({"train": sides[0], "validation": sides[1]}, report.hashes)

@@ -17,6 +17,7 @@ from vidlstm.inference.labelling import probabilities_of
 from vidlstm.render.plot.confusion import plot_confusion
 from vidlstm.settings import settings_from
 from vidlstm.tasks.action.data import read_split
+from vidlstm.tasks.frames import FEATURES, check_kind
 from vidlstm.training.baselines import logistic_regression, majority_class, score
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def like_training(card: ActionCard, given: Mapping[str, Any], side: str) -> Acti
     if given.get("format", trained["format"]) != trained["format"]:
         trained["fold"] = None
     data = settings_from(type(card.data), {**trained, "batch_size": 32, **given}, section="data")
-    if fold is None and data.format == "csv":  # the one format whose files may leave folds out
+    check_kind(data.format, card)
+    if fold is None and data.format in ("csv", FEATURES):  # those whose files may leave folds out
         records = load_dataset("csv", data.root, data.annotations).records
         if side == "all" or all(record.fold is None for record in records):
             data = dataclasses.replace(data, fold=None)

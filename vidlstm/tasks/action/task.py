@@ -10,18 +10,20 @@ from vidlstm.cards import ActionCard
 from vidlstm.errors import SettingsError
 from vidlstm.settings import ActionSettings, plain
 from vidlstm.tasks.base import Run, Scoring, Task, Trained, check_cell, warn_of_few
-from vidlstm.tasks.frames import FrameFeatures
+from vidlstm.tasks.frames import FrameFeatures, How, check_given, settings_of_given
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lightning import Trainer
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.datamodules.sequence_data import SequenceData
+    from vidlstm.features.given import GivenFeatures
     from vidlstm.models.fusion import AnyClassifier
     from vidlstm.settings import BackboneSettings, PredictSettings
-    from vidlstm.tasks.action.data import Clips, How
+    from vidlstm.tasks.action.data import Clips
     from vidlstm.tasks.predictor import Predictor
     from vidlstm.training.action import ActionModule
 
@@ -38,11 +40,16 @@ class ClipTask(Task[S, C]):
     sides = ("auto", "validation", "test", "all")
     report_files = ("predictions.csv", "confusion.png")
     resume_keys: ClassVar[tuple[str, ...]] = ("labels", "backbone", "fps", "image_fps", "model", "seed")
-    kept: ClassVar[tuple[str, ...]] = ("validation_fraction", "max_seconds")
+    kept: ClassVar[tuple[str, ...]] = (
+        *("validation_fraction", "max_seconds", "features_fps", "features_layout"),
+    )
 
     @abstractmethod
-    def network(self, settings: S, device: str | None) -> Any:
-        """What makes features: has ``feature_dim``, ``part_dims``, ``spec`` and ``weights_source``."""
+    def network(self, settings: S, device: str | None, files: Sequence[Path]) -> Any:
+        """What gives features: has ``feature_dim``, ``part_dims``, ``spec`` and ``weights_source``.
+
+        ``files`` are the clips: features that were made elsewhere are as wide as theirs.
+        """
 
     @abstractmethod
     def network_of(
@@ -57,6 +64,7 @@ class ClipTask(Task[S, C]):
     def check(self, settings: S) -> None:
         """The cell is known, and truncation needs a network that reads forwards alone."""
         check_cell(settings.model.cell)
+        check_given(settings)
         if settings.optimiser.truncate_steps and settings.model.bidirectional:
             raise SettingsError(
                 "`optimiser.truncate_steps` needs a network that reads forwards alone, piece by piece; "
@@ -66,11 +74,11 @@ class ClipTask(Task[S, C]):
 
     def prepare(self, settings: S, run: Run) -> tuple[SequenceData, C]:
         """Reads, splits, extracts and gathers the clips."""
-        from vidlstm.tasks.action.data import Clips, How, read_split
+        from vidlstm.tasks.action.data import Clips, read_split
 
         labels, split = read_split(settings.data, seed=run.seed)
-        network = self.network(settings, run.device)
         clips = Clips(split.train, split.validation, labels)
+        network = self.network(settings, run.device, [record.path for record in clips.records])
         how = How(settings.sampling, settings.backbone.batch_size)
         data = self.gather(clips, settings.data, network, how, run)
         warn_of_few(len(data.validation_set), "clips")
@@ -85,11 +93,11 @@ class ClipTask(Task[S, C]):
             "part_dims": tuple(network.part_dims),
             "backbone": network.spec,
             "weights_source": network.weights_source,
-            "fps": float(settings.sampling.fps),
+            "fps": float(settings.data.features_fps or settings.sampling.fps),
             "image_fps": float(settings.sampling.image_fps),
             "window_seconds": data.median_seconds(),
             "model": settings.model,
-            "data": settings.data,
+            "data": settings_of_given(settings.data, network),
             "seed": seed,
         }
 
@@ -134,7 +142,7 @@ class ClipTask(Task[S, C]):
     def evaluate(self, trained: Trained[C], scoring: Scoring) -> dict[str, Any]:
         """Scores clips that the training did not see."""
         from vidlstm.devices import resolve_device
-        from vidlstm.tasks.action.data import Clips, How
+        from vidlstm.tasks.action.data import Clips
         from vidlstm.tasks.action.evaluation import choose_clips, like_training, score_model
 
         card, run = trained.card, scoring.run
@@ -187,7 +195,9 @@ class ActionTask(FrameFeatures, ClipTask[ActionSettings, ActionCard]):
     kind = "action"
     used: ClassVar[tuple[str, ...]] = ("backbone", "sampling", "window", "store", "truth")
 
-    def gather(self, clips: Clips, settings: Any, network: Backbone, how: How, run: Run) -> SequenceData:
+    def gather(
+        self, clips: Clips, settings: Any, network: Backbone | GivenFeatures, how: How, run: Run
+    ) -> SequenceData:
         """Stretches of whole videos' features."""
         from vidlstm.tasks.action.data import gather_clips
 

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from vidlstm.features.tracked_objects import TrackedObjects
     from vidlstm.settings import ObjectActionDataSettings
     from vidlstm.structures import Progress
-    from vidlstm.tasks.action.data import Clips, How
+    from vidlstm.tasks.action.data import Clips
     from vidlstm.tasks.base import Run
+    from vidlstm.tasks.frames import How
     from vidlstm.tasks.object_action.network import ObjectNetwork
 
 TRACKING = (

@@ -21,7 +21,7 @@ from vidlstm.models.bags import BagClassifier
 from vidlstm.models.fusion import why_not_causal
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.settings import SamplingSettings
-from vidlstm.tasks.action.data import How
+from vidlstm.tasks.frames import How
 from vidlstm.tasks.object_action.data import objects_of, sequences_of
 from vidlstm.tasks.predictor import Outcome, Work, origin
 from vidlstm.tasks.tracking_predictor import TRACKS, TrackingPredictor

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.cards import ObjectActionCard
+from vidlstm.errors import SettingsError
 from vidlstm.render.moments import judged_scene, nobody
 from vidlstm.settings import ObjectActionSettings, TrackingSettings, plain
 from vidlstm.tasks.action.task import ClipTask
-from vidlstm.tasks.frames import RANDOM
+from vidlstm.tasks.frames import FEATURES, RANDOM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from lightning import Trainer
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from vidlstm.models.fusion import AnyClassifier
     from vidlstm.settings import BackboneSettings, PredictSettings
     from vidlstm.structures import ActionPrediction, ObjectActions
-    from vidlstm.tasks.action.data import Clips, How
+    from vidlstm.tasks.action.data import Clips
     from vidlstm.tasks.base import Run, Trained
+    from vidlstm.tasks.frames import How
     from vidlstm.tasks.object_action.network import ObjectNetwork
     from vidlstm.tasks.predictor import Predictor
 
@@ -40,13 +42,20 @@ class ObjectActionTask(ClipTask[ObjectActionSettings, ObjectActionCard]):
     kept = (*ClipTask.kept, "max_gap_seconds", "minimum_seconds")
 
     def check(self, settings: ObjectActionSettings) -> None:
-        """There is a table."""
+        """There is a table; and files of features do not say which object they are of."""
         from vidlstm.tasks.object_action.data import table_of
 
+        if settings.data.format == FEATURES:
+            raise SettingsError(
+                "`data.format features` is for `task action` and `task segmentation`: objects are known by "
+                "their tracks and by what is cut out of the videos"
+            )
         super().check(settings)
         table_of(settings.data)
 
-    def network(self, settings: ObjectActionSettings, device: str | None) -> ObjectNetwork:
+    def network(
+        self, settings: ObjectActionSettings, device: str | None, files: Sequence[Path]
+    ) -> ObjectNetwork:
         """What describes each object."""
         from vidlstm.tasks.object_action.network import object_network
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidlstm.datamodules.segmentation import SegmentationData
+from vidlstm.datasets.files import existing_folder
 from vidlstm.datasets.timed_formats import load_timed
 from vidlstm.datasets.timed_splits import split_videos
 from vidlstm.errors import DatasetError, SettingsError
-from vidlstm.features.extract import fill_store, make_store
+from vidlstm.features.given_files import find_feature_files
 from vidlstm.tasks.action.data import readable_clips
+from vidlstm.tasks.frames import FEATURES, gather_features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from vidlstm.backbones.base import Backbone
     from vidlstm.datasets.timed import TimedDataset, TimedVideo
     from vidlstm.datasets.timed_splits import TimedSplit
+    from vidlstm.features.given import GivenFeatures
     from vidlstm.settings import SegmentationDataSettings
-    from vidlstm.tasks.action.data import How
     from vidlstm.tasks.base import Run
+    from vidlstm.tasks.frames import How
 
 
 def read_videos(data: SegmentationDataSettings) -> TimedDataset:
@@ -33,9 +35,20 @@ def read_videos(data: SegmentationDataSettings) -> TimedDataset:
     """
     if data.annotations is None:
         raise SettingsError("`data.annotations` is missing: the file that says what happens when")
+    given = data.format == FEATURES
     return load_timed(
-        data.annotations, videos=data.root, format=data.format, labelled_fps=data.labelled_fps, fold=data.fold
+        data.annotations,
+        videos=_feature_files(data.annotations, data.root) if given else data.root,
+        format="auto" if given else data.format,
+        labelled_fps=data.labelled_fps,
+        fold=data.fold,
     )
+
+
+def _feature_files(annotations: Path, root: Path | None) -> list[Path]:
+    """The files of features below the root, or else where the annotations lie."""
+    beside = annotations if annotations.is_dir() else annotations.parent
+    return find_feature_files([existing_folder(beside if root is None else root, "`data.root`")])
 
 
 def classes_of(dataset: TimedDataset, data: SegmentationDataSettings) -> tuple[str, ...]:
@@ -56,7 +69,7 @@ def gather_videos(
     validation: Sequence[TimedVideo],
     labels: Sequence[str],
     data: SegmentationDataSettings,
-    backbone: Backbone,
+    network: Backbone | GivenFeatures,
     how: How,
     run: Run,
 ) -> SegmentationData:
@@ -65,19 +78,7 @@ def gather_videos(
     Raises:
         DatasetError: videos cannot be read, or a side has none left.
     """
-    store = make_store(run.store, backbone, fps=how.sampling.fps, image_fps=how.sampling.image_fps)
-    report = fill_store(
-        [Path(video.path) for video in (*train, *validation)],
-        store,
-        backbone,
-        sampling=how.sampling,
-        batch_size=how.batch_size,
-        elsewhere=not run.extracts,
-        progress=run.progress,
-    )
-    for failure in report.failures:
-        if failure.reason == "truncated":
-            warnings.warn(str(failure), stacklevel=2)
+    store, report = gather_features([Path(video.path) for video in (*train, *validation)], network, how, run)
     sides = [
         readable_clips(side, report.failures, skip_unreadable=data.skip_unreadable)
         for side in (train, validation)

@@ -14,6 +14,7 @@ from vidlstm.render.plot.action_timeline import plot_timeline
 from vidlstm.render.plot.confusion import plot_confusion
 from vidlstm.settings import SegmentationDataSettings, settings_from
 from vidlstm.structures import FeatureSequence, Segment
+from vidlstm.tasks.frames import FEATURES, check_kind
 from vidlstm.tasks.segmentation.data import read_sides, read_videos
 from vidlstm.tasks.segmentation.predictor import labeller_of
 from vidlstm.tasks.segmentation.scores import Steps, confusion_of, events_of, scores_of
@@ -36,27 +37,19 @@ if TYPE_CHECKING:
 
 PLACES = ("root", "annotations", "format", "labelled_fps")
 """Settings that say where videos and labels are: where one is given, those of the training do not count."""
-KEPT = (
-    "background",
-    "multi_label",
-    "validation_fraction",
-    "minimum_seconds",
-    "window_seconds",
-    "carry_state",
-)
-"""Settings in which an evaluation is always like the training."""
 WINDOW_SECONDS = 2.0
 """What the baseline that slides a window reads of it."""
 
 
 def like_training(card: SegmentationCard, given: Mapping[str, Any], side: str) -> SegmentationDataSettings:
     """The videos to score: what was given, and for the rest what the training took."""
-    given = {name: value for name, value in given.items() if value is not None and name not in KEPT}
+    given = {name: value for name, value in given.items() if value is not None}
     trained = dataclasses.asdict(card.data)
     if given.keys() & set(PLACES):
-        plain = SegmentationDataSettings()
+        plain = SegmentationDataSettings(format=FEATURES if card.given else "auto")
         trained |= {name: getattr(plain, name) for name in PLACES}
     data = settings_from(SegmentationDataSettings, {**trained, **given}, section="data")
+    check_kind(data.format, card)
     if "fold" not in given and (side == "all" or all(v.fold is None for v in read_videos(data).videos)):
         data = dataclasses.replace(data, fold=None)
     return data

@@ -29,6 +29,7 @@ class SegmentationPredictor(ActionPredictor):
 
     def streams(self) -> Streams:
         """What goes on from step to step; see :meth:`Predictor.streams`."""
+        self.require_network()
         if why := self.why_not_carried():
             raise SettingsError(f"this network labels whole recordings: {why}")
         return CarriedState(self.model, multi_label=self.card.data.multi_label)

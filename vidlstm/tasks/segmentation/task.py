@@ -9,7 +9,7 @@ from vidlstm.cards import SegmentationCard
 from vidlstm.errors import SettingsError
 from vidlstm.settings import SegmentationSettings, plain
 from vidlstm.tasks.base import Run, Scoring, Task, Trained, check_cell
-from vidlstm.tasks.frames import FrameFeatures
+from vidlstm.tasks.frames import FrameFeatures, How, check_given, settings_of_given
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,12 +39,17 @@ class SegmentationTask(FrameFeatures, Task[SegmentationSettings, SegmentationCar
     monitor = "val_error"
     sides = ("auto", "validation", "test", "all")
     used: ClassVar[tuple[str, ...]] = ("backbone", "sampling", "window", "store", "truth")
+    kept: ClassVar[tuple[str, ...]] = (
+        *("background", "multi_label", "validation_fraction", "minimum_seconds", "window_seconds"),
+        *("carry_state", "features_fps", "features_layout"),
+    )
     report_files = ("predictions.csv", "confusion.png")
     resume_keys: ClassVar[tuple[str, ...]] = ("labels", "backbone", "fps", "image_fps", "model", "seed")
 
     def check(self, settings: SegmentationSettings) -> None:
         """A state can be carried forwards alone, and where labels overlap nothing is a class of its own."""
         check_cell(settings.model.cell)
+        check_given(settings)
         if settings.data.carry_state and settings.model.bidirectional:
             raise SettingsError(
                 "`data.carry_state` needs a network that reads forwards alone; "
@@ -58,11 +63,11 @@ class SegmentationTask(FrameFeatures, Task[SegmentationSettings, SegmentationCar
 
     def prepare(self, settings: SegmentationSettings, run: Run) -> tuple[SegmentationData, SegmentationCard]:
         """Reads, splits, extracts and gathers the videos."""
-        from vidlstm.tasks.action.data import How
         from vidlstm.tasks.segmentation.data import gather_videos, read_sides
 
         labels, split = read_sides(settings.data, seed=run.seed)
-        network = self.network(settings, run.device)
+        files = [video.path for video in (*split.train, *split.validation)]
+        network = self.network(settings, run.device, files)
         how = How(settings.sampling, settings.backbone.batch_size)
         data = gather_videos(split.train, split.validation, labels, settings.data, network, how, run)
         card = SegmentationCard(
@@ -71,10 +76,10 @@ class SegmentationTask(FrameFeatures, Task[SegmentationSettings, SegmentationCar
             part_dims=tuple(network.part_dims),
             backbone=network.spec,
             weights_source=network.weights_source,
-            fps=float(settings.sampling.fps),
+            fps=float(settings.data.features_fps or settings.sampling.fps),
             image_fps=float(settings.sampling.image_fps),
             model=settings.model,
-            data=settings.data,
+            data=settings_of_given(settings.data, network),
             seed=run.seed,
         )
         return data, card
@@ -133,7 +138,6 @@ class SegmentationTask(FrameFeatures, Task[SegmentationSettings, SegmentationCar
     def evaluate(self, trained: Trained[SegmentationCard], scoring: Scoring) -> dict[str, Any]:
         """Scores videos that the training did not see."""
         from vidlstm.devices import resolve_device
-        from vidlstm.tasks.action.data import How
         from vidlstm.tasks.segmentation.data import gather_videos
         from vidlstm.tasks.segmentation.evaluation import (
             baseline_rows,

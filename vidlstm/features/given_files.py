@@ -1,0 +1,241 @@
+"""Features that were made elsewhere: a ``.npy``, ``.npz``, ``.safetensors`` or ``.parquet`` file a sequence.
+
+What a file claims to hold is read from its header and checked before memory is taken; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars
+
+from vidlstm.errors import DatasetError, SettingsError, VideoError
+from vidlstm.media import FEATURE_SUFFIXES, hidden, suffix_of
+
+MOST_NUMBERS = 1 << 29
+"""In one file; two gigabytes, or four hours of 2048 features at 18 a second."""
+FEATURES, TIMES = "features", ("timestamps", "timestamps_seconds")
+"""Names of arrays in files of several: of the features, and of the times of their steps."""
+FLOATS = {"F16": "f2", "F32": "f4", "F64": "f8"}
+"""Names of number types in safetensors files."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of one of its arrays."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+def find_feature_files(paths: Sequence[Path]) -> list[Path]:
+    """Files as they are named, and those in folders, however deep, sorted.
+
+    Raises:
+        SettingsError: a file has another ending.
+        DatasetError: a folder holds none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if _is_wanted(p.relative_to(path)) and p.is_file())
+        elif suffix_of(path.name) not in FEATURE_SUFFIXES:
+            raise SettingsError(
+                f"{path} is no file of features ({_endings()}), which is all that is read here: the network "
+                "was trained on features that were made elsewhere, and nothing makes them of a video"
+            )
+        if not inside:
+            raise DatasetError(f"{path} holds no file of features ({_endings()})")
+        found += inside
+    return found
+
+
+def refuse_feature_files(paths: Sequence[Path], what: str) -> None:
+    """Refuses files of features where videos are wanted.
+
+    Raises:
+        SettingsError: there is one; ``what`` says why it is of no use.
+    """
+    for path in paths:
+        if suffix_of(path.name) in FEATURE_SUFFIXES and not path.is_dir():
+            raise SettingsError(f"{path} holds features, not frames; {what}")
+
+
+def _is_wanted(path: Path) -> bool:
+    return suffix_of(path.name) in FEATURE_SUFFIXES and not any(map(hidden, path.parts))
+
+
+def _endings() -> str:
+    return ", ".join(sorted(f".{suffix}" for suffix in FEATURE_SUFFIXES))
+
+
+def shape_of(path: Path) -> tuple[int, int]:
+    """The shape of the features in a file, from its header.
+
+    Raises:
+        VideoError: ``not_features``, or the file is not there.
+    """
+    with _telling(path):
+        headers = _kind_of(path).headers(path)
+        return _shape(headers[_name_in(headers)])
+
+
+def read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """The features of a file, 2-D as they lie there, and the times of their steps where it has any.
+
+    Raises:
+        VideoError: see :func:`shape_of`.
+    """
+    with _telling(path):
+        kind = _kind_of(path)
+        headers = kind.headers(path)
+        name = _name_in(headers)
+        times = next((t for t in TIMES if t in headers and t != name), None)
+        for wanted in filter(None, (name, times)):
+            _check_size(headers[wanted])
+        _shape(headers[name])
+        return kind.read(path, name), None if times is None else kind.read(path, times)
+
+
+class _BadFileError(Exception):
+    """The message says what is wrong with a file."""
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    if not path.is_file():  # a pipe or a device would be read without end
+        raise VideoError(path, reason="missing")
+    try:
+        yield
+    except _BadFileError as error:
+        raise VideoError(path, reason="not_features", detail=str(error)) from error
+    except (Exception, polars.exceptions.PanicException) as error:  # each stumbles in its own way
+        detail = f"it is damaged: {str(error).partition(chr(10))[0][:200]}"
+        raise VideoError(path, reason="not_features", detail=detail) from error
+
+
+def _name_in(headers: dict[str, Header]) -> str:
+    tables = [name for name, header in headers.items() if len(header.shape) == 2]
+    if FEATURES in headers:
+        return FEATURES
+    if len(tables) != 1:
+        names = ", ".join(sorted(headers)[:10]) or "nothing"
+        raise _BadFileError(f"it holds {names}; call the array of the features {FEATURES!r}")
+    return tables[0]
+
+
+def _shape(header: Header) -> tuple[int, int]:
+    _check_size(header)
+    if len(header.shape) != 2 or 0 in header.shape:
+        raise _BadFileError(f"its shape is {header.shape}; a table of steps and features is wanted")
+    return header.shape[0], header.shape[1]
+
+
+def _check_size(header: Header) -> None:
+    dtype = np.dtype(header.dtype) if header.dtype else None
+    if dtype is None or dtype.hasobject or dtype.kind != "f" or dtype.itemsize > 8:
+        raise _BadFileError(f"it holds {header.dtype or 'other numbers'}; save float16, float32 or float64")
+    if math.prod(header.shape) > MOST_NUMBERS:
+        raise _BadFileError(f"its shape is {header.shape}, over {MOST_NUMBERS} numbers; save it in pieces")
+
+
+def _npy_headers(path: Path) -> dict[str, Header]:
+    return {FEATURES: _header_of(np.load(path, mmap_mode="r", allow_pickle=False))}  # checks its size, too
+
+
+def _header_of(array: np.ndarray) -> Header:
+    return Header(array.shape, array.dtype.str)
+
+
+def _read_npy(path: Path, name: str) -> np.ndarray:
+    array: np.ndarray = np.load(path, allow_pickle=False)
+    return array
+
+
+def _npz_headers(path: Path) -> dict[str, Header]:
+    with zipfile.ZipFile(path) as archive:
+        found = {}
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else _newer_header
+                shape, _, dtype = read(file)
+            if not dtype.hasobject and math.prod(shape) * dtype.itemsize > member.file_size:
+                raise _BadFileError(f"{member.filename} in it is shorter than its header says")
+            found[member.filename.removesuffix(".npy")] = Header(shape, dtype.str)
+        return found
+
+
+def _newer_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    header: tuple[tuple[int, ...], bool, np.dtype[Any]] = np.lib.format.read_array_header_2_0(file)
+    return header
+
+
+def _read_npz(path: Path, name: str) -> np.ndarray:
+    with np.load(path, allow_pickle=False) as archive:
+        array: np.ndarray = archive[name]
+        return array
+
+
+def _safetensors_headers(path: Path) -> dict[str, Header]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as file:
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        return {
+            name: Header(tuple(part.get_shape()), FLOATS.get(str(part.get_dtype()), ""))
+            for name, part in slices.items()
+        }
+
+
+def _read_safetensors(path: Path, name: str) -> np.ndarray:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as file:
+        array: np.ndarray = file.get_tensor(name)
+        return array
+
+
+def _parquet_headers(path: Path) -> dict[str, Header]:
+    schema = polars.read_parquet_schema(path)
+    if other := [name for name, dtype in schema.items() if not dtype.is_float()]:
+        raise _BadFileError(
+            f"its columns {', '.join(other[:10])} hold no floating-point numbers; every column is a feature, "
+            "and a row a step: leave the others out"
+        )
+    rows = polars.scan_parquet(path, glob=False).select(polars.len()).collect().item()
+    return {FEATURES: Header((int(rows), len(schema)), "<f8")}
+
+
+def _read_parquet(path: Path, name: str) -> np.ndarray:
+    return polars.read_parquet(path, glob=False).to_numpy()
+
+
+@dataclass(frozen=True)
+class _Kind:
+    headers: Callable[[Path], dict[str, Header]]
+    read: Callable[[Path, str], np.ndarray]
+
+
+KINDS = {
+    "npy": _Kind(_npy_headers, _read_npy),
+    "npz": _Kind(_npz_headers, _read_npz),
+    "safetensors": _Kind(_safetensors_headers, _read_safetensors),
+    "parquet": _Kind(_parquet_headers, _read_parquet),
+}
+"""How a file is read, by its ending."""
+
+
+def _kind_of(path: Path) -> _Kind:
+    suffix = suffix_of(path.name)
+    if suffix not in KINDS:
+        raise _BadFileError(f"its ending is none of {_endings()}")
+    return KINDS[suffix]
