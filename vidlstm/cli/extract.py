@@ -23,6 +23,12 @@ def extract_parser() -> Parser:
     parser.add_argument(
         "--failures", type=Path | None, default=None, help="write the failed videos to this CSV"
     )
+    parser.add_argument(
+        "--shard",
+        type=str | None,
+        default=None,
+        help="such as 3/16: the third of sixteen extractions that share the videos, on any machines",
+    )
     add_device(parser)
     parser.add_class_arguments(BackboneSettings, "backbone")
     parser.add_class_arguments(SamplingSettings, "sampling")
@@ -46,6 +52,7 @@ def run(argv: Sequence[str]) -> int:
             store=settings.store,
             backbone=settings.backbone,
             sampling=settings.sampling,
+            shard=settings.shard,
             device=settings.device,
             progress=Progress(extraction=bar),
         )

@@ -12,6 +12,7 @@ from vidlstm.devices import resolve_device
 from vidlstm.features.extract import ExtractionReport, fill_store, make_store
 from vidlstm.features.given_files import refuse_feature_files
 from vidlstm.features.in_process import features_of_video
+from vidlstm.features.shards import parse_shard, shard_of
 from vidlstm.settings import BackboneSettings, Rate, SamplingSettings, path_from, settings_from, value_from
 from vidlstm.verbs.inputs import videos_from
 
@@ -76,6 +77,7 @@ def extract_to_store(
     store: Path | str = Path("features"),
     backbone: BackboneSettings | Mapping[str, Any] | str | None = None,
     sampling: SamplingSettings | Mapping[str, Any] | None = None,
+    shard: str | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> ExtractionReport:
@@ -86,6 +88,8 @@ def extract_to_store(
         store: the store's root folder.
         backbone: the frozen network.
         sampling: which frames.
+        shard: such as ``3/16``: the third of sixteen extractions that share the videos, see
+            ``features/shards.py``; None takes all.
         device: such as cpu or cuda:1; None takes a GPU where there is one.
         progress: told of the extraction.
 
@@ -96,9 +100,12 @@ def extract_to_store(
     device = str(resolve_device(device))
     settings = settings_from(BackboneSettings, backbone, section="backbone")
     sampling = settings_from(SamplingSettings, sampling, section="sampling")
+    part = None if shard is None else parse_shard(shard)
     given = videos_from(paths, "paths")
     refuse_feature_files(given, NOTHING_TO_DO)
     videos, store = find_videos(given), path_from(store, "store")
+    if part is not None:
+        videos = shard_of(videos, *part, image_fps=sampling.image_fps)
     network = build_backbone(settings, device=device)
     target = make_store(store, network, fps=sampling.fps, image_fps=sampling.image_fps)
     return fill_store(
