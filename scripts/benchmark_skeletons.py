@@ -14,6 +14,7 @@ import argparse
 import json
 import shlex
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,12 @@ STRIDE = 2
 JOINTS, SHOULDERS, HIP = 20, 1, 3
 """How many there are; the middle of the shoulders, and that of the hips."""
 NEIGHBOUR_STEPS = 32
+EPOCHS = 12
+"""Of the training sequences and their copies."""
+TRAIN, TEST = (1, 3, 5, 7), (2, 4, 6, 8)
+"""Subjects."""
+TURN, STRETCH, CUT = 0.5, 0.15, 8
+"""Of changed copies: the largest turn in radians, share of a stretch, and part that is cut off an end."""
 CONFIG = Path(__file__).parents[1] / "configs" / "action" / "skeletons.yaml"
 NETWORKS = {
     "LSTM": ["--model.cell", "lstm", "--model.bidirectional", "false"],
@@ -54,46 +61,61 @@ QUIET = {
 }
 
 
+Sequences = dict[str, tuple[int, int, np.ndarray]]
+"""Name to subject, action and joints ``(T, J, 3)``."""
+
+
 def normalised(joints_TJ3: np.ndarray) -> np.ndarray:
-    """Joints from the middle of the hips, in lengths of the trunk: ``(T, 60)``."""
+    """Joints from the middle of the hips, in lengths of the trunk."""
     around = joints_TJ3 - joints_TJ3[:, HIP : HIP + 1]
-    trunk = np.linalg.norm(around[:, SHOULDERS], axis=-1).mean()
-    return (around / trunk).reshape(len(around), -1)
+    trunk: float = np.linalg.norm(around[:, SHOULDERS], axis=-1).mean()
+    return np.asarray(around / trunk)
 
 
-def sequences_of(table: Path, stride: int) -> dict[str, tuple[int, int, np.ndarray]]:
-    """Name to subject, action and features ``(T, 60)`` of each sequence."""
+def changed(joints_TJ3: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Somebody else's: turned about the vertical, stretched along each axis, cut at both ends."""
+    angle, steps = rng.uniform(-TURN, TURN), len(joints_TJ3)
+    c, s = np.cos(angle), np.sin(angle)
+    turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    first, last = rng.integers(0, steps // CUT + 1, 2)
+    return joints_TJ3[first : steps - last] @ turn.T * rng.uniform(1 - STRETCH, 1 + STRETCH, 3)
+
+
+def sequences_of(table: Path, stride: int) -> Sequences:
+    """All sequences of the table, of every so many frames."""
     found = {}
     frame = polars.read_parquet(table).sort("sequence", "frame")
     for (name,), part in frame.group_by("sequence", maintain_order=True):
         numbers = part.drop("sequence", "action", "subject", "trial", "frame").to_numpy()
-        joints_TJ3 = numbers.reshape(len(numbers), JOINTS, 3)
-        found[str(name)] = (int(part["subject"][0]), int(part["action"][0]), normalised(joints_TJ3)[::stride])
+        joints_TJ3 = normalised(numbers.reshape(len(numbers), JOINTS, 3))[::stride]
+        found[str(name)] = (int(part["subject"][0]), int(part["action"][0]), joints_TJ3)
     return found
 
 
-def write_features(sequences: dict[str, tuple[int, int, np.ndarray]], folder: Path, *, test: bool) -> Path:
-    """Writes a file a sequence, and the table of labels.
+def write_features(sequences: Sequences, held_out: Collection[int], copies: int, folder: Path) -> Path:
+    """Writes a file a sequence, and the table of labels, in which the subjects held out are fold 1.
 
-    With ``test`` the test subjects are fold 1 and all others fold 0; without, there are the training subjects
-    alone, each a fold.
+    Of every other sequence there are so many changed copies, too.
     """
-    rows = []
-    for name, (subject, action, x_TF) in sequences.items():
-        if not test and subject % 2 == 0:
-            continue
-        np.save(folder / f"{name}.npy", x_TF.astype(np.float32))
-        fold = 1 - subject % 2 if test else subject // 2
-        rows.append((f"{name}.npy", f"action{action:02d}", f"subject{subject}", fold))
-    write_csv(("path", "label", "group", "fold"), rows, folder / "labels.csv")
-    return folder / "labels.csv"
+    rng, rows = np.random.default_rng(0), []
+    for name, (subject, action, joints_TJ3) in sequences.items():
+        out = subject in held_out
+        every = [joints_TJ3, *(changed(joints_TJ3, rng) for _ in range(0 if out else copies))]
+        for number, one_TJ3 in enumerate(every):
+            file = f"{name}.{number}.npy"
+            np.save(folder / file, one_TJ3.reshape(len(one_TJ3), -1).astype(np.float32))
+            rows.append((file, f"action{action:02d}", f"subject{subject}", int(out)))
+    table = folder / "labels.csv"
+    write_csv(("path", "label", "group", "fold"), rows, table)
+    return table
 
 
-def accuracy_of(labels: Path, fold: int, seed: int, flags: list[str]) -> tuple[float, dict[str, float]]:
-    """Accuracy of the last epoch on a fold that is held out, and that of the trivial rows."""
+def accuracy_of(labels: Path, seed: int, flags: list[str]) -> tuple[float, dict[str, float]]:
+    """Accuracy of the last epoch on what is held out, and that of the trivial rows."""
     task = TASKS["action"]
-    argv = ["--config", str(CONFIG), "--out", str(labels.parent), "--data.annotations", str(labels), *flags]
-    settings = parse(train_parser(task), [*argv, "--data.fold", str(fold)])
+    argv = ["--config", str(CONFIG), "--out", str(labels.parent), "--data.annotations", str(labels)]
+    argv += ["--data.fold", "1", "--trainer.max_epochs", str(EPOCHS)]
+    settings = parse(train_parser(task), [*argv, *flags])
     sections = task.settings(**{name: settings[name] for name in section_fields(task.settings)})
     task.check(sections)
     seed_everything(seed, workers=True, verbose=False)
@@ -106,40 +128,45 @@ def accuracy_of(labels: Path, fold: int, seed: int, flags: list[str]) -> tuple[f
     return float((said == data.validation_set.targets.numpy()).mean()), trivial
 
 
-def nearest_neighbour(sequences: dict[str, tuple[int, int, np.ndarray]]) -> float:
+def nearest_neighbour(sequences: Sequences) -> float:
     """Accuracy of the label of the nearest training sequence, each as 32 evenly spaced steps."""
     sides: tuple[list[Any], list[Any]] = ([], [])
-    for subject, action, x_TF in sequences.values():
-        steps = np.linspace(0, len(x_TF) - 1, NEIGHBOUR_STEPS).round().astype(int)
-        sides[1 - subject % 2].append((action, x_TF[steps].ravel()))
+    for subject, action, joints_TJ3 in sequences.values():
+        steps = np.linspace(0, len(joints_TJ3) - 1, NEIGHBOUR_STEPS).round().astype(int)
+        sides[1 - subject % 2].append((action, joints_TJ3[steps].ravel()))
     (train_y, train_x), (test_y, test_x) = ((np.array(part) for part in zip(*s, strict=True)) for s in sides)
-    apart = ((test_x[:, None] - train_x[None]) ** 2).sum(-1)
+    apart = (train_x**2).sum(1) - 2 * test_x @ train_x.T  # and what is the same for all neighbours
     return float((train_y[apart.argmin(1)] == test_y).mean())
 
 
-def select(labels: Path, seed: int, flags: list[str]) -> None:
+def select(sequences: Sequences, copies: int, flags: list[str]) -> None:
     """Prints the accuracy on each training subject, left out of the training."""
-    scores = [accuracy_of(labels, fold, seed, flags)[0] for fold in range(4)]
-    print(
-        f"{np.mean(scores):.4f}", " ".join(f"{score:.3f}" for score in scores), shlex.join(flags), flush=True
-    )
+    train = {name: one for name, one in sequences.items() if one[0] in TRAIN}
+    scores = []
+    for subject in TRAIN:
+        with tempfile.TemporaryDirectory() as folder:
+            labels = write_features(train, [subject], copies, Path(folder))
+            scores.append(accuracy_of(labels, 0, flags)[0])
+    each = " ".join(f"{score:.3f}" for score in scores)
+    print(f"{np.mean(scores):.4f} ({each}) {shlex.join(flags)}", flush=True)
 
 
-def compare(
-    labels: Path, seeds: int, flags: list[str], sequences: dict[str, tuple[int, int, np.ndarray]]
-) -> dict[str, Any]:
+def compare(sequences: Sequences, copies: int, seeds: int, flags: list[str]) -> dict[str, Any]:
     """Every network on the test subjects, once a seed, and the trivial rows."""
     rows: dict[str, Any] = {}
-    for name, network in NETWORKS.items():
-        runs = [
-            accuracy_of(labels, 1, seed, [*flags, *network])
-            for seed in track(range(seeds), name, console=Console(stderr=True))
-        ]
-        scores = [score for score, _ in runs]
-        rows |= {key: {"accuracy": value} for key, value in runs[0][1].items()}
-        rows[name] = {"accuracy": float(np.mean(scores)), "sd": float(np.std(scores, ddof=min(1, seeds - 1)))}
-    rows["nearest_neighbour"] = {"accuracy": nearest_neighbour(sequences)}
-    return rows
+    with tempfile.TemporaryDirectory() as folder:
+        labels = write_features(sequences, TEST, copies, Path(folder))
+        for name, network in NETWORKS.items():
+            runs = [
+                accuracy_of(labels, seed, [*flags, *network])
+                for seed in track(range(seeds), name, console=Console(stderr=True))
+            ]
+            scores = [score for score, _ in runs]
+            rows |= {key: {"accuracy": value} for key, value in runs[0][1].items()}
+            spread = float(np.std(scores, ddof=min(1, seeds - 1)))
+            rows[name] = {"accuracy": float(np.mean(scores)), "sd": spread}
+            print(name, scores, flush=True)
+    return {**rows, "nearest_neighbour": {"accuracy": nearest_neighbour(sequences)}}
 
 
 def main() -> None:
@@ -147,6 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--table", type=Path, required=True, help="utd_mhad.parquet")
     parser.add_argument("--select", action="store_true", help="training subjects alone, each left out once")
+    parser.add_argument("--copies", type=int, default=4, help="changed ones of each training sequence")
     parser.add_argument("--stride", type=int, default=STRIDE, help="every so many frames are read")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
@@ -158,13 +186,11 @@ def main() -> None:
     keep_freed_memory(KEPT_MEGABYTES)
     sequences = sequences_of(arguments.table, arguments.stride)
     given = [shlex.split(flags) for flags in arguments.flags or [""]]
-    with tempfile.TemporaryDirectory() as folder:
-        labels = write_features(sequences, Path(folder), test=not arguments.select)
-        if arguments.select:
-            for flags in given:
-                select(labels, 0, flags)
-            return
-        rows = compare(labels, arguments.seeds, given[0], sequences)
+    if arguments.select:
+        for flags in given:
+            select(sequences, arguments.copies, flags)
+        return
+    rows = compare(sequences, arguments.copies, arguments.seeds, given[0])
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
     Console().print(results_table(rows, title="test subjects 2, 4, 6, 8"))

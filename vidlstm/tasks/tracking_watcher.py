@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
+
+import torch
 
 from vidlstm.errors import SettingsError
 from vidlstm.tasks.live import Said, Watcher
@@ -39,7 +43,9 @@ class TrackingWatcher(Watcher):
         boxes = predictor.boxes()
         if isinstance(boxes, list) and len(boxes) != sources:
             raise SettingsError(f"`boxes`: {len(boxes)} files for {sources} sources; give one for each")
-        self._tracker, self._lost_seconds = LiveTracker(boxes, tracking), tracking.lost_seconds
+        self._tracker, self._lost_seconds = LiveTracker(boxes, tracking, sources), tracking.lost_seconds
+        # What is done for each object is little: with more threads they would wait for each other.
+        self._one = ThreadPoolExecutor(1, "objects", initializer=partial(torch.set_num_threads, 1))
         self.fps = tracking.fps
         self._seen: dict[int, dict[int, float]] = defaultdict(dict)
 
@@ -51,7 +57,7 @@ class TrackingWatcher(Watcher):
             [Said(track=track, over=True) for track in self._ended(source, now, found)]
             for source, now, (_, found) in zip(sources, seconds, tracked, strict=True)
         ]
-        said = self.say(shown, seconds, tracked)
+        said = self._one.submit(self.say, shown, seconds, tracked).result()
         return [gone + there for gone, there in zip(over, said, strict=True)]
 
     def _ended(self, source: int, now: float, found: Tracked) -> list[int]:
@@ -70,7 +76,9 @@ class TrackingWatcher(Watcher):
             self.forget_track(source, track)
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Ends the threads."""
+        self._one.shutdown()
+        self._tracker.close()
 
     @abstractmethod
     def say(

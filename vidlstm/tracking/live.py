@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
-from vidlstm.tracking.mot_boxes import LABEL, MotBoxes
+from vidlstm.backbones.cpu import available_cores
 from vidlstm.tracking.tracker import ObjectTracker
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from vidlstm.settings import TrackingSettings
     from vidlstm.structures import Detections, Frame
     from vidlstm.tracking.detector import Detector
+    from vidlstm.tracking.mot_boxes import MotBoxes
     from vidlstm.tracking.tracker import Tracked
 
     Found = tuple[Detections, Tracked | None]
@@ -27,14 +30,14 @@ class LiveTracker:
     Args:
         boxes: a network for all, or boxes made elsewhere, one file a source.
         settings: of the tracker.
-
-    Attributes:
-        names: class number to name.
+        sources: how many there are at most.
     """
 
-    def __init__(self, boxes: Detector | Sequence[MotBoxes], settings: TrackingSettings) -> None:
-        self._boxes, self._settings = boxes, settings
-        self.names = {0: LABEL} if isinstance(boxes, list | tuple) else boxes.names  # type: ignore[union-attr]
+    def __init__(self, boxes: Detector | list[MotBoxes], settings: TrackingSettings, sources: int) -> None:
+        self._boxes = boxes if isinstance(boxes, list) else []
+        self._detector = None if isinstance(boxes, list) else boxes
+        on_cpu = self._detector is not None and self._detector.device.type == "cpu"
+        self._pool, self._settings = _pool_for(sources) if on_cpu else None, settings
         self._trackers: dict[int, ObjectTracker] = {}
         self._last_number: dict[int, int] = defaultdict(int)
 
@@ -69,9 +72,9 @@ class LiveTracker:
         return tracker.update(found, frame.image, seconds)
 
     def _found(self, sources: Sequence[int], frames: Sequence[Frame]) -> list[Found]:
-        if isinstance(self._boxes, list | tuple):
-            return [self._read(self._boxes[s], frame) for s, frame in zip(sources, frames, strict=True)]
-        return [(found, None) for found in detected(self._boxes, frames)]  # type: ignore[arg-type]
+        if self._detector is not None:
+            return [(found, None) for found in detected(self._detector, frames, self._pool)]
+        return [self._read(self._boxes[s], frame) for s, frame in zip(sources, frames, strict=True)]
 
     @staticmethod
     def _read(boxes: MotBoxes, frame: Frame) -> Found:
@@ -84,15 +87,44 @@ class LiveTracker:
         if tracker is not None:
             self._last_number[source] = tracker.last_number
 
+    def close(self) -> None:
+        """Ends the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            torch.set_num_threads(torch.get_num_threads())  # what a thread set is the default of new ones
 
-def detected(detector: Detector, frames: Sequence[Frame]) -> list[Detections]:
-    """The detections of each frame; frames of one size go through the network together."""
-    prepared = [detector.prepare(frame.image) for frame in frames]
+
+def detected(
+    detector: Detector, frames: Sequence[Frame], pool: ThreadPoolExecutor | None = None
+) -> list[Detections]:
+    """The detections of each frame.
+
+    Args:
+        detector: the network.
+        frames: of any sizes.
+        pool: runs each frame by itself; without one, frames of one size go through the network together.
+    """
+    if pool is not None:
+        return list(pool.map(lambda frame: _together(detector, [frame])[0], frames))
     alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for number, frame in enumerate(frames):
         alike[frame.image.shape].append(number)
     found: dict[int, Detections] = {}
-    for shape, numbers in alike.items():
-        batch = np.stack([prepared[number] for number in numbers])
-        found |= dict(zip(numbers, detector(batch, (shape[0], shape[1])), strict=True))
+    for numbers in alike.values():
+        found |= dict(zip(numbers, _together(detector, [frames[n] for n in numbers]), strict=True))
     return [found[number] for number in range(len(frames))]
+
+
+def _together(detector: Detector, frames: Sequence[Frame]) -> list[Detections]:
+    prepared = np.stack([detector.prepare(frame.image) for frame in frames])
+    height, width = frames[0].image.shape[:2]
+    return detector(prepared, (height, width))
+
+
+def _pool_for(sources: int) -> ThreadPoolExecutor:
+    """A thread a source, as far as there are cores, which share these."""
+    cores = available_cores()
+    workers = min(cores, sources)
+    return ThreadPoolExecutor(
+        workers, "detect", initializer=lambda: torch.set_num_threads(max(1, cores // workers))
+    )

@@ -67,7 +67,8 @@ class ObjectWatcher(TrackingWatcher):
         return None if crops is None else Lanes(crops, frames_together(crops, 4 * sources), small=True)
 
     def close(self) -> None:
-        """Ends the lanes."""
+        """Ends the threads."""
+        super().close()
         if self._lanes is not None:
             self._lanes.close()
 
