@@ -23,7 +23,9 @@ from rich.progress import track
 from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.cli.parsing import parse, section_fields
 from vidlstm.cli.train import train_parser
+from vidlstm.inference.online import OnlineSegments
 from vidlstm.render.table.results_table import results_table
+from vidlstm.settings import OnlineSettings
 from vidlstm.tasks import TASKS
 from vidlstm.tasks.base import Run
 from vidlstm.tasks.segmentation.data import read_videos
@@ -33,7 +35,8 @@ from vidlstm.tasks.segmentation.evaluation import (
     step_probabilities_of,
     steps_of,
 )
-from vidlstm.tasks.segmentation.scores import events_of, scores_of
+from vidlstm.tasks.segmentation.scores import TOLERANCE_SECONDS, events_of, scores_of
+from vidlstm.training.segmentation_metrics import Alarms, alarms_of
 from vidlstm.training.trainer import quieten_lightning
 from vidlstm.verbs.train import KEPT_MEGABYTES
 
@@ -52,6 +55,8 @@ QUIET = {
 }
 LEVEL = 0.5
 """The probability from which the table's alarms are."""
+ENTER = (0.5, 0.7, 0.9)
+"""``online.enter`` of ``watch``; ``online.leave`` is 0.2 below."""
 
 
 def settings_of(config: Path, weights: str | None, arguments: argparse.Namespace, out: Path) -> Namespace:
@@ -109,6 +114,8 @@ def run(config: Path, weights: str | None, arguments: argparse.Namespace, out: P
         unmerged = scores_of(videos, minimum_seconds=0.0, ignored=ignored)
         raw = {f"{name} (unmerged)": value for name, value in unmerged.items() if "map" not in name}
         scored.append({"scores": {**scores, **raw}, "events": events_of(videos, labels, ignored)})
+        if arguments.event:
+            scored[-1]["watched"] = watched(videos, labels, ignored, arguments.event)
     rows = {name: [one["scores"][name] for one in scored] for name in scored[0]["scores"]}
     trivial = {} if arguments.no_baselines else baselines(settings, folds)
     return {
@@ -117,6 +124,7 @@ def run(config: Path, weights: str | None, arguments: argparse.Namespace, out: P
             name: float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for name, values in rows.items()
         },
         "events": [one["events"] for one in scored],
+        "watched": [one["watched"] for one in scored if "watched" in one],
         "baselines": {
             name: scores_of(videos, minimum_seconds=shortest, ignored=ignored)
             for name, videos in trivial.items()
@@ -126,6 +134,33 @@ def run(config: Path, weights: str | None, arguments: argparse.Namespace, out: P
         "epochs": settings.trainer.max_epochs,
         "folds": folds,
     }
+
+
+def watched(videos: list[Steps], labels: tuple[str, ...], ignored: Any, event: str) -> list[dict[str, float]]:
+    """What ``watch`` would have said of one class meanwhile, at three thresholds of its rule."""
+    known, rows = labels.index(event), []
+    for enter in ENTER:
+        rule, total = OnlineSettings(enter=enter, leave=enter - 0.2), Alarms()
+        for video in videos:
+            online = OnlineSegments(labels, rule, silent=[labels[k] for k in ignored])
+            begun_T = np.array(
+                [
+                    any(change.kind == "start" and change.label == event for change in online.push(*step))
+                    for step in zip(video.times_T.tolist(), video.probabilities_TK, strict=True)
+                ]
+            )
+            total.add(
+                alarms_of(
+                    video.times_T,
+                    begun_T.astype(float),
+                    video.there_TK[:, known],
+                    threshold=1.0,
+                    known_T=video.known_T,
+                    tolerance_seconds=TOLERANCE_SECONDS,
+                )
+            )
+        rows.append({"enter": enter, "leave": rule.leave, **total.as_dict()})
+    return rows
 
 
 def alarm_rows(results: dict[str, dict[str, Any]], event: str) -> dict[str, dict[str, float]]:
@@ -148,6 +183,18 @@ def tables(results: dict[str, dict[str, Any]], event: str | None) -> list[Any]:
     made = [results_table(rows, title="every fold held out, all videos scored together")]
     if event:
         made.append(results_table(alarm_rows(results, event), title=f"alarms on {event} from {LEVEL} on"))
+        said = {
+            f"{name}, enter {rows[0]['enter']}": {
+                key: float(np.mean([row[key] for row in rows]))
+                for key in rows[0]
+                if key not in ("enter", "leave")
+            }
+            for name, result in results.items()
+            if result["causal"]
+            for rows in zip(*result["watched"], strict=True)
+        }
+        if said:
+            made.append(results_table(said, title=f"what watch says of {event}"))
     return made
 
 
