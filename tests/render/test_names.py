@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vidlstm.errors import SettingsError
-from vidlstm.render.names import output_stems, safe, with_ending
+from vidlstm.render.names import output_stems, safe, short_names, with_ending
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,11 @@ def test_names_of_files() -> None:
     assert with_ending(Path("out/a.v2"), "_gaps.csv") == Path("out/a.v2_gaps.csv")
     assert safe("my clip/../é.mp4") == "my_clip_.._é.mp4"
     assert safe("") == "video"
+
+
+def test_short_names_are_safe_different_and_short() -> None:
+    names = ["rtsp://camera/1", "/data/../x.mp4", "/data/x.mp4", ".", "é" * 100, "a/b", "A_b", "\udcff"]
+    short = short_names(names)
+    assert short[:4] == ["rtsp_camera_1", "data_x.mp4", "data_x.mp4_2", "video"]
+    assert len({name.casefold() for name in short}) == len(names)
+    assert max(len(name.encode()) for name in short) <= 82

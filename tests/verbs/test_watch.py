@@ -27,7 +27,9 @@ from vidlstm.inference.stream import CarriedState
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.render.events import EventFile
 from vidlstm.render.live.listener import Listener, Shot
+from vidlstm.settings.live import host_and_port
 from vidlstm.tasks.predictor import Predictor
+from vidlstm.video.reader import without_login
 
 LABELS = ("a", "b", "c")
 
@@ -328,6 +330,34 @@ def test_an_extra_that_is_not_there_is_named(
     flag = {"serve": ["--http", ":0"], "mqtt": ["--mqtt", "host"]}[extra]
     assert main(["watch", "no.ckpt", "no.mp4", *flag]) == 2
     assert f"pip install 'vidlstm[{extra}]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (":8080", ("127.0.0.1", 8080)),
+        ("0.0.0.0:80", ("0.0.0.0", 80)),
+        ("[::1]:80", ("::1", 80)),
+        ("cam.local:1", ("cam.local", 1)),
+    ],
+)
+def test_a_host_and_a_port(text: str, expected: tuple[str, int]) -> None:
+    assert host_and_port(text, "http") == expected
+    assert host_and_port("host", "mqtt", port=1883) == ("host", 1883)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("rtsp://me:s@e:cret@camera/1?a@b", "rtsp://camera/1?a@b"),
+        ("http://me@camera", "http://camera"),
+        ("http://camera/a@b", "http://camera/a@b"),
+        ("a@b.mp4", "a@b.mp4"),
+        (0, "0"),
+    ],
+)
+def test_a_source_is_called_without_its_login(given: Any, told: str) -> None:
+    assert without_login(given) == told
 
 
 def test_a_password_in_an_address_is_told_to_nobody(

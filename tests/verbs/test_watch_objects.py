@@ -231,6 +231,14 @@ def test_what_cannot_be_is_refused_before_anything_is_opened(
         vidlstm.watch(model, "rtsp://nobody/1")
 
 
+def test_what_has_no_use_is_refused(tmp_path: Path) -> None:
+    model = forecaster(tmp_path, tracking={"boxes": [det(tmp_path / "a.txt")]})
+    with pytest.raises(SettingsError, match="`record` saves what happens"):
+        vidlstm.watch(model, "rtsp://nobody/1", surfaces={"record": 1, "out": tmp_path / "out"})
+    with pytest.raises(SettingsError, match="`boxes` are those of the frames of a file"):
+        vidlstm.watch(model, "rtsp://nobody/1")
+
+
 def test_the_command_line_takes_the_flags_of_tracking(tmp_path: Path, capsys: Any) -> None:
     film = make_clip(tmp_path / "a.mp4", size=(96, 320), frames=30, fps=10)
     boxes, out = det(tmp_path / "det.txt", frames=30), tmp_path / "events.jsonl"

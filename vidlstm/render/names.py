@@ -46,13 +46,15 @@ def short_names(names: Sequence[str], most_bytes: int = 80) -> list[str]:
     >>> short_names(["rtsp://camera/1", "/data/../x.mp4", "/data/x.mp4", "."])
     ['rtsp_camera_1', 'data_x.mp4', 'data_x.mp4_2', 'video']
     """
-    short: list[str] = []
+    short: dict[str, str] = {}
     for name in names:
         # The end tells most: addresses and paths begin alike.
-        end = re.sub(r"_[._]+", "_", safe(name)).encode()[-most_bytes:].decode(errors="ignore").strip("._-")
-        same = sum(end.casefold() == other.casefold() for other in short)
-        short.append(f"{end or 'video'}_{same + 1}" if same else end or "video")
-    return short
+        end = re.sub(r"_[._]+", "_", safe(name)).encode()[-most_bytes:].decode(errors="ignore")
+        stem = end.strip("._-") or "video"
+        ways = (stem, *(f"{stem}_{number}" for number in range(2, len(names) + 1)))
+        found = next(way for way in ways if way.casefold() not in short)
+        short[found.casefold()] = found
+    return list(short.values())
 
 
 def safe(name: str) -> str:

@@ -87,6 +87,10 @@ def watch(
             check_is_file(name)
     predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
     with closing(predictor.watcher(len(names))) as watcher, ExitStack() as kept:
+        if shown.record is not None and not watcher.labels:
+            raise SettingsError("`record` saves what happens; a checkpoint of forecasts does not say it")
+        if predictor.settings.tracking.boxes and any(map(is_live, names)):
+            raise SettingsError("`boxes` are those of the frames of a file, and a stream counts its own")
         known = [without_login(name) for name in names]
         own = opened_surfaces(shown, known, watcher.fps or USUAL_FPS, rule.minimum_seconds)
         everybody = [*listeners, *own]

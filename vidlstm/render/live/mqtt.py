@@ -95,7 +95,7 @@ class MqttSender(Listener):
         self._host, self._port = host_and_port(settings.mqtt, "mqtt", port=port)
         self._topic, self._names = settings.mqtt_topic, short_names(names)
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
-        self._client = client_of(settings)
+        self._client, self._encrypted = client_of(settings), settings.mqtt_tls
         self._client.on_connect, self._client.on_disconnect = self._connected, self._gone
         self._client.on_connect_fail = self._away
         self._client.on_publish = self._arrived
@@ -161,7 +161,8 @@ class MqttSender(Listener):
         self._tell(f"the broker is gone: {reason}; up to {MOST_WAITING} events wait for it")
 
     def _away(self, client: Any, data: Any) -> None:
-        self._tell(f"the broker does not answer; up to {MOST_WAITING} events wait for it")
+        trusted = ", or its certificate is not trusted" if self._encrypted else ""
+        self._tell(f"the broker does not answer{trusted}; up to {MOST_WAITING} events wait for it")
 
     def _tell(self, what: str) -> None:
         """Says something of the broker, once and not at every try."""
