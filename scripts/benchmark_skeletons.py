@@ -51,7 +51,6 @@ NETWORKS = {
     "LSTM": ["--model.cell", "lstm", "--model.bidirectional", "false"],
     "BiLSTM": ["--model.cell", "lstm", "--model.bidirectional", "true"],
     "GRU": ["--model.cell", "gru", "--model.bidirectional", "false"],
-    "BiGRU": ["--model.cell", "gru", "--model.bidirectional", "true"],
 }
 QUIET = {
     "enable_progress_bar": False,
