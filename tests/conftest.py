@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from pathlib import Path
 
 # xdist gives every core a process; more threads would wait for each other.
@@ -13,10 +14,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
+from typing import TYPE_CHECKING  # noqa: E402
+
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, register_random, settings  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A deadline is a clock, and so is "too slow". The examples follow from the test alone: what passes here
 # passes anywhere, and what fails fails again. --hypothesis-profile search looks for new ones.
@@ -51,6 +57,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((number for number, here in enumerate(begins) if here), len(LONG))
 
     items.sort(key=place)
+
+
+ANEW = ("backbones", "features", "video")
+"""The rooms whose tests are of decode processes and networks themselves; all others share them."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Shares what tests, and the fixtures they are the first to need, would start or build anew."""
+    if item.nodeid.startswith(tuple(f"tests/{room}/" for room in ANEW)):
+        return (yield)
+    from tests.sharing import sharing  # not in the process that only hands out tests
+
+    with sharing():
+        return (yield)
+
+
+def pytest_sessionfinish() -> None:
+    """Ends the processes that were shared."""
+    if "tests.sharing" in sys.modules:
+        sys.modules["tests.sharing"].end_processes()
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,82 @@
+"""What tests of the rooms above features and backbones need not pay for anew every time.
+
+A decode process costs a third of a second of imports, a network a tenth to be folded and laid out. Here a
+process that has done its jobs waits for those of the next pool, and a network that is built again is the one
+there is. Neither changes what is computed: the process is the real one, and a killed one is not used again.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from vidlstm.backbones.network import FrozenNetwork
+from vidlstm.features.decode_process import DecodeProcess
+from vidlstm.features.decode_worker import END, FAILED
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from vidlstm.backbones.network import Network
+
+WAITING: list[subprocess.Popen[bytes]] = []
+NETWORKS: dict[tuple[Any, ...], FrozenNetwork] = {}
+
+
+class KeptProcess(DecodeProcess):
+    """A decode process that goes to ``WAITING`` when it is ended between two jobs."""
+
+    _between_jobs = False
+
+    def start(self, job: dict[str, Any]) -> None:
+        if self.is_fresh and WAITING:
+            self.close()
+            self._killed_because = ""
+            self._process = WAITING.pop()
+        self._between_jobs = False
+        super().start(job)
+
+    def receive(self, shape: tuple[int, int, int]) -> Any:
+        message = super().receive(shape)
+        self._between_jobs = message[0] in (END, FAILED) or bool(message[1].get("have"))
+        return message
+
+    def kill(self, because: str = "") -> None:
+        process = self._process
+        if process is not None and process.poll() is None and self._between_jobs and not because:
+            self._process = None
+            WAITING.append(process)
+        else:
+            super().kill(because)
+
+
+def shared_network(network: Network, **how: Any) -> FrozenNetwork:
+    """The frozen network there is of the same weights, run in the same way; code of a test's own is frozen."""
+    if network.foreign:
+        return FrozenNetwork(network, **how)
+    fed = (network.size, network.mean, network.std, network.view, json.dumps(network.settings))
+    key = (network.name, network.weights_sha256, *fed, *map(str, how.values()))
+    if key not in NETWORKS:
+        NETWORKS[key] = FrozenNetwork(network, **how)
+    return NETWORKS[key]
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """Inside, decode processes and networks are kept for the next who needs them."""
+    with (
+        patch("vidlstm.features.decode_pool.DecodeProcess", KeptProcess),
+        patch("vidlstm.backbones.base.FrozenNetwork", shared_network),
+    ):
+        yield
+
+
+def end_processes() -> None:
+    """Ends those that wait."""
+    while WAITING:
+        process = WAITING.pop()
+        process.kill()
+        process.communicate()
