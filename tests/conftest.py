@@ -59,14 +59,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-ANEW = ("backbones", "features", "video")
-"""The rooms whose tests are of decode processes and networks themselves; all others share them."""
+ANEW = ("backbones/", "video/", *(f"features/test_{n}" for n in ("decode", "failures", "interruption")))
+"""Where tests are of decode processes and networks themselves; all others share them."""
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
     """Shares what tests, and the fixtures they are the first to need, would start or build anew."""
-    if item.nodeid.startswith(tuple(f"tests/{room}/" for room in ANEW)):
+    if item.nodeid.startswith(tuple(f"tests/{place}" for place in ANEW)):
         return (yield)
     from tests.sharing import sharing  # not in the process that only hands out tests
 

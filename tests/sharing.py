@@ -54,7 +54,7 @@ class KeptProcess(DecodeProcess):
 
 
 def shared_network(network: Network, **how: Any) -> FrozenNetwork:
-    """The frozen network there is of the same weights, run in the same way; code of a test's own is frozen."""
+    """The frozen network there is of the same weights, run alike; code of a test's own is frozen anew."""
     if network.foreign:
         return FrozenNetwork(network, **how)
     fed = (network.size, network.mean, network.std, network.view, json.dumps(network.settings))
