@@ -14,11 +14,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
-from typing import TYPE_CHECKING  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
-import numpy as np  # noqa: E402
+# torch waits for the tests: the process that only hands them out needs none of it.
 import pytest  # noqa: E402
-import torch  # noqa: E402
 from hypothesis import HealthCheck, register_random, settings  # noqa: E402
 
 if TYPE_CHECKING:
@@ -36,9 +35,20 @@ settings.load_profile("suite")
 class TorchRandom:
     """Lets every example start from the same numbers of torch: one that fails, fails again."""
 
-    seed = staticmethod(torch.manual_seed)
-    getstate = staticmethod(torch.get_rng_state)
-    setstate = staticmethod(torch.set_rng_state)
+    def seed(self, number: int) -> None:
+        import torch
+
+        torch.manual_seed(number)
+
+    def getstate(self) -> Any:
+        import torch
+
+        return torch.get_rng_state()
+
+    def setstate(self, state: Any) -> None:
+        import torch
+
+        torch.set_rng_state(state)
 
 
 TORCH_RANDOM = TorchRandom()
@@ -68,7 +78,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
     """Shares what tests, and the fixtures they are the first to need, would start or build anew."""
     if item.nodeid.startswith(tuple(f"tests/{place}" for place in ANEW)):
         return (yield)
-    from tests.sharing import sharing  # not in the process that only hands out tests
+    from tests.sharing import sharing
 
     with sharing():
         return (yield)
@@ -83,6 +93,9 @@ def pytest_sessionfinish() -> None:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     """What a test draws does not depend on the tests that ran before it in its process."""
+    import numpy as np
+    import torch
+
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)

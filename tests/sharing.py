@@ -1,17 +1,20 @@
 """What tests of the rooms above features and backbones need not pay for anew every time.
 
-A decode process costs a third of a second of imports, a network a tenth to be folded and laid out. Here a
-process that has done its jobs waits for those of the next pool, and a network that is built again is the one
-there is. Neither changes what is computed: the process is the real one, and a killed one is not used again.
+A decode process costs a third of a second of imports, a network a tenth to be folded and laid out, one of
+YOLO half a second to be read. Here a process that has done its jobs waits for those of the next pool, and a
+network that is built again is the one there is. Neither changes what is computed: the process is the real
+one, and a killed one is not used again.
 """
 
 from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from vidlstm.backbones.build import build_network
 from vidlstm.backbones.network import FrozenNetwork
 from vidlstm.features.decode_process import DecodeProcess
 from vidlstm.features.decode_worker import END, FAILED
@@ -21,9 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vidlstm.backbones.network import Network
+    from vidlstm.backbones.parts import Part
+    from vidlstm.settings import BackboneSettings
 
 WAITING: list[subprocess.Popen[bytes]] = []
 NETWORKS: dict[tuple[Any, ...], FrozenNetwork] = {}
+READ: dict[tuple[Any, ...], Network] = {}
 
 
 class KeptProcess(DecodeProcess):
@@ -64,12 +70,25 @@ def shared_network(network: Network, **how: Any) -> FrozenNetwork:
     return NETWORKS[key]
 
 
+def shared_yolo(part: Part, settings: BackboneSettings) -> Network:
+    """The YOLO network there is of the same file: reading and tracing one takes half a second."""
+    if not part.name.startswith("yolo:") or not Path(part.weights or "").is_file():
+        return build_network(part, settings)
+    file = Path(str(part.weights)).stat()
+    key = (repr(part), repr(settings), file.st_ino, file.st_mtime_ns, file.st_size)
+    if key not in READ:
+        READ[key] = build_network(part, settings)
+    return READ[key]
+
+
 @contextmanager
 def sharing() -> Iterator[None]:
     """Inside, decode processes and networks are kept for the next who needs them."""
     with (
         patch("vidlstm.features.decode_pool.DecodeProcess", KeptProcess),
         patch("vidlstm.backbones.base.FrozenNetwork", shared_network),
+        patch("vidlstm.backbones.build.build_network", shared_yolo),
+        patch("vidlstm.backbones.restore.build_network", shared_yolo),
     ):
         yield
 

@@ -65,7 +65,7 @@ def test_timelines_of_any_prediction(names: tuple[str, ...], windows: int, tmp_p
     assert pixels(tmp_path / "t.png").std() > 5
 
 
-@pytest.mark.parametrize("size", [2, 30, 61, 400])
+@pytest.mark.parametrize("size", [2, 30, 41, 400])
 def test_confusion_matrices_of_few_and_many_classes(size: int, tmp_path: Path) -> None:
     plot_confusion(np.eye(size, dtype=int) * 7, labels(size), tmp_path / "c.png")
     image = pixels(tmp_path / "c.png")
