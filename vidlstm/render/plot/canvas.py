@@ -55,7 +55,7 @@ def picture_file(
             if tight:
                 figure.savefig(temporary, format="png", metadata=NAMELESS, bbox_inches="tight")
             else:  # what savefig does, which draws everything twice
-                canvas.print_png(temporary, metadata=NAMELESS)
+                canvas.print_png(temporary, metadata=NAMELESS)  # type: ignore[no-untyped-call]
 
 
 def _choose_fonts(figure: Figure) -> None:
