@@ -88,13 +88,14 @@ def ours(path: Path, detector: Detector, tracker: str, count: int, batch_size: i
     return track_video(opened, path.name, detector, tracker=tracker, batch_size=batch_size)[1].frames
 
 
-def library_loop(path: Path, model: Any, tracker: str, count: int) -> int:
+def library_loop(path: Path, model: Any, tracker: str, count: int, image_size: int) -> int:
     """Frame by frame through ``YOLO.track``, as in its manual, decoding included."""
     torch.set_num_threads(available_cores())
     with Beginning(path, count) as reader:
         for frame in reader:
             image = np.ascontiguousarray(frame.image[..., ::-1])
-            model.track(image, persist=True, conf=0.1, tracker=f"{tracker}.yaml", verbose=False)
+            how: dict[str, Any] = {"persist": True, "conf": 0.1, "imgsz": image_size, "verbose": False}
+            model.track(image, tracker=f"{tracker}.yaml", **how)
     torch.set_num_threads(1)
     return count
 
@@ -117,10 +118,11 @@ def main() -> None:
     parser.add_argument("--tracker", default="bytetrack")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--frames", type=int, default=120, help="of the video, a round")
+    parser.add_argument("--image_size", type=int, default=640, help="longest side that frames are scaled to")
     parser.add_argument("--batch_size", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the numbers here")
     given = parser.parse_args()
-    detector = Detector(load_yolo(given.weights))
+    detector = Detector(load_yolo(given.weights), image_size=given.image_size)
     module, model = detector._module, library_model(given.weights)
     size = given.batch_size or BATCH["cpu"]
     keep_freed_memory()
@@ -141,7 +143,7 @@ def main() -> None:
                 partial(ours, given.video, detector, given.tracker, given.frames, size)
             ),
             "library": frames_per_second(
-                partial(library_loop, given.video, model, given.tracker, given.frames)
+                partial(library_loop, given.video, model, given.tracker, given.frames, given.image_size)
             ),
         }
         for name, rate in measured.items() if number else ():  # the first round warms up

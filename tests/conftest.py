@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from pathlib import Path
 
 # xdist gives every core a process; more threads would wait for each other.
@@ -13,10 +14,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
-import numpy as np  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+# torch waits for the tests: the process that only hands them out needs none of it.
 import pytest  # noqa: E402
-import torch  # noqa: E402
 from hypothesis import HealthCheck, register_random, settings  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A deadline is a clock, and so is "too slow". The examples follow from the test alone: what passes here
 # passes anywhere, and what fails fails again. --hypothesis-profile search looks for new ones.
@@ -30,9 +35,20 @@ settings.load_profile("suite")
 class TorchRandom:
     """Lets every example start from the same numbers of torch: one that fails, fails again."""
 
-    seed = staticmethod(torch.manual_seed)
-    getstate = staticmethod(torch.get_rng_state)
-    setstate = staticmethod(torch.set_rng_state)
+    def seed(self, number: int) -> None:
+        import torch
+
+        torch.manual_seed(number)
+
+    def getstate(self) -> Any:
+        import torch
+
+        return torch.get_rng_state()
+
+    def setstate(self, state: Any) -> None:
+        import torch
+
+        torch.set_rng_state(state)
 
 
 TORCH_RANDOM = TorchRandom()
@@ -53,9 +69,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+ANEW = ("backbones/", "video/", *(f"features/test_{n}" for n in ("decode", "failures", "interruption")))
+"""Where tests are of decode processes and networks themselves; all others share them."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Shares what tests, and the fixtures they are the first to need, would start or build anew."""
+    if item.nodeid.startswith(tuple(f"tests/{place}" for place in ANEW)):
+        return (yield)
+    from tests.sharing import sharing
+
+    with sharing():
+        return (yield)
+
+
+def pytest_sessionfinish() -> None:
+    """Ends the processes that were shared."""
+    if "tests.sharing" in sys.modules:
+        sys.modules["tests.sharing"].end_processes()
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     """What a test draws does not depend on the tests that ran before it in its process."""
+    import numpy as np
+    import torch
+
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)

@@ -38,7 +38,7 @@ def run(name: str, **parameters: Any) -> dict[str, Any]:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("drawn")
     draw_some(root, "walk", "wave", "sit_down")
-    draw_story(root, seconds_per_action=0.8, fps=10)
+    draw_story(root, seconds_per_action=0.5, fps=10)
     return root
 
 

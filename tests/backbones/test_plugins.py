@@ -218,41 +218,42 @@ for name in sys.argv[1:]:
 """
 
 
-def run(folder: Path, *names: str, place: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """A process of its own, as Lightning starts one for each GPU with the same command line.
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What a process of its own says, as Lightning starts one for each GPU with the same command line.
 
-    It builds the backbones one after another; distributions lie in ``place``.
+    In its folder lie ``my.nets`` and a module called as one of Python's own; elsewhere a distribution.
     """
-    places = [str(ROOT), *([str(place)] if place else []), *filter(None, sys.path)]
+    work, place = (tmp_path_factory.mktemp(name) for name in ("work", "place"))
+    (work / "my").mkdir()
+    (work / "my" / "nets.py").write_text(MINE)
+    (work / "json.py").write_text("raise SystemExit('a module of Python itself is covered up')")
+    (place / "their_nets.py").write_text(MINE)
+    information = place / "their_nets-1.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: their-nets\nVersion: 1\n")
+    (information / "entry_points.txt").write_text("[vidlstm.backbones]\ntheirs = their_nets:net\n")
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
-    return subprocess.run(
-        [sys.executable, "-P", "-c", PROGRAM, *names],
-        cwd=folder,
-        env={**kept, "PYTHONPATH": os.pathsep.join(places)},
+    path = os.pathsep.join([str(ROOT), str(place), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", PROGRAM, "my.nets:net", "thers", "theirs", "their_nets:net"],
+        cwd=work,
+        env={**kept, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
-def test_a_module_in_the_current_folder_is_found_after_what_is_installed(tmp_path: Path) -> None:
-    (tmp_path / "my").mkdir()
-    (tmp_path / "my" / "nets.py").write_text(MINE)
-    (tmp_path / "json.py").write_text("raise SystemExit('a module of Python itself is covered up')")
-    done = run(tmp_path, "my.nets:net")
-    assert done.stdout == "imported my.nets\nmy.nets:net\n", done.stderr
+def test_a_module_in_the_current_folder_is_found_after_what_is_installed(found: list[str]) -> None:
+    assert found[:2] == ["imported my.nets", "my.nets:net"]
 
 
-def test_an_installed_distribution_offers_one_and_is_imported_only_when_asked(tmp_path: Path) -> None:
-    (tmp_path / "their_nets.py").write_text(MINE)
-    information = tmp_path / "their_nets-1.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: their-nets\nVersion: 1\n")
-    (information / "entry_points.txt").write_text("[vidlstm.backbones]\ntheirs = their_nets:net\n")
-    (tmp_path / "work").mkdir()
-    done = run(tmp_path / "work", "thers", "theirs", "their_nets:net", place=tmp_path)
-    misspelt, *rest = done.stdout.splitlines()
-    assert "did you mean 'theirs'?" in misspelt, done.stderr
+def test_an_installed_distribution_offers_one_and_is_imported_only_when_asked(found: list[str]) -> None:
+    misspelt, *rest = found[2:]
+    assert "did you mean 'theirs'?" in misspelt
     assert rest == ["imported their_nets", "theirs", "their_nets:net"]
 
 

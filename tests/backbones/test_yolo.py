@@ -129,7 +129,7 @@ def test_bfloat16_agrees_with_float32(name: str) -> None:
     kinds = {}
     for dtype in ("float32", "bfloat16"):
         backbones = [build(kind, weights=str(path), dtype=dtype) for kind in ("yolo:embed", "yolo:objects")]
-        kinds[dtype] = backbones[0](frames), detections_of(backbones[1], frames)
+        kinds[dtype] = backbones[0](frames[:1]), detections_of(backbones[1], frames)
     assert torch.cosine_similarity(kinds["float32"][0], kinds["bfloat16"][0]).min() > 0.999
     for i in range(2):
         exact, rough = (kinds[dtype][1] for dtype in ("float32", "bfloat16"))

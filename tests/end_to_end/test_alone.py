@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from tests.backbones.networks import PLUGIN, yolo_file
 from tests.fakes.tracked_clips import make_clips, write_poses
@@ -35,52 +38,69 @@ for argv in " ".join(sys.argv[2:]).split(" && "):
 AND = "&&"
 
 
-def run(allowed: Path, *verbs: list[str | Path]) -> subprocess.CompletedProcess[str]:
-    """One after another, in one watched process."""
-    temporary = allowed.parent / "tmp"
-    temporary.mkdir(exist_ok=True)
+@dataclass(frozen=True)
+class Told:
+    """What the watched process said, and where it was allowed to write."""
+
+    done: subprocess.CompletedProcess[str]
+    out: Path
+    elsewhere: Path
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """All verbs one after another, in one watched process; the last is sent elsewhere."""
+    root = tmp_path_factory.mktemp("alone")
+    verbs = [*of_objects(root), *of_tracks(root)]
+    temporary = root / "tmp"
+    temporary.mkdir()
     environment = os.environ | {"TMPDIR": str(temporary.resolve())}
     argv = [word for verb in verbs for word in (AND, *map(str, verb))][1:]
-    command = [sys.executable, "-c", WATCHED, str(allowed), *argv]
+    command = [sys.executable, "-c", WATCHED, str(root / "out"), *argv]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     # torch makes an empty folder for its compiler; ours are taken away again.
     assert not [p for p in temporary.rglob("*") if not p.name.startswith("torchinductor")]
-    return done
+    return Told(done, root / "out", root / "elsewhere.parquet")
 
 
-def test_track_stays_at_home_and_the_watch_works(tmp_path: Path) -> None:
-    """Boxes and a network, both trackers; at last it is sent elsewhere, and caught."""
-    clip, boxes = make_clip(tmp_path / "a.mp4"), det(tmp_path / "det.txt")
+def of_objects(root: Path) -> list[list[str | Path]]:
+    """Trains, evaluates and predicts what each object does."""
+    clips, _ = make_clips(root / "clips", 4)
+    tracks, run = root / "tracks.parquet", root / "out" / "run"
+    write_poses(tracks, clips, lambda clip, person: clip.parent.name == "a")
+    one = ["--sampling.workers", "1"]
+    data = ["--data.root", root / "clips", "--data.tracks", tracks, "--store", root / "out" / "store", *one]
+    name = ["--backbone.name", f"track:pose+{PLUGIN}", "--backbone.weights", "random"]
+    pose = ["--weights", yolo_file("yolo:pose"), "--image_size", "96"]
+    return [
+        ["train", "--task", "object_action", "--trainer.max_epochs", "1", *data, *name, "--out", run],
+        ["evaluate", run / "best.ckpt", *data, "--out", root / "out" / "evaluation"],
+        ["predict", run / "best.ckpt", clips[0], *pose, "--out", root / "out" / "told"],
+    ]
+
+
+def of_tracks(root: Path) -> list[list[str | Path]]:
+    """Boxes and a network, both trackers; at last it is sent elsewhere, to be caught."""
+    clip, boxes = make_clip(root / "a.mp4"), det(root / "det.txt")
     weights = WEIGHTS if WEIGHTS.is_file() else yolo_file("yolo:objects")
-    out, sources = tmp_path / "out", [["--boxes", boxes], ["--weights", weights, "--image_size", "96"]]
+    out, sources = root / "out", [["--boxes", boxes], ["--weights", weights, "--image_size", "96"]]
     home = [
-        ["track", clip, *given, "--tracker", tracker, "--out", out / "t.parquet", "--video"]
+        ["track", clip, *given, "--tracker", tracker, "--out", out / "tracked" / "t.parquet", "--video"]
         for given, tracker in zip(sources, ("bytetrack", "botsort"), strict=True)
     ]
-    elsewhere = tmp_path / "elsewhere.parquet"
-    done = run(out, *home, ["track", clip, *sources[0], "--out", elsewhere])
-    assert done.stdout.count("1 videos tracked") == len(home), done.stderr
-    assert sorted(p.name for p in out.iterdir()) == ["a_tracks.mp4", "t.json", "t.parquet"]
-    assert done.returncode != 0 and f"wrote to {tmp_path.resolve()}/.vidlstm-" in done.stderr
-    assert not elsewhere.exists()
+    return [*home, ["track", clip, *sources[0], "--out", root / "elsewhere.parquet"]]
 
 
-def test_what_each_object_does_is_learned_and_told_at_home(tmp_path: Path) -> None:
-    clips, _ = make_clips(tmp_path / "clips", 4)
-    tracks = tmp_path / "tracks.parquet"
-    write_poses(tracks, clips, lambda clip, person: clip.parent.name == "a")
-    out = tmp_path / "out"
-    data = ["--data.root", tmp_path / "clips", "--data.tracks", tracks, "--store", out / "store"]
-    name = ["--backbone.name", f"track:pose+{PLUGIN}", "--backbone.weights", "random"]
-    train = ["train", "--task", "object_action", "--trainer.max_epochs", "1"]
-    pose = ["--weights", yolo_file("yolo:pose"), "--image_size", "96"]
-    done = run(
-        out,
-        [*train, *data, *name, "--out", out / "run"],
-        ["evaluate", out / "run" / "best.ckpt", *data, "--out", out / "evaluation"],
-        ["predict", out / "run" / "best.ckpt", clips[0], *pose, "--out", out / "told"],
-    )
-    assert done.returncode == 0, done.stderr
-    assert (out / "evaluation" / "report.json").is_file()
-    names = sorted(p.name for p in (out / "told").iterdir())
+def test_track_stays_at_home_and_the_watch_works(told: Told) -> None:
+    assert told.done.stdout.count("1 videos tracked") == 2, told.done.stderr
+    assert sorted(p.name for p in (told.out / "tracked").iterdir()) == ["a_tracks.mp4", "t.json", "t.parquet"]
+    place = f"wrote to {told.elsewhere.parent.resolve()}/.vidlstm-"
+    assert told.done.returncode != 0 and place in told.done.stderr
+    assert not told.elsewhere.exists()
+
+
+def test_what_each_object_does_is_learned_and_told_at_home(told: Told) -> None:
+    assert (told.out / "evaluation" / "report.json").is_file(), told.done.stderr
+    assert (told.out / "told").is_dir(), told.done.stderr
+    names = sorted(p.name for p in (told.out / "told").iterdir())
     assert names == ["0.csv", "0.json", "0.mp4", "0.png", "tracks.json", "tracks.parquet"]

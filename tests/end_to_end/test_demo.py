@@ -24,7 +24,7 @@ def test_demo_leaves_everything_it_says(
 ) -> None:
     """With a short film in place of half a minute."""
     out = tmp_path / "demo"
-    short = partial(draw_story, seconds_per_action=1.5, fps=10)
+    short = partial(draw_story, seconds_per_action=1.0, fps=10)
     monkeypatch.setattr("vidlstm.verbs.demo.draw_story", short)
     assert main(["demo", "--out", str(out), "--figures", "3"]) == 0
     summary = json.loads((out / "summary.json").read_text())
@@ -46,6 +46,6 @@ def test_demo_leaves_everything_it_says(
         open_video(out / "prediction" / "story.mp4") as drawn,
     ):
         frames = sum(1 for _ in story)
-        assert sum(1 for _ in drawn) == frames > 100
+        assert sum(1 for _ in drawn) == frames > 60
     for name in ("prediction/story.csv", "prediction/story.png", "evaluation/confusion.png", "run/last.ckpt"):
         assert (out / name).stat().st_size > 0

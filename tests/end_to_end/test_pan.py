@@ -57,7 +57,18 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     argv += ["--data.draws_per_epoch", "4096", "--data.batch_size", "64"]
     argv += ["--optimiser.learning_rate", "0.008", "--trainer.logger", "false"]
     argv += ["--trainer.max_epochs", "10", "--trainer.enable_progress_bar", "false"]
-    argv += ["--model.modes", "3", "--model.hidden_size", "32", "--model.decoder_size", "64", "--seed", "0"]
+    argv += [
+        "--model.decoding",
+        "direct",
+        "--model.modes",
+        "3",
+        "--model.hidden_size",
+        "32",
+        "--model.decoder_size",
+        "64",
+        "--seed",
+        "0",
+    ]
     assert main(argv) == 0
     return root / "run" / "best.ckpt"
 
@@ -80,7 +91,7 @@ def predict(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
         video = film(folder / "film.mp4", PHOTO, camera, frames=round(SECONDS * FPS), fps=FPS)
         argv = ["predict", str(checkpoint), str(video), "--weights", str(WEIGHTS)]
         argv += ["--out", str(folder / "out")]
-        assert main([*argv, "--classes", "person", "bus", "--confidence", "0.25"]) == 0
+        assert main([*argv, "--classes", "person", "bus", "--confidence", "0.25", "--image_size", "512"]) == 0
         return folder / "out"
 
     return of

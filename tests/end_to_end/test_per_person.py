@@ -24,7 +24,7 @@ from vidlstm.video.writer import VideoWriter
 
 ACTIONS = ("jumping_jack", "pick_up", "wave")
 SIDE = 256
-TRAINED, UNSEEN = 24, 8
+TRAINED, UNSEEN = 18, 6
 
 
 def boxes_of(take: Take, left: float) -> list[tuple[float, ...]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,11 @@ WIDER = {"t": [0.33, 0.25, 512]}
 
 def tiny_yolo(task: str = "detect", generation: str = "11", *, seed: int = 0) -> torch.nn.Module:
     """A network of ``task`` of YOLO ``generation`` (v8, 11, 26), an eighth as wide as the published ones."""
+    return deepcopy(_drawn(task, generation, seed))
+
+
+@cache
+def _drawn(task: str, generation: str, seed: int) -> torch.nn.Module:
     root = Path(ultralytics_module("ultralytics").__file__).parent
     name = f"yolo{generation}{SUFFIXES[task]}.yaml"
     plan = ultralytics_module("ultralytics.utils").YAML.load(root / "cfg" / "models" / generation / name)

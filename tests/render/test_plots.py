@@ -45,8 +45,18 @@ def test_the_strip_shows_the_segments(tmp_path: Path) -> None:
     assert with_truth.shape[0] > plain.shape[0]
 
 
-@pytest.mark.parametrize("names", [labels(1), labels(8), labels(9), labels(400), HOSTILE], ids=len)
-@pytest.mark.parametrize("windows", [0, 1, 5])
+@pytest.mark.parametrize(
+    ("names", "windows"),
+    [
+        (labels(1), 0),
+        (labels(1), 1),
+        (labels(8), 5),
+        (labels(9), 1),
+        (labels(400), 5),
+        (HOSTILE, 0),
+        (HOSTILE, 5),
+    ],
+)
 def test_timelines_of_any_prediction(names: tuple[str, ...], windows: int, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -55,7 +65,7 @@ def test_timelines_of_any_prediction(names: tuple[str, ...], windows: int, tmp_p
     assert pixels(tmp_path / "t.png").std() > 5
 
 
-@pytest.mark.parametrize("size", [2, 40, 61, 400])
+@pytest.mark.parametrize("size", [2, 30, 41, 400])
 def test_confusion_matrices_of_few_and_many_classes(size: int, tmp_path: Path) -> None:
     plot_confusion(np.eye(size, dtype=int) * 7, labels(size), tmp_path / "c.png")
     image = pixels(tmp_path / "c.png")

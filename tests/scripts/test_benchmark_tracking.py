@@ -19,6 +19,7 @@ def test_it_measures_all_four(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     weights = save_yolo(tmp_path / "tiny.pt", tiny_yolo("detect"))
     clip = make_clip(tmp_path / "a.mp4", frames=3)
     argv = [SCRIPT, clip, "--weights", weights, "--rounds", 1, "--frames", 3, "--batch_size", 2]
+    argv += ["--image_size", 96]
     monkeypatch.setattr(sys, "argv", [*map(str, argv), "--json", str(tmp_path / "b.json")])
     runpy.run_path(str(SCRIPT), run_name="__main__")
     result = json.loads((tmp_path / "b.json").read_text())

@@ -89,7 +89,7 @@ def test_an_unknown_tracker_is_named() -> None:
 @needs_shared
 @pytest.mark.parametrize("name", TRACKERS)
 def test_tracks_are_those_of_the_library(name: str) -> None:
-    with open_video(SHARED / "vtest.avi", wanted=lambda t: t < 1.2) as reader:
+    with open_video(SHARED / "vtest.avi", wanted=lambda t: t < 0.8) as reader:
         frames = list(reader)
     weights = WEIGHTS / "yolo26n.pt"
     model = library_model(weights)

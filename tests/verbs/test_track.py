@@ -211,7 +211,8 @@ def test_what_cannot_work_is_refused(tmp_path: Path, three: tuple[list[Path], Tr
 @needs_shared
 def test_keypoints_are_kept_and_a_truncated_video_gives_its_good_part(tmp_path: Path) -> None:
     out = tmp_path / "tracks.parquet"
-    settings = TrackingSettings(weights=SHARED.parents[1] / "weights" / "yolo11n-pose.pt", fps=3)
+    weights = SHARED.parents[1] / "weights" / "yolo11n-pose.pt"
+    settings = TrackingSettings(weights=weights, fps=3, image_size=320)
     report = track([SHARED / "R6llTwEh07w.mp4", SHARED / "corrupted.mp4"], out=out, settings=settings)
     assert [(f.path.name, f.reason) for f in report.failures] == [("corrupted.mp4", "truncated")]
     assert [v["decoded_frames"] for v in report.videos] == [303, 28]

@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
-from matplotlib.text import Text
 from matplotlib.ticker import MultipleLocator
 
 from vidlstm.render.moments import (
@@ -130,15 +129,16 @@ def draw_strips(
     axes.spines["left"].set_visible(False)
 
 
-def write_label(axes: Axes, segment: Segment, row: float, span: tuple[float, float]) -> Text:
+def write_label(
+    axes: Axes, segment: Segment, row: float, span: tuple[float, float], *, fontsize: int = 8
+) -> None:
     """Writes the label in the middle of a segment, as much of it as has room there."""
     length = segment.end_seconds - segment.start_seconds
     letters = int(length / (span[1] - span[0]) * 100)  # about a hundred small letters fit the whole width
-    label = short(segment.label, letters) if letters >= 3 else ""
-    text = axes.text(segment.start_seconds + length / 2, row, label, fontsize=8)
-    text.set(ha="center", va="center", clip_on=True)
-    text.set_path_effects([withStroke(linewidth=2.2, foreground="white", alpha=0.85)])
-    return text
+    if letters >= 3 and (label := short(segment.label, letters)):
+        text = axes.text(segment.start_seconds + length / 2, row, label, fontsize=fontsize)
+        text.set(ha="center", va="center", clip_on=True)
+        text.set_path_effects([withStroke(linewidth=2.2, foreground="white", alpha=0.85)])
 
 
 def name_colours(

@@ -23,6 +23,8 @@ FRAMED: dict[str, Any] = {"font.family": OWN, "text.parse_math": False}
 """Matplotlib's own style; labels are no formulas, for they may hold dollar signs."""
 OPEN = FRAMED | {"axes.spines.top": False, "axes.spines.right": False}
 """The same without a frame above and at the right."""
+NAMELESS = {"Software": None}
+"""No version of matplotlib in the file: the same picture is the same bytes."""
 
 
 @contextmanager
@@ -46,13 +48,14 @@ def picture_file(
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # told of once, see fonts.py
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
         figure = Figure(figsize=(width, height), dpi=dpi, layout=None if tight else "constrained")
-        FigureCanvasAgg(figure)
+        canvas = FigureCanvasAgg(figure)
         yield figure
         _choose_fonts(figure)
         with atomic(path) as temporary:
-            figure.savefig(
-                temporary, format="png", metadata={"Software": None}, bbox_inches="tight" if tight else None
-            )
+            if tight:
+                figure.savefig(temporary, format="png", metadata=NAMELESS, bbox_inches="tight")
+            else:  # what savefig does, which draws everything twice
+                canvas.print_png(temporary, metadata=NAMELESS)  # type: ignore[no-untyped-call]
 
 
 def _choose_fonts(figure: Figure) -> None:

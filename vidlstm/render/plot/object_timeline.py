@@ -122,7 +122,7 @@ def draw_tracks(axes: Axes, actions: ObjectActions, shown: Sequence[int], span: 
             colour = colours.get(segment.label, UNKNOWN)
             height = _BAR * max(certainty(segment), 2 * _THIN)
             draw_bar(axes, times, shares_Q / full, row + _BAR / 2, height, colour)
-            write_label(axes, segment, row, span).set_fontsize(7)
+            write_label(axes, segment, row, span, fontsize=7)
     seconds = [sum(s.end_seconds - s.start_seconds for s in actions.tracks[t].segments) for t in shown]
     names = [f"{track}  {time:5.1f} s" for track, time in zip(shown, seconds, strict=True)]
     axes.set(ylim=(max(len(shown), 1) - 0.5, -0.5), ylabel="track")
