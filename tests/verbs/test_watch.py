@@ -277,8 +277,9 @@ def test_whoever_looks_is_shown_every_step_and_changes_none(causal: Predictor, v
 
 def test_a_listener_ends_the_watching(causal: Predictor, videos: list[Path]) -> None:
     viewer = Viewer(most=3)
-    report = vidlstm.watch(causal, videos[7], listeners=[viewer])
+    report = vidlstm.watch(causal, videos[7], settings={"pace": "real"}, listeners=[viewer])
     assert len(viewer.shots) == 3 and report.sources[0].steps == 3 and viewer.closed
+    assert all(shot.utc and shot.age_seconds is not None for shot in viewer.shots)
 
 
 def test_the_command_line_records_what_happens(

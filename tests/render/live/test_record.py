@@ -92,7 +92,7 @@ def test_what_cannot_be_written_is_told_and_ends_nothing(
     one = recorder(tmp_path / "out")
     monkeypatch.setattr(
         "vidlstm.render.live.record.VideoWriter.write",
-        lambda *_: (_ for _ in ()).throw(OutputError("disk full")),
+        lambda *_: (_ for _ in ()).throw(MemoryError("disk full")),
     )
     news = play(one, 30, {1.0: [began("fall", 1.0)], 1.5: [over("fall", 1.0, 1.5)]})
     assert [event["detail"] for event, _ in news] == ["disk full"]

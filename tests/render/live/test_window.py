@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
@@ -43,3 +44,9 @@ def test_without_a_display_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None
     sys.modules.update({"av": sys, "cv2": sys})
     with pytest.raises(SettingsError, match="av is imported before cv2"):
         check_window()
+
+
+def test_opencv_is_loaded_before_pyav_or_no_window_would_open() -> None:
+    code = 'import sys, vidlstm.video.reader; print([m for m in sys.modules if m in ("av", "cv2")])'
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['cv2', 'av']"

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.errors import VidlstmError
 from vidlstm.files import check_writable, make_folder
 from vidlstm.render.live.annotate import from_jpeg
 from vidlstm.render.live.listener import Event, Listener, News, Shot, note, taken_from
@@ -137,11 +136,11 @@ class Recorder(Listener):
         """What goes wrong with one recording is told, and ends neither the next nor the watching."""
         try:
             self._shot(past, item) if isinstance(item, Shot) else self._told(past, item)
-        except (VidlstmError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - else frames would wait for a thread that is gone
             writer, past.writer = past.writer, None
             if writer is not None:
                 writer.__exit__(type(error), error, None)
-            self._news.put(note("record", str(error)))
+            self._news.put(note("record", str(error) or type(error).__name__))
 
     def _told(self, past: _Past, event: Event) -> None:
         kind = event["event"]

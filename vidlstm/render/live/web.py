@@ -12,6 +12,7 @@ import json
 import secrets
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +141,7 @@ class WebServer(Listener):
             self._thread.join()
 
     def _soon(self, call: Callable[..., Any], *what: Any) -> None:
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # closed already
             self._loop.call_soon_threadsafe(call, *what)
 
     def _take_event(self, event: Event, source: int | None) -> None:
