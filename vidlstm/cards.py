@@ -16,6 +16,7 @@ from annotated_types import Interval, Len
 
 from vidlstm.errors import CheckpointError, torch_reason
 from vidlstm.files import plain_json, write_whole
+from vidlstm.media import VIDEO_SUFFIXES, suffix_of
 from vidlstm.settings import (
     ActionDataSettings,
     ActionModelSettings,
@@ -217,6 +218,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path} is a folder; give the checkpoint in it, such as {path / 'best.ckpt'}")
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint")
+    if suffix_of(path.name) in VIDEO_SUFFIXES:
+        raise CheckpointError(f"{path} is a video; the checkpoint is given first, then what it is used on")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch's reader stumble in many ways

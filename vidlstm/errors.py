@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-SETTING = re.compile(r"`([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)( [^`]*)?`")
+SETTING = re.compile(r"`(?!vidlstm )([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)( [^`]*)?`")
 """A setting in a message, and the value that is meant."""
 
 
@@ -156,6 +156,8 @@ def with_flags(text: str) -> str:
 
     >>> with_flags("give `data.root`, or `data.skip_unreadable true`")
     'give --data.root, or --data.skip_unreadable true'
+    >>> with_flags("`vidlstm weights` lists them")
+    '`vidlstm weights` lists them'
     """
     return SETTING.sub(r"--\1\2", text)
 

@@ -67,6 +67,21 @@ def refused(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> str:
     return said
 
 
+def test_slips_of_a_newcomer_get_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video, run = tmp_path / "holiday.mp4", tmp_path / "run"
+    video.touch()
+    assert "there is no --out" in refused(capsys, "predict", "best.ckpt", video)
+    said = refused(capsys, "predict", video, "best.ckpt", "--out", run)
+    assert "holiday.mp4 is a video; the checkpoint is given first" in said
+    only = tmp_path / "clips" / "fight"
+    only.mkdir(parents=True)
+    for number in range(2):
+        (only / f"{number}.mp4").touch()
+    said = refused(capsys, "train", "--data.root", only.parent, "--out", run)
+    assert "all clips are of one class, fight" in said
+    assert not run.exists()
+
+
 @pytest.mark.parametrize(
     ("task", "flag", "value"),
     [

@@ -62,7 +62,7 @@ def find_weights(
         f"{' is not there' if cached else ''}\n"
         f"  3. an installed package: {package_hint}\n"
         f"  4. a download: {_download_hint(url)}\n"
-        f"{_published(url, publisher)}"
+        f"{_published(url, publisher)}{_at_hand(name, url)}"
         "`vidlstm weights` lists the files on this machine. "
         "Untrained weights must be asked for: `backbone.weights random`"
     )
@@ -98,6 +98,17 @@ def _published(url: str | None, publisher: str) -> str:
     file = url.rsplit("/", 1)[-1]
     prefix = _hash_in(file)
     return f"{file} is published by {publisher}{f'; its SHA-256 begins with {prefix}' if prefix else ''}.\n"
+
+
+def _at_hand(name: str, url: str | None) -> str:
+    """What would work here: the file in the present folder, and a network whose weights are installed."""
+    from vidlstm.backbones.efficientnet_lite import NAME, packaged_file
+
+    file = Path(url.rsplit("/", 1)[-1]) if url else None
+    here = f"{file} is in this folder: give `backbone.weights {file}`.\n" if file and file.is_file() else ""
+    if name == NAME or packaged_file() is None:
+        return here
+    return f"{here}{NAME} is installed with its weights: `backbone.name {NAME}`.\n"
 
 
 def _hash_in(filename: str) -> str | None:

@@ -63,7 +63,7 @@ def run(argv: Sequence[str]) -> int:
     say(f"segments of the longer video against the truth: mean IoU {summary['segment_mean_iou']:.2f}")
     live = summary["live"]
     say(
-        f"watched live: {live['noticed']:.0%} of {live['events']} actions noticed, after "
+        f"watched live: {round(live['noticed'] * live['events'])} of {live['events']} actions noticed, after "
         f"{live['median_delay_seconds']:.1f} s in the median; {live['false_alarms']} false alarms"
     )
     width = max(map(len, report.files))

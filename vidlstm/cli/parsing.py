@@ -256,6 +256,10 @@ def _explained(message: str, parser: ArgumentParser) -> SettingsError:
     unknown = unknown or re.search(
         r"[Kk]ey '([\w.]+)' is not expected|[Oo]ption '([\w.]+)' is not accepted", message
     )
+    if missing := re.search(r"arguments are required: ([\w., ]+)", message):
+        flags = {action.dest for action in parser._actions if action.option_strings}
+        named = [f"`{name}`" if name in flags else name for name in missing[1].split(", ")]
+        return SettingsError(f"there is no {', no '.join(named)}; see the help of {parser.prog}")
     if unknown is None:
         return SettingsError(_plainer(message), setting=_key_in(message))
     word = next(group for group in unknown.groups() if group)

@@ -13,7 +13,7 @@ STYLE = """
 body { background: #18191d; color: #eeeef0; font: 15px/1.4 system-ui, sans-serif; margin: 1rem }
 main { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)) }
 figure { margin: 0; background: #222429; border-radius: .4rem; overflow: hidden }
-img { display: block; width: 100%; min-height: 8rem; background: #000 }
+img { display: block; width: 100%; min-height: 8rem; max-height: 60vh; object-fit: contain; background: #000 }
 figcaption { padding: .5rem .8rem; overflow-wrap: anywhere }
 .state { color: #a0a2a8 } .state.failed, .state.lost { color: #ff8a65 }
 h1 { font-size: 1.1rem } h2 { font-size: 1rem; margin: 1.2rem 0 .4rem }

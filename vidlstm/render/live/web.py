@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.errors import OutputError, SettingsError
 from vidlstm.files import plain_json
-from vidlstm.render.live.listener import Event, Listener, Shot
+from vidlstm.render.live.listener import Event, Listener, News, Shot, note
 from vidlstm.render.live.page import page
 from vidlstm.settings.live import LOOPBACK
 
@@ -112,7 +112,7 @@ class WebServer(Listener):
         self._host, self._port = host, port
         self._states = [_State(name) for name in names]
         self._events: deque[Event] = deque(maxlen=MOST_EVENTS)
-        self._viewers, self._closing = 0, False
+        self._viewers, self._closing, self._told = 0, False, False
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._failures: list[OSError | ValueError] = []
@@ -133,6 +133,11 @@ class WebServer(Listener):
     def on_shot(self, shot: Shot) -> None:
         """Hands a frame over to the server's thread."""
         self._soon(self._take_shot, shot)
+
+    def turn(self) -> list[News]:
+        """Where to look, once."""
+        told, self._told = self._told, True
+        return [] if told else [note("http", f"the page is at {self.address}")]
 
     def close(self) -> None:
         """Ends every stream and the server."""

@@ -31,6 +31,11 @@ Record = TypeVar("Record", ClipRecord, TimedVideo)
 def read_split(data: ActionDataSettings, *, seed: int) -> tuple[tuple[str, ...], Split]:
     """The labels and the split that data settings describe."""
     dataset = load_dataset(data.format, data.root, data.annotations, data.fold)
+    if len(dataset.labels) < 2:
+        raise DatasetError(
+            f"all clips are of one class, {', '.join(dataset.labels)}: there is nothing to tell apart; a "
+            "classifier needs two at least, such as one of everything else"
+        )
     split = split_records(dataset, fold=data.fold, validation_fraction=data.validation_fraction, seed=seed)
     return dataset.labels, split
 
