@@ -95,7 +95,8 @@ class GivenFeatures:
             )
         with np.errstate(over="ignore"):
             x_TF = np.ascontiguousarray(x_TF, dtype=np.float32)
-        if len(bad := np.argwhere(~np.isfinite(x_TF))):
+        if not np.isfinite(x_TF.sum(dtype=np.float64)):  # takes no memory of the size of the file
+            bad = np.argwhere(~np.isfinite(x_TF))
             step, feature = bad[0]
             raise _bad(
                 path,
