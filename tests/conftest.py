@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 from pathlib import Path
+
+# A shell that runs the suite in the background has its programs ignore Ctrl-C, which tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # xdist gives every core a process; more threads would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
