@@ -89,6 +89,7 @@ def test_only_our_own_leftovers_are_cleared(tmp_path: Path) -> None:
     (tmp_path / f"{SCRATCH}link").symlink_to(elsewhere)
     (tmp_path / f"{SCRATCH}file").touch()
     (tmp_path / f"{SCRATCH}not-ours").mkdir()
+    (tmp_path / f"{SCRATCH}not-ours" / "x").touch()
     clear_leftovers(tmp_path)
     clear_leftovers(tmp_path / "not there")
     assert {p.name for p in tmp_path.iterdir()} == {
@@ -197,3 +198,13 @@ def test_every_file_that_settings_name_is_found(tmp_path: Path) -> None:
         path.touch()
     settings = Settings(str(a), [b, tmp_path / "gone", tmp_path], {"deep": ({"er": c}, None, 3, np.zeros(2))})
     assert files_named({"x": settings}, "auto", "\0", "a" * 5000, None) == [a, b, c]
+
+
+def test_a_folder_of_a_run_that_died_before_it_was_locked_is_cleared(tmp_path: Path) -> None:
+    """An empty one; what holds anything without a lock is not ours."""
+    empty, full = tmp_path / f"{SCRATCH}abcd", tmp_path / f"{SCRATCH}efgh"
+    empty.mkdir()
+    full.mkdir()
+    (full / "kept").touch()
+    clear_leftovers(tmp_path)
+    assert not empty.exists() and (full / "kept").exists()

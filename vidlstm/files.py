@@ -71,7 +71,11 @@ def clear_leftovers(folder: Path) -> None:
     """Removes what dead processes left half done in ``folder``; what a living one is at stays."""
     for path in folder.glob(f"{SCRATCH}*"):
         lock = path if path.suffix == LOCK else path / OWNER
-        if path.is_symlink() or not lock.is_file():
+        if path.is_symlink():
+            continue
+        if not lock.is_file():
+            with suppress(OSError):  # killed before it was locked: empty; a living one makes another
+                path.rmdir()
             continue
         with suppress(OSError), _lock_at(lock).acquire(blocking=False):  # alive, or another user's
             shutil.rmtree(path, ignore_errors=True)
