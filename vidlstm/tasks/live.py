@@ -95,7 +95,10 @@ class WholeFrames(Watcher):
         self._backbone, self._streams = network.backbone, predictor.streams()
         self.how, self.labels, self.fps = self._streams.how, network.labels, float(network.card.fps)
         self.size, self.views = self._backbone.size, self._backbone.views
-        self.at_once = max(4, WAITING_FRAMES // sources)  # so many that no core waits for the last batch
+        if (
+            self._backbone.device.type == "cpu"
+        ):  # so many that no core waits; a GPU would pad each batch to them
+            self.at_once = max(4, WAITING_FRAMES // sources)
         self._kept = ExitStack()
         self._kept.enter_context(using_threads(threads_that_pay(network.model, sources)))
         batch_size = frames_together(self._backbone, self.at_once * sources)
