@@ -197,11 +197,10 @@ class _Extraction(_Measuring):
         """Measures each stage, and the whole with what was fastest."""
         network = build_backbone(self._backbone, device=self._device)
         images, decode = self._readers(network)
-        best, running = self._networks(images)
-        settings = replace(self._backbone, dtype=best.dtype, batch_size=best.batch_size)
+        best, network, running = self._networks(images)
         self.report.settings.update({"backbone.dtype": best.dtype, "backbone.batch_size": best.batch_size})
         self.step("end to end, with what was fastest")
-        whole = self.note("end to end", "decode, backbone, store", self._whole(settings, folder))
+        whole = self.note("end to end", "decode, backbone, store", self._whole(best, network, folder))
         on_device = [running] if self._device != "cpu" else []
         limit = limit_of([decode, running], on_device)
         busy = {
@@ -235,24 +234,24 @@ class _Extraction(_Measuring):
         spent, images = whole[fastest]
         return images, spent
 
-    def _networks(self, images: np.ndarray) -> tuple[BackboneSettings, Spent]:
+    def _networks(self, images: np.ndarray) -> tuple[BackboneSettings, Backbone, Spent]:
         """Runs the backbone in every number format and batch size worth trying."""
         given = self._backbone
         best = best_dtype(torch.device(self._device))
         dtypes = list(dict.fromkeys(["float32", best])) if given.dtype == "auto" else [given.dtype]
         batches = [given.batch_size] if self._device == "cpu" else ON_A_GPU
-        tried: list[tuple[BackboneSettings, Spent]] = []
+        tried: list[tuple[BackboneSettings, Backbone, Spent]] = []
         for dtype in dtypes:
             for batch_size in batches:
                 how = replace(given, dtype=dtype, batch_size=batch_size)  # type: ignore[arg-type]
                 self.step(f"the backbone in {dtype}, {batch_size} frames a batch")
                 network = build_backbone(how, device=self._device)
                 spent = run_for(network, images, batch_size, self.seconds)
-                tried.append((how, self.note("backbone", f"{dtype}, batch {batch_size}", spent)))
-        return min(tried, key=lambda pair: pair[1].wall_ms)
+                tried.append((how, network, self.note("backbone", f"{dtype}, batch {batch_size}", spent)))
+        return min(tried, key=lambda one: one[2].wall_ms)
 
-    def _whole(self, settings: BackboneSettings, folder: Path) -> Spent:
-        network, spent = build_backbone(settings, device=self._device), Spent()
+    def _whole(self, settings: BackboneSettings, network: Backbone, folder: Path) -> Spent:
+        spent = Spent()
         sampling = replace(self._sampling, decoder=self.report.settings["sampling.decoder"])
 
         def extraction() -> int:
