@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from queue import SimpleQueue
 
     import numpy as np
 
@@ -94,11 +94,17 @@ class Listener:
         """The watching is over. May be called twice; what there is to tell of it, the last turn gives."""
 
 
+class TellingListener(Listener):
+    """A surface that has something to tell at any time, from any thread: what it puts into ``_news``."""
+
+    def __init__(self) -> None:
+        self._news: SimpleQueue[News] = SimpleQueue()
+
+    def turn(self) -> list[News]:
+        """All that there is to tell now."""
+        return [self._news.get_nowait() for _ in range(self._news.qsize())]
+
+
 def note(surface: str, detail: str) -> News:
     """What a surface has to tell of itself, as an event."""
     return {"event": "note", "source": None, "surface": surface, "detail": detail}, None
-
-
-def taken_from(news: SimpleQueue[News]) -> list[News]:
-    """All that is in a queue now."""
-    return [news.get_nowait() for _ in range(news.qsize())]

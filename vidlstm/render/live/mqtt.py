@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import time
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.errors import SettingsError
 from vidlstm.files import plain_json
-from vidlstm.render.live.listener import Event, Listener, News, note, taken_from
+from vidlstm.render.live.listener import Event, TellingListener, note
 from vidlstm.render.names import short_names
 from vidlstm.settings.live import LOOPBACK, host_and_port
 
@@ -81,7 +80,7 @@ def login_of(settings: SurfaceSettings) -> tuple[str | None, str | None]:
     return lines[0], lines[1] if len(lines) > 1 else None
 
 
-class MqttSender(Listener):
+class MqttSender(TellingListener):
     """Sends in a thread of the library.
 
     Args:
@@ -90,11 +89,11 @@ class MqttSender(Listener):
     """
 
     def __init__(self, settings: SurfaceSettings, names: Sequence[str]) -> None:
+        super().__init__()
         assert settings.mqtt is not None
         port = TLS_PORT if settings.mqtt_tls else PORT
         self._host, self._port = host_and_port(settings.mqtt, "mqtt", port=port)
         self._topic, self._names = settings.mqtt_topic, short_names(names)
-        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._client, self._encrypted = client_of(settings), settings.mqtt_tls
         self._client.on_connect, self._client.on_disconnect = self._connected, self._gone
         self._client.on_connect_fail = self._away
@@ -123,10 +122,6 @@ class MqttSender(Listener):
             self._lost += 1
         else:
             self._sent += 1
-
-    def turn(self) -> list[News]:
-        """Whether the broker is there, and what was lost."""
-        return taken_from(self._news)
 
     def close(self) -> None:
         """Waits a little for what is on its way."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.files import check_writable, make_folder
 from vidlstm.render.live.annotate import from_jpeg
-from vidlstm.render.live.listener import Event, Listener, News, Shot, note, taken_from
+from vidlstm.render.live.listener import Event, Shot, TellingListener, note
 from vidlstm.render.names import short_names
 from vidlstm.video.writer import VideoWriter
 
@@ -57,7 +57,7 @@ class _Past:
     until_seconds: float = -math.inf
 
 
-class Recorder(Listener):
+class Recorder(TellingListener):
     """Writes MP4 files, named by source, UTC wall time and label, in a thread of its own.
 
     Labels that overlap go into one file, which is named by the first. A file appears whole or not at all.
@@ -86,13 +86,13 @@ class Recorder(Listener):
         late_seconds: float,
         megabytes: float,
     ) -> None:
+        super().__init__()
         check_writable(folder)
         make_folder(folder)
         self._folder, self._fps, self._seconds, self._late = folder, fps, seconds, late_seconds
         self._most_bytes = megabytes * 1e6
         self._of = [_Past(*both) for both in zip(short_names(names), names, strict=True)]
         self._queue: queue.Queue[tuple[int, Shot | Event] | None] = queue.Queue(WAITING_SHOTS)
-        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._left_out, self._closed = 0, False
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
@@ -111,10 +111,6 @@ class Recorder(Listener):
             self._queue.put_nowait((shot.source, shot))
         except queue.Full:
             self._left_out += 1
-
-    def turn(self) -> list[News]:
-        """The files that were finished, and what failed."""
-        return taken_from(self._news)
 
     def close(self) -> None:
         """Finishes what is being written."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.errors import OutputError, SettingsError
 from vidlstm.files import plain_json
-from vidlstm.render.live.listener import Event, Listener, News, Shot, note
+from vidlstm.render.live.listener import Event, Shot, TellingListener, note
 from vidlstm.render.live.page import page
 from vidlstm.settings.live import LOOPBACK
 
@@ -89,7 +89,7 @@ def check_web() -> None:
         raise SettingsError(f"`http` needs the serve extra: {PIP_LINE} ({error})", setting="http") from error
 
 
-class WebServer(Listener):
+class WebServer(TellingListener):
     """Serves until it is closed.
 
     ``/`` is the page; ``/sources`` the state of all as JSON, ``/sources/N.jpg`` the last annotated frame of
@@ -109,10 +109,11 @@ class WebServer(Listener):
     takes_shots = True
 
     def __init__(self, host: str, port: int, names: Sequence[str]) -> None:
+        super().__init__()
         self._host, self._port = host, port
         self._states = [_State(name) for name in names]
         self._events: deque[Event] = deque(maxlen=MOST_EVENTS)
-        self._viewers, self._closing, self._told = 0, False, False
+        self._viewers, self._closing = 0, False
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._failures: list[OSError | ValueError] = []
@@ -124,6 +125,7 @@ class WebServer(Listener):
             self._thread.join()
             why = getattr(failure, "strerror", None) or failure
             raise OutputError(f"`http` {host}:{port}: cannot be listened at: {why}")
+        self._news.put(note("http", f"the page is at {self.address}"))
 
     def on_event(self, event: Event, source: int | None) -> None:
         """Hands an event over to the server's thread."""
@@ -133,11 +135,6 @@ class WebServer(Listener):
     def on_shot(self, shot: Shot) -> None:
         """Hands a frame over to the server's thread."""
         self._soon(self._take_shot, shot)
-
-    def turn(self) -> list[News]:
-        """Where to look, once."""
-        told, self._told = self._told, True
-        return [] if told else [note("http", f"the page is at {self.address}")]
 
     def close(self) -> None:
         """Ends every stream and the server."""
