@@ -70,22 +70,7 @@ class SequenceClassifier(SequenceTrunk):
             forget_bias=forget_bias,
             orthogonal=orthogonal,
         )
-        self.settings = {
-            "feature_dim": feature_dim,
-            "num_classes": num_classes,
-            "cell": cell,
-            "hidden_size": hidden_size,
-            "num_layers": num_layers,
-            "bidirectional": bidirectional,
-            "projection": projection,
-            "dropout": dropout,
-            "input_dropout": input_dropout,
-            "frame_difference": frame_difference,
-            "absolute_difference": absolute_difference,
-            "pooling": pooling,
-            "forget_bias": forget_bias,
-            "orthogonal": orthogonal,
-        }
+        self.settings |= {"num_classes": num_classes, "pooling": pooling}
         self.pooling = build_pooling(pooling, self.encoder.output_size, bidirectional=bidirectional)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.encoder.output_size, num_classes))
 

@@ -69,21 +69,7 @@ class SequenceLabeller(SequenceTrunk):
             forget_bias=forget_bias,
             orthogonal=orthogonal,
         )
-        self.settings = {
-            "feature_dim": feature_dim,
-            "num_classes": num_classes,
-            "cell": cell,
-            "hidden_size": hidden_size,
-            "num_layers": num_layers,
-            "bidirectional": bidirectional,
-            "projection": projection,
-            "dropout": dropout,
-            "input_dropout": input_dropout,
-            "frame_difference": frame_difference,
-            "absolute_difference": absolute_difference,
-            "forget_bias": forget_bias,
-            "orthogonal": orthogonal,
-        }
+        self.settings["num_classes"] = num_classes
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.encoder.output_size, num_classes))
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:

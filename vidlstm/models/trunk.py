@@ -6,7 +6,7 @@ What stands after it is a head's business: one vector a sequence (``classifier.p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -92,6 +92,20 @@ class SequenceTrunk(nn.Module):
         orthogonal: bool,
     ) -> None:
         super().__init__()
+        self.settings: dict[str, Any] = {
+            "feature_dim": feature_dim,
+            "cell": cell,
+            "hidden_size": hidden_size,
+            "num_layers": num_layers,
+            "bidirectional": bidirectional,
+            "projection": projection,
+            "dropout": dropout,
+            "input_dropout": input_dropout,
+            "frame_difference": frame_difference,
+            "absolute_difference": absolute_difference,
+            "forget_bias": forget_bias,
+            "orthogonal": orthogonal,
+        }
         self.norm = FeatureNorm(feature_dim)
         self.input_dropout = nn.Dropout1d(input_dropout)
         self.frame_difference, self.absolute_difference = frame_difference, absolute_difference
