@@ -31,7 +31,7 @@ from vidlstm.backbones.build import build_network
 from vidlstm.backbones.cpu import available_cores
 from vidlstm.backbones.parts import Part
 from vidlstm.datasets.videos import find_videos
-from vidlstm.features.costs import Spent, decoded, run_backbone
+from vidlstm.features.costs import Spent, decoded, limit_of, run_backbone
 from vidlstm.features.extract import extract_features, make_store
 from vidlstm.settings import BackboneSettings
 
@@ -98,7 +98,7 @@ def summarise(spent: dict[str, Spent], cores: int) -> dict[str, float]:
     """The figures of the report."""
     cpu = {name: s.cpu / s.frames for name, s in spent.items()}
     wall = {name: s.wall / s.frames for name, s in spent.items()}
-    limit = cores / (cpu["decode"] + cpu["backbone"])
+    limit = limit_of([spent["decode"], spent["backbone"]])
     return {
         "end_to_end_fps": 1 / wall["pipeline"],
         "decode_fps": cores / cpu["decode"],
