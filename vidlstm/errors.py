@@ -110,6 +110,10 @@ class TrainingError(VidlstmError):
     """A training cannot go on, such as one whose loss is no number any more."""
 
 
+class RankError(VidlstmError):
+    """Of several processes that work together another one has ended before its work was done."""
+
+
 class Stopped(KeyboardInterrupt):
     """Work was ended from outside, by Ctrl-C or by SIGTERM; ``str()`` says what is kept.
 

@@ -5,11 +5,35 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+_processes = 1
+"""How many have the cores of this one."""
 
 
 def available_cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The cores this process may use, or its share of them; see :func:`sharing_cores`."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // _processes)
+
+
+@contextlib.contextmanager
+def sharing_cores(processes: int) -> Iterator[None]:
+    """Leaves the other processes of this machine their part of the cores, in the block.
+
+    Args:
+        processes: that have the same cores, this one among them.
+    """
+    global _processes
+    before, _processes = _processes, processes
+    try:
+        yield
+    finally:
+        _processes = before
 
 
 def keep_freed_memory(megabytes: int = 256) -> None:

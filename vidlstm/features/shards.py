@@ -6,6 +6,7 @@ likes, over one store.
 
 from __future__ import annotations
 
+import heapq
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -45,10 +46,7 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def shard_of(videos: Sequence[Path], number: int, of: int, *, image_fps: float) -> list[Path]:
-    """The videos of one shard: each is in one of them, and all take about equally many seconds of video.
-
-    The longest go first, each to the shard that has least so far (Graham, "Bounds on Multiprocessing Timing
-    Anomalies", 1969: at most 4/3 of the best). The same files give the same shards on every machine.
+    """The videos of one of several shards; see :func:`shards_of`.
 
     Args:
         videos: all of them, with the same names everywhere.
@@ -56,17 +54,28 @@ def shard_of(videos: Sequence[Path], number: int, of: int, *, image_fps: float) 
         of: how many there are.
         image_fps: the rate of folders of images.
     """
+    return shards_of(videos, of, image_fps=image_fps)[number - 1]
+
+
+def shards_of(videos: Sequence[Path], of: int, *, image_fps: float) -> list[list[Path]]:
+    """All shards: each video is in one of them, and all take about equally many seconds of video.
+
+    The longest go first, each to the shard that has least so far (Graham, "Bounds on Multiprocessing Timing
+    Anomalies", 1969: at most 4/3 of the best). The same files give the same shards on every machine.
+
+    Args:
+        videos, of, image_fps: see :func:`shard_of`.
+    """
     unique = sorted(dict.fromkeys(videos))
     with ThreadPoolExecutor(READERS) as pool:
         seconds = list(pool.map(lambda video: seconds_of(video, image_fps), unique))
     longest_first = sorted(range(len(unique)), key=lambda i: (-seconds[i], i))
-    loads, mine = [0.0] * of, set[int]()
+    loads, shards = [(0.0, shard) for shard in range(of)], [set[int]() for _ in range(of)]
     for i in longest_first:
-        least = min(range(of), key=lambda shard: (loads[shard], shard))
-        loads[least] += seconds[i] + 1e-3  # so that those of unknown length are spread, too
-        if least == number - 1:
-            mine.add(i)
-    return [video for i, video in enumerate(unique) if i in mine]
+        load, least = loads[0]
+        heapq.heapreplace(loads, (load + seconds[i] + 1e-3, least))  # those of unknown length are spread, too
+        shards[least].add(i)
+    return [[unique[i] for i in sorted(shard)] for shard in shards]
 
 
 def seconds_of(video: Path, image_fps: float) -> float:

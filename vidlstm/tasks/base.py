@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from vidlstm.backbones.base import Backbone
+    from vidlstm.features.ranks import Ranks
     from vidlstm.settings import BackboneSettings, PredictSettings, SamplingSettings
     from vidlstm.structures import Progress
     from vidlstm.tasks.predictor import Predictor
@@ -41,6 +42,7 @@ class Run:
         seed: of splits, weights and orders.
         device: of the backbone; None takes a GPU where there is one.
         extracts: whether this process extracts what is missing; else another one has.
+        ranks: the processes that extract it together.
         progress: told of the extraction.
     """
 
@@ -48,6 +50,7 @@ class Run:
     seed: int = 0
     device: str | None = None
     extracts: bool = True
+    ranks: Ranks | None = None
     progress: Progress | None = None
 
 

@@ -163,6 +163,7 @@ def gather_features(
         sampling=how.sampling,
         batch_size=how.batch_size,
         elsewhere=not run.extracts,
+        ranks=run.ranks,
         progress=run.progress,
     )
     for failure in report.failures:

@@ -128,14 +128,29 @@ def _placed(device: str | torch.device | None) -> dict[str, Any]:
 
 
 def extracts(trainer: Trainer) -> bool:
-    """Whether this process extracts what is missing.
+    """Whether this process extracts what is missing, alone or with others.
 
     Lightning starts the other processes of a machine only when the first comes to ``fit``, so they find all
-    features there. Other launchers (torchrun, SLURM) start all at once; then each extracts, which one store
-    takes, but it is quicker to run ``vidlstm extract`` first.
+    features there. Other launchers (torchrun, SLURM) start all at once; see :func:`start_together`.
     """
+    return trainer.local_rank == 0 or _all_at_once(trainer)
+
+
+def start_together(trainer: Trainer) -> bool:
+    """Lets processes that were started all at once find each other, before there is anything to train.
+
+    Returns:
+        Whether there are several; then there is a process group.
+    """
+    if trainer.world_size == 1 or not _all_at_once(trainer):
+        return False
+    trainer.strategy.setup_environment()  # which `fit` does else, and finds done
+    return True
+
+
+def _all_at_once(trainer: Trainer) -> bool:
     environment = getattr(trainer.strategy, "cluster_environment", None)
-    return trainer.local_rank == 0 or not isinstance(environment, LightningEnvironment)
+    return not isinstance(environment, LightningEnvironment)
 
 
 def speaks() -> bool:

@@ -15,6 +15,7 @@ from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.cards import read_checkpoint
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
+from vidlstm.features.ranks import Ranks
 from vidlstm.files import check_inputs, check_writable, clear_leftovers, files_named, held, write_json
 from vidlstm.settings import Number, Seed, path_from, settings_from, value_from
 from vidlstm.tasks import naming_the_task, task_named
@@ -23,7 +24,7 @@ from vidlstm.training.callbacks import ReplaceEarlier
 from vidlstm.training.outcome import fitting, keep_best, refuse_trained
 from vidlstm.training.resuming import Earlier, carry_on_metrics, resumable
 from vidlstm.training.threads import threads_that_pay, using_threads
-from vidlstm.training.trainer import build_trainer, extracts, quieten_lightning
+from vidlstm.training.trainer import build_trainer, extracts, quieten_lightning, start_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +101,8 @@ def train(
         callbacks=[*chosen.callbacks(settings), *([] if resume else [ReplaceEarlier(out)])],
         told=progress.training if progress else None,
     )
-    run = Run(store, seed, place, extracts(lightning), progress)
+    ranks = Ranks() if start_together(lightning) else None
+    run = Run(store, seed, place, extracts(lightning), ranks, progress)
     data, card = chosen.prepare(settings, run)
     module = chosen.module(settings, card, data, lightning)
     earlier = resumable(out / LAST_FILE, card, chosen.resume_keys) if resume else None
@@ -108,7 +110,7 @@ def train(
         done = finished(earlier, out / METRICS)
         if done is not None:
             return done
-    alone = held(out / METRICS) if run.extracts else nullcontext()  # in one process of several
+    alone = held(out / METRICS) if lightning.is_global_zero else nullcontext()  # one process of several
     with alone, fitting(lightning, out):
         with using_threads(threads_that_pay(module, getattr(settings.data, "batch_size", 1))):
             if earlier:

@@ -21,6 +21,7 @@ from vidlstm.render.table.object_tables import read_object_actions_json
 from vidlstm.settings import BackboneSettings, SamplingSettings
 from vidlstm.structures import Progress
 from vidlstm.tasks import open_checkpoint
+from vidlstm.tasks.base import Run
 from vidlstm.tasks.frames import How
 from vidlstm.tasks.object_action.data import objects_of
 from vidlstm.tasks.object_action.network import object_network
@@ -185,8 +186,7 @@ def test_another_process_looks_up_what_the_first_has_extracted(root: Path, train
         object_network(backbone, crop_margin=0.1),
         How(SamplingSettings(fps=10.0), backbone.batch_size),
         0.5,
-        root / "store",
-        extracts=False,
+        Run(root / "store", extracts=False),
     )
     assert not done.failures
     assert [s.track_id for s in done.sequences[root / "clips" / "a" / "0.mp4"]] == [DISC, SQUARE]

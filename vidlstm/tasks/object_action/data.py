@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from vidlstm.datamodules.object_sequences import ObjectSequence
     from vidlstm.features.tracked_objects import TrackedObjects
     from vidlstm.settings import ObjectActionDataSettings
-    from vidlstm.structures import Progress
     from vidlstm.tasks.action.data import Clips
     from vidlstm.tasks.base import Run
     from vidlstm.tasks.frames import How
@@ -114,9 +113,7 @@ def objects_of(
     network: ObjectNetwork,
     how: How,
     max_gap_seconds: float,
-    store: Path,
-    extracts: bool = True,
-    progress: Progress | None = None,
+    run: Run,
 ) -> TrackedVideos:
     """The sequences of the objects of videos; extracts what is missing of their pictures.
 
@@ -126,9 +123,7 @@ def objects_of(
         network: what describes each object.
         how: how to run the network and to decode; its rate is that of the steps.
         max_gap_seconds: see :func:`object_sequences`.
-        store: the feature store's root folder.
-        extracts: whether this process extracts; else another one has.
-        progress: told of the extraction.
+        run: has the store, and says which processes extract.
 
     Raises:
         DatasetError: the table is none.
@@ -144,7 +139,7 @@ def objects_of(
         else:
             objects[video] = rows
     done.hashes = table.hashes
-    pictures, failures = _pictures(objects, network, how, store, extracts, progress)
+    pictures, failures = _pictures(objects, network, how, run)
     done.failures += failures
     for video, features_NF in pictures.items():
         done.sequences[video] = sequences_of(objects[video], network, features_NF, max_gap_seconds)
@@ -178,9 +173,7 @@ def gather_objects(
             seen in any.
     """
     videos = [Path(r.path) for r in clips.records]
-    objects = objects_of(
-        videos, table_of(data), network, how, data.max_gap_seconds, run.store, run.extracts, run.progress
-    )
+    objects = objects_of(videos, table_of(data), network, how, data.max_gap_seconds, run)
     sides = readable_sides(clips, objects.failures, skip_unreadable=data.skip_unreadable)
     if run.extracts:
         warn_of_same_videos({"train": sides[0], "validation": sides[1]}, objects.hashes)
@@ -220,19 +213,14 @@ def _tell_of_the_short(module: ObjectActionData, data: ObjectActionDataSettings,
 
 
 def _pictures(
-    objects: dict[Path, TrackedObjects],
-    network: ObjectNetwork,
-    how: How,
-    root: Path,
-    extracts: bool,
-    progress: Progress | None,
+    objects: dict[Path, TrackedObjects], network: ObjectNetwork, how: How, run: Run
 ) -> tuple[dict[Path, np.ndarray], list[Failure]]:
     """Features of what is cut out of each video, a row a box; without a network, of no width."""
     if network.crops is None:
         return {video: np.zeros((len(rows), 0)) for video, rows in objects.items()}, []
     margin, sampling = network.crop_margin, how.sampling
     store = make_store(
-        root, network.crops, fps=sampling.fps, image_fps=sampling.image_fps, crop_margin=margin
+        run.store, network.crops, fps=sampling.fps, image_fps=sampling.image_fps, crop_margin=margin
     )
     report = fill_store(
         list(objects),
@@ -241,8 +229,9 @@ def _pictures(
         sampling=sampling,
         batch_size=how.batch_size,
         crops={video: rows.crops(margin) for video, rows in objects.items()},
-        elsewhere=not extracts,
-        progress=progress,
+        elsewhere=not run.extracts,
+        ranks=run.ranks,
+        progress=run.progress,
     )
     # That the end of a video cannot be read was known when it was tracked: nothing was found there.
     return {video: store.get(key).features for video, key in report.hashes.items()}, report.unreadable

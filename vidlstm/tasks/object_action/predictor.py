@@ -21,6 +21,7 @@ from vidlstm.models.bags import BagClassifier
 from vidlstm.models.fusion import why_not_causal
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.settings import SamplingSettings
+from vidlstm.tasks.base import Run
 from vidlstm.tasks.frames import How
 from vidlstm.tasks.object_action.data import objects_of, sequences_of
 from vidlstm.tasks.predictor import Outcome, Work, origin
@@ -150,9 +151,8 @@ class ObjectActionPredictor(TrackingPredictor):
         with store_folder(work.store, work.out) as root:
             how = How(self._sampling(), self.settings.backbone.batch_size)
             gap = self.card.objects.max_gap_seconds
-            done = objects_of(
-                list(records), work.out / TRACKS, self.network, how, gap, root, progress=work.progress
-            )
+            run = Run(root, progress=work.progress)
+            done = objects_of(list(records), work.out / TRACKS, self.network, how, gap, run)
         work.failures += done.failures
         stems = self.stems(inputs, work.out)
         for path, record in ((p, r) for p, r in records.items() if p in done.sequences):

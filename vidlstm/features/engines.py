@@ -1,0 +1,102 @@
+"""The contract of an engine: what decodes videos and runs the backbone, on this machine or on a cluster.
+
+An engine turns videos into *pieces*: what became of them, and the features of their frames, in order. It
+writes nothing; ``filing.py`` does, so that every engine leaves the same store, the same failures and the same
+progress.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from vidlstm.errors import SettingsError, nearest
+from vidlstm.features.decode_pool import Ended, Failed, Hashed, Opened
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from vidlstm.backbones.base import Backbone
+    from vidlstm.features.crops import Crops
+    from vidlstm.features.store import FeatureStore
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What is to be extracted; see :func:`~vidlstm.features.extract.extract_features`.
+
+    Attributes:
+        paths: videos, each once; the position of one in this list is its *job*.
+    """
+
+    paths: Sequence[Path]
+    store: FeatureStore
+    backbone: Backbone
+    decoder: str = "auto"
+    workers: int = 0
+    timeout_seconds: float = 60.0
+    batch_size: int = 32
+    crops: Mapping[Path, Crops] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A frame of which a piece has the features."""
+
+    job: int
+    timestamp_seconds: float
+
+
+News = Row | Hashed | Opened | Ended | Failed
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A part of an extraction.
+
+    Attributes:
+        news: what happened; of each video, in its order.
+        features: ``(rows, F)`` float16, of the rows among it.
+    """
+
+    news: list[News]
+    features: np.ndarray
+
+
+class Engine(Protocol):
+    """Decodes, and runs the backbone."""
+
+    def pieces(self, extraction: Extraction) -> Generator[Piece]:
+        """What becomes of the videos; closed before its end, it ends what it has begun."""
+        ...
+
+
+ENGINES = ("local", "ray")
+
+
+def engine_named(name: str, *, address: str | None = None) -> Engine:
+    """An engine.
+
+    Args:
+        name: one of ``ENGINES``.
+        address: of a Ray cluster; None starts one on this machine.
+
+    Raises:
+        SettingsError: there is none of this name, or the package that it needs is not installed.
+    """
+    if name not in ENGINES:
+        raise SettingsError(
+            f"`engine {name}`: there is no such engine{nearest(name, ENGINES)}", setting="engine"
+        )
+    if name == "ray":
+        from vidlstm.features.ray_engine import RayEngine
+
+        return RayEngine(address)
+    if address is not None:
+        raise SettingsError("`address` is that of a Ray cluster, and has no effect without `engine ray`")
+    from vidlstm.features.local_engine import LocalEngine
+
+    return LocalEngine()
