@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vidlstm.addresses import address, is_remote
 from vidlstm.backbones.cpu import available_cores
 from vidlstm.datasets.files import listing
 from vidlstm.errors import SettingsError, VideoError
 from vidlstm.features.decode_pool import Decoded, DecodePool, Ended, Event, Failed, Hashed, Opened
 from vidlstm.features.lanes import Lanes
+from vidlstm.features.remote_videos import known_hash
 from vidlstm.features.spec import FeatureSpec
 from vidlstm.features.store import FeatureStore
 from vidlstm.files import scratch, unwritable
@@ -87,6 +89,7 @@ def extract_features(
     timeout_seconds: float = 60.0,
     batch_size: int = 32,
     crops: Mapping[Path, Crops] | None = None,
+    copies: Path | None = None,
     progress: Callable[[ExtractionReport], None] | None = None,
 ) -> ExtractionReport:
     """Extracts the features of videos that the store does not hold yet.
@@ -101,6 +104,7 @@ def extract_features(
         batch_size: frames per forward pass.
         crops: of each video, what is cut out of it instead of frames at a steady rate; one feature a box, in
             the order of the frames and of the boxes of each, stored under :meth:`Crops.key_of`.
+        copies: keeps the videos that are downloaded; None deletes each when it has been decoded.
         progress: called after every video and every batch with the report so far.
 
     Returns:
@@ -126,11 +130,13 @@ def extract_features(
         timeout_seconds=timeout_seconds,
         queue_size=2 * batch_size,
         crops=crops,
+        copies=copies,
     ) as pool:
         try:
             for event in pool:
                 run.take(event)
             run.drain()
+            store.settle()
         finally:
             run.close()
     order = {path: i for i, path in enumerate(unique)}
@@ -228,13 +234,14 @@ class _Run:
     def _hashed(self, event: Hashed) -> None:
         path = self._paths[event.job]
         if not event.have:
-            if damage := self._store.damage(event.video_hash):
-                warnings.warn(f"{path}: its features were damaged and are made anew: {damage}", stacklevel=2)
+            if event.damage:
+                text = f"{address(path)}: its features were damaged and are made anew: {event.damage}"
+                warnings.warn(text, stacklevel=2)
             self._open[event.job] = _Open(self._store.writer(event.video_hash), event.video_hash)
             return
         self.report.hashes[path] = event.video_hash
         self.report.found += 1
-        self._note_truncation(path, self._store.truncated(event.video_hash))
+        self._note_truncation(path, event.truncated)
         self._progress(self.report)
 
     def _append(self, job: int, features: np.ndarray, timestamps: list[float]) -> None:
@@ -302,6 +309,7 @@ def fill_store(
         timeout_seconds=sampling.timeout_seconds,
         batch_size=batch_size,
         crops=crops,
+        copies=sampling.copies,
         progress=None if told is None else lambda report: told(report, len(unique)),
     )
 
@@ -338,7 +346,8 @@ def look_up(
 
     def hash_of(path: Path) -> str | None:
         try:
-            video_hash = hash_within(path, timeout_seconds)
+            remote = is_remote(path)
+            video_hash = known_hash(path, store.root) if remote else hash_within(path, timeout_seconds)
         except VideoError:
             return None
         if crops and path in crops:
