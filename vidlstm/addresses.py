@@ -16,14 +16,14 @@ SCHEMES = ("s3",)
 """What is taken for an address. A literal list: libraries that open addresses know dozens of other kinds,
 which read local files, unpack archives or call up web pages."""
 
-_REMOTE = re.compile(rf"({'|'.join(SCHEMES)}):/+(.*)", re.DOTALL)
+_REMOTE = re.compile(rf"({'|'.join(SCHEMES)}):(?:/+(.*))?", re.DOTALL)
 _ANY = re.compile(r"[a-z][a-z0-9+.:-]+:/", re.IGNORECASE)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[^?#]*)?")
 
 
 def is_remote(path: str | Path) -> bool:
     """Whether this is the address of an object or a folder in a bucket."""
-    return _REMOTE.match(str(path)) is not None
+    return _REMOTE.fullmatch(str(path)) is not None
 
 
 def address(path: str | Path) -> str:
@@ -34,8 +34,8 @@ def address(path: str | Path) -> str:
     ('s3://bucket/a.mp4', 'clips/a.mp4')
     """
     text = str(path)
-    found = _REMOTE.match(text)
-    return f"{found[1]}://{found[2]}" if found else text
+    found = _REMOTE.fullmatch(text)
+    return f"{found[1]}://{found[2] or ''}" if found else text
 
 
 def why_no_address(path: str | Path) -> str:
@@ -47,8 +47,9 @@ def why_no_address(path: str | Path) -> str:
     'gs://bucket/a.mp4: addresses begin with s3://'
     """
     text = str(path)
-    if found := _REMOTE.match(text):
-        if _BUCKET.fullmatch(found[2]) and ".." not in found[2].split("/"):
+    if found := _REMOTE.fullmatch(text):
+        place = found[2] or ""
+        if _BUCKET.fullmatch(place) and ".." not in place.split("/"):
             return ""
         return (
             f"{found[1]}://... names no bucket; logins come from the environment (AWS_ACCESS_KEY_ID), "

@@ -27,6 +27,7 @@ PIECE_BYTES = 4 << 20
 """What is asked for at a time: a connection that breaks off costs no more."""
 SILENCE_SECONDS = 15.0
 """For so long a connection may say nothing before it is tried anew."""
+NO_FOLDER = "it is a folder in a bucket; folders of images are read from a disk"
 LISTINGS_SECONDS = 60.0
 """For so long what a listing said, sizes too, is not asked for again."""
 
@@ -141,7 +142,8 @@ def opened(
         file_system().open(address(path), "rb", cache_type="none") as file,
     ):
         known = _status(file.details)
-        assert known is not None
+        if known is None:
+            raise IsADirectoryError(errno.EISDIR, NO_FOLDER, address(path))
         yield known, iter(lambda: file.read(PIECE_BYTES), b"")
 
 
@@ -170,7 +172,7 @@ def _plainly(path: str | Path) -> Iterator[None]:
     """Turns what s3fs, botocore and aiohttp raise into an ``OSError`` whose ``strerror`` is a sentence."""
     try:
         yield
-    except SettingsError:
+    except (SettingsError, IsADirectoryError):
         raise
     except FileNotFoundError as error:
         raise FileNotFoundError(errno.ENOENT, "there is no such object", address(path)) from error
@@ -181,7 +183,7 @@ def _plainly(path: str | Path) -> Iterator[None]:
             address(path),
         ) from error
     except Exception as error:  # of three libraries
-        raise OSError(errno.EIO, _words(error), address(path)) from error
+        raise OSError(errno.EIO, f"the bucket fails ({_words(error)}); try again", address(path)) from error
 
 
 def _words(error: Exception) -> str:

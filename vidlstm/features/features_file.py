@@ -46,7 +46,7 @@ def read_features(path: Path) -> FeatureSequence:
         OSError: it cannot be read.
     """
     try:
-        whole = np.frombuffer(remote.read(path), np.uint8) if is_remote(path) else np.fromfile(path, np.uint8)
+        whole = _in_bucket(path) if is_remote(path) else np.fromfile(path, np.uint8)
         header, start = _checked_header(whole[:MOST_HEADER_BYTES].tobytes(), path, len(whole))
         data = whole[start:]
         split, metadata = header["features"]["data_offsets"][1], header["__metadata__"]
@@ -60,6 +60,10 @@ def read_features(path: Path) -> FeatureSequence:
     elif not (np.isfinite(features).all() and np.isfinite(times).all() and (np.diff(times) > 0).all()):
         raise DamagedError("it holds features or times that cannot be")
     return FeatureSequence(features, times, metadata.get("truncated", ""))
+
+
+def _in_bucket(path: Path) -> np.ndarray:
+    return np.frombuffer(bytearray(remote.read(path)), np.uint8)  # bytes could not be written to
 
 
 @dataclass(frozen=True)
