@@ -77,7 +77,7 @@ def file_system() -> Any:
     except ImportError as error:
         raise SettingsError(f"addresses with s3:// need the s3 extra: {PIP_LINE} ({error})") from error
     waits = {"connect_timeout": SILENCE_SECONDS, "read_timeout": SILENCE_SECONDS}
-    return S3FileSystem(config_kwargs=waits, listings_expiry_time=LISTINGS_SECONDS)
+    return S3FileSystem(config_kwargs=waits, listings_expiry_time=LISTINGS_SECONDS, skip_instance_cache=True)
 
 
 def entries(folder: str | Path) -> list[Entry]:

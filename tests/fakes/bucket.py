@@ -23,7 +23,7 @@ ENVIRONMENT = {
 }
 SIGNED = "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/s3/aws4_request"
 Fault = Callable[[str, str, int], str]
-"""Of a method, a path and how often that was asked for: ``500``, ``403``, ``cut``, ``slow``, ``hang`` or ``""``."""
+"""Of a method, a path and how often it was asked for: 500, 403, cut, slow, hang, or an empty text."""
 
 
 class Bucket:
