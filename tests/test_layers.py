@@ -11,8 +11,9 @@ import vidlstm
 
 PACKAGE = Path(vidlstm.__file__).parent
 LEVELS = [
+    {"addresses"},
     {"errors"},
-    {"structures", "settings", "files", "devices", "media"},
+    {"structures", "settings", "files", "devices", "media", "remote"},
     {"video", "backbones", "datasets", "models"},
     {"tracking", "features", "cards"},
     {"datamodules", "training"},

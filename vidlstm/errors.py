@@ -14,6 +14,8 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from vidlstm.addresses import address
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -60,7 +62,7 @@ class VideoError(VidlstmError):
     def __init__(self, path: str | Path, *, reason: str, detail: str = "", frame: int = 0) -> None:
         assert reason in VIDEO_FAILURES, reason
         self.path, self.frame, self.reason, self.detail = str(path), frame, reason, detail
-        text = f"{path}: {VIDEO_FAILURES[reason]}"
+        text = f"{address(path)}: {VIDEO_FAILURES[reason]}"
         if frame:
             text += f" (after {frame} frames)"
         super().__init__(f"{text}: {detail}" if detail else text)

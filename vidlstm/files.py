@@ -23,6 +23,7 @@ from zlib import crc32
 
 import numpy as np
 
+from vidlstm.addresses import address, is_remote
 from vidlstm.errors import OutputError
 
 if TYPE_CHECKING:
@@ -258,6 +259,8 @@ def check_writable(folder: Path) -> None:
     Raises:
         OutputError: it is a file, may not be written, or its disk is full.
     """
+    if is_remote(folder):
+        raise OutputError(f"{address(folder)} is in a bucket; choose a folder of this machine for `out`")
     there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     if not there.is_dir():
         raise OutputError(f"{there} is a file, not a folder; choose another `out`")

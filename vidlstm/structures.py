@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from vidlstm.addresses import address
 from vidlstm.errors import VIDEO_FAILURES
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Failure:
     detail: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.path}: {VIDEO_FAILURES[self.reason]}"
+        text = f"{address(self.path)}: {VIDEO_FAILURES[self.reason]}"
         return f"{text}: {self.detail}" if self.detail else text
 
 

@@ -83,7 +83,8 @@ def test_a_video_in_the_store_is_not_decoded(tmp_path: Path) -> None:
     path = store.path_of(digest)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     (first, *frames) = run(tmp_path / "clip.mp4", store.folder)
-    assert first[1] == {"hash": digest, "have": False} and len(frames) > 1, "what is damaged is made anew"
+    damaged = {"hash": digest, "have": False, "damage": "its checksum is not that of its bytes"}
+    assert first[1] == damaged and len(frames) > 1, "what is damaged is made anew"
 
 
 def test_it_shows_that_it_lives_while_nothing_is_sampled(tmp_path: Path) -> None:

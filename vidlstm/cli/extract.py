@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vidlstm.addresses import address
 from vidlstm.cli.parsing import Parser, add_device, add_store, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar, show_failures
 from vidlstm.cli.terminal import say
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 def extract_parser() -> Parser:
     """Every setting of ``extract``."""
     parser = new_parser("extract", "Videos to a feature store. What is there already is not done again.")
-    parser.add_argument("paths", nargs="+", type=Path, help="videos, and folders to search for them")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        help="videos, and folders to search for them, on disk or in a bucket (s3://bucket/videos)",
+    )
     add_store(parser)
     parser.add_argument(
         "--failures", type=Path | None, default=None, help="write the failed videos to this CSV"
@@ -60,9 +66,9 @@ def run(argv: Sequence[str]) -> int:
     say(
         f"{report.extracted} videos extracted, {report.found} there already, "
         f"{len(report.failures)} failed; {report.features} frames in {report.seconds:.1f} s; "
-        f"store {settings.store}"
+        f"store {address(settings.store)}"
     )
     if settings.failures is not None:
-        rows = [(f.path, f.reason, f.detail) for f in report.failures]
+        rows = [(address(f.path), f.reason, f.detail) for f in report.failures]
         write_csv(("path", "reason", "detail"), rows, settings.failures)
     return 1 if report.failures else 0

@@ -127,7 +127,10 @@ def add_device(parser: ArgumentParser) -> None:
 def add_store(parser: ArgumentParser) -> None:
     """``--store`` of verbs that keep what they extract."""
     parser.add_argument(
-        "--store", type=Path, default=Path("features"), help="the feature store's root folder"
+        "--store",
+        type=Path,
+        default=Path("features"),
+        help="the feature store's root folder, on disk or in a bucket (s3://bucket/features)",
     )
 
 

@@ -45,7 +45,7 @@ class FeatureTable:
         dtype = torch.from_numpy(np.empty(0, store.dtype)).dtype
         self.is_mapped = math.prod(shape) * dtype.itemsize > limit
         self.rows_NF = (
-            _mapped(store.folder, shape, dtype) if self.is_mapped else torch.empty(shape, dtype=dtype)
+            _mapped(store.local, shape, dtype) if self.is_mapped else torch.empty(shape, dtype=dtype)
         )
         self._start = dict(zip(unique, starts.tolist(), strict=False))
         self._timestamps: dict[str, np.ndarray] = {}

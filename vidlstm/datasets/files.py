@@ -11,11 +11,16 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+from vidlstm import remote
+from vidlstm.addresses import address, is_remote, why_no_address
 from vidlstm.datasets.names import NOT_UTF8, nearest_name, plain, shown, writable
 from vidlstm.errors import DatasetError
 from vidlstm.media import IMAGE_SUFFIXES, are_frames, hidden, suffix_of
 
 _UCF101 = re.compile(r"v_(?P<label>[^_]+)_g(?P<group>\d\d)_c\d\d")
+
+
+Found = os.DirEntry[str] | remote.Entry
 
 
 def listing(names: Iterable[str], limit: int = 10) -> str:
@@ -31,6 +36,10 @@ def existing_folder(folder: Path, flag: str) -> Path:
     Raises:
         DatasetError: it is not there, or is a file.
     """
+    if is_remote(folder):
+        if not is_directory(folder):
+            raise DatasetError(f"{address(folder)} holds nothing; point {flag} at the folder")
+        return folder
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "is not there"
         raise DatasetError(f"{folder} {what}; point {flag} at the folder")
@@ -40,17 +49,37 @@ def existing_folder(folder: Path, flag: str) -> Path:
     return folder.resolve() if ".." in folder.parts else folder.absolute()
 
 
-def entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder, sorted by name, without hidden files.
+def is_directory(path: Path) -> bool:
+    """True for a folder, and for what has objects below it in a bucket.
+
+    Raises:
+        DatasetError: it is no address, or the bucket cannot be listed.
+    """
+    return bool(entries(path)) if is_remote(path) else path.is_dir()
+
+
+def entries(folder: str | Path) -> list[Found]:
+    """What lies in a folder, on disk or in a bucket, sorted by name, without hidden files.
 
     Raises:
         DatasetError: the folder cannot be listed.
     """
     try:
-        with os.scandir(folder) as found:
-            return sorted((e for e in found if not hidden(e.name)), key=lambda e: e.name)
+        found = _listed(folder)
     except OSError as error:
-        raise DatasetError(f"{folder}: cannot be listed: {error.strerror}; check its permissions") from error
+        raise DatasetError(
+            f"{address(folder)}: cannot be listed: {error.strerror}; check its permissions"
+        ) from error
+    return sorted((e for e in found if not hidden(e.name)), key=lambda e: e.name)
+
+
+def _listed(folder: str | Path) -> list[Found]:
+    if is_remote(folder):
+        if why := why_no_address(folder):
+            raise DatasetError(why)
+        return [*remote.entries(folder)]
+    with os.scandir(folder) as found:
+        return [*found]
 
 
 def matching(folder: Path, pattern: str) -> list[Path]:
@@ -72,7 +101,7 @@ def matching(folder: Path, pattern: str) -> list[Path]:
     return found
 
 
-def is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: Found) -> bool:
     """True for a folder and a link to one; False for a link in a circle, at which ``is_dir`` raises."""
     try:
         return entry.is_dir()
@@ -80,7 +109,7 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def is_file(entry: os.DirEntry[str]) -> bool:
+def is_file(entry: Found) -> bool:
     """True for a file and a link to one; False for a link in a circle, at which ``is_file`` raises."""
     try:
         return entry.is_file()
@@ -98,6 +127,8 @@ def is_frame_folder(folder: str | Path) -> bool:
 
 def identity(folder: str | Path) -> tuple[int, int]:
     """What stays the same however a folder is reached, so that a walk along links need not go in circles."""
+    if is_remote(folder):
+        return -1, hash(str(folder))
     status = os.stat(folder)  # noqa: PTH116 - called on many plain strings
     return status.st_dev, status.st_ino
 
@@ -220,10 +251,8 @@ class Presence:
     def _names(self, folder: str) -> dict[str, bool]:
         if folder not in self._folders:
             try:
-                with os.scandir(folder) as found:
-                    self._folders[folder] = {
-                        e.name: is_folder(e) for e in found if is_folder(e) or is_file(e)
-                    }
+                found = _listed(folder)
+                self._folders[folder] = {e.name: is_folder(e) for e in found if is_folder(e) or is_file(e)}
             except OSError:  # not there, or not listable: every file is then asked for by itself
                 self._folders[folder] = {}
         return self._folders[folder]

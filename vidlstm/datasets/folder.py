@@ -5,13 +5,13 @@ A folder below a class that holds only images is one video, frame by frame.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidlstm.datasets.files import (
+    Found,
     entries,
     existing_folder,
     group_from_name,
@@ -67,7 +67,7 @@ def _tops(root: Path) -> list[tuple[str | None, Path]]:
     return [(SPLIT_WORDS[plain(e.name)], Path(e.path)) for e in sides]
 
 
-def _folders(folder: Path) -> list[os.DirEntry[str]]:
+def _folders(folder: Path) -> list[Found]:
     found = [e for e in entries(folder) if is_folder(e)]
     if not found:
         raise DatasetError(f"{folder} holds no class folder; `data.root` wants <root>/<label>/<video>")

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidlstm.datasets.files import entries, identity, is_folder, is_frame_folder, listing
+from vidlstm.addresses import address
+from vidlstm.datasets.files import entries, identity, is_directory, is_folder, is_frame_folder, listing
 from vidlstm.datasets.names import NOT_UTF8, writable
 from vidlstm.errors import DatasetError
 from vidlstm.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix_of
@@ -30,14 +31,13 @@ def find_videos(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not writable(str(path)):
             raise DatasetError(f"{str(path)!a}: {NOT_UTF8}")
-        if not path.is_dir():
+        if not is_directory(path):
             found.append(path)
             continue
         inside = search.inside(path)
         if not inside:
-            raise DatasetError(
-                f"{path} holds no video{search.told()}; known endings are {', '.join(sorted(VIDEO_SUFFIXES))}"
-            )
+            endings = ", ".join(sorted(VIDEO_SUFFIXES))
+            raise DatasetError(f"{address(path)} holds no video{search.told()}; known endings are {endings}")
         found += inside
     if told := search.told():
         warnings.warn(f"left out{told}", UserWarning, stacklevel=2)

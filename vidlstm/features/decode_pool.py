@@ -11,8 +11,11 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vidlstm.addresses import is_remote
 from vidlstm.features.decode_process import DecodeProcess
 from vidlstm.features.decode_worker import END, FAILED, FRAME, HASH, OPENED
+from vidlstm.features.remote_videos import copies_in
+from vidlstm.files import clear_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,11 +30,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Hashed:
-    """A video's bytes were hashed; ``have`` when the store holds its features, and no frames will follow."""
+    """A video's bytes were hashed; ``have`` when the store holds its features, and no frames will follow.
+
+    Then ``truncated`` says why it ended early, if it did; else ``damage`` what is wrong with those it holds.
+    """
 
     job: int
     video_hash: str
     have: bool
+    truncated: str = ""
+    damage: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +94,11 @@ class DecodePool:
         views: what is shown of each, see ``video/views.py``; three channels each.
         fps: features per second.
         decoder, image_fps: see ``SamplingSettings``.
-        workers: processes.
+        workers: processes; twice as many where videos are downloaded.
         timeout_seconds: longest wait for one message of a worker.
         queue_size: frames held ready; the workers wait when it is full.
         crops: of each video, what is given instead of frames at ``fps``.
+        copies: keeps what is downloaded; None keeps nothing.
     """
 
     def __init__(
@@ -106,10 +115,12 @@ class DecodePool:
         timeout_seconds: float,
         queue_size: int,
         crops: Mapping[Path, Crops] | None = None,
+        copies: Path | None = None,
     ) -> None:
         self._crops = crops or {}
         self._settings = {
-            "folder": str(folder.absolute()),
+            "folder": str(_from_anywhere(folder)),
+            "copies": copies and str(copies.absolute()),
             "size": [size.height, size.width, size.fit],
             "views": list(views),
             "fps": fps,
@@ -124,6 +135,8 @@ class DecodePool:
         self._stop = threading.Event()
         self._events: queue.Queue[Event | BaseException | None] = queue.Queue(maxsize=queue_size)
         self._timeout_seconds = timeout_seconds
+        self._copies = copies_in(copies) if any(map(is_remote, self._paths)) else None
+        workers *= 1 if self._copies is None else 2  # while one decodes, another downloads
         self._workers = [DecodeProcess() for _ in range(min(workers, max(1, len(self._paths))))]
         self._threads = [threading.Thread(target=self._serve, args=(w,), daemon=True) for w in self._workers]
         self._threads.append(threading.Thread(target=self._watch, daemon=True))
@@ -144,6 +157,7 @@ class DecodePool:
                 self._events.get(timeout=0.05)
         for worker in self._workers:
             worker.close()
+        self._clear_copies()
 
     def __iter__(self) -> Iterator[Event]:
         running = len(self._workers)
@@ -176,7 +190,13 @@ class DecodePool:
             # It died of something earlier, before it came to this video.
             said, died_of = self._relay(worker, job)
         if died_of and not self._stop.is_set():
+            self._clear_copies()
             self._events.put(died_of)
+
+    def _clear_copies(self) -> None:
+        """Removes the copies of videos that processes left behind which were killed."""
+        if self._copies is not None:
+            clear_leftovers(self._copies)
 
     def _relay(self, worker: DecodeProcess, job: int) -> tuple[bool, Failed | None]:
         """Turns a worker's messages on one job into events.
@@ -188,12 +208,13 @@ class DecodePool:
         try:
             path = self._paths[job]
             cut = {"crops": self._crops[path].as_job()} if path in self._crops else {}
-            worker.start({"path": str(path.absolute()), **self._settings, **cut})
+            worker.start({"path": str(_from_anywhere(path)), **self._settings, **cut})
             while True:
                 kind, text, image = worker.receive(self._shape)
                 said = True
                 if kind == HASH:
-                    self._events.put(Hashed(job, text["hash"], text["have"]))
+                    more = {name: text[name] for name in ("truncated", "damage") if name in text}
+                    self._events.put(Hashed(job, text["hash"], text["have"], **more))
                 elif kind == OPENED:
                     self._events.put(Opened(job, text["expected"]))
                 elif kind == FRAME:
@@ -214,3 +235,8 @@ class DecodePool:
             for worker in self._workers:
                 if worker.waited_seconds() > self._timeout_seconds:
                     worker.kill(f"no frame for {self._timeout_seconds:g} s")
+
+
+def _from_anywhere(path: Path) -> Path:
+    """A path that means the same in another working directory."""
+    return path if is_remote(path) else path.absolute()

@@ -22,11 +22,12 @@ import warnings
 from pathlib import Path
 from typing import IO, Any
 
+from vidlstm.addresses import address, is_remote
 from vidlstm.errors import VideoError, VidlstmError
 from vidlstm.features.crops import CountedFrames, Crops
-from vidlstm.features.features_file import damage_of
+from vidlstm.features.features_file import look_at
+from vidlstm.features.remote_videos import at_hand, known_hash
 from vidlstm.structures import FrameSize, VideoInfo
-from vidlstm.video.hashing import hash_video
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
 from vidlstm.video.views import with_views
@@ -72,18 +73,35 @@ class Outlet:
 def decode(job: dict[str, Any], outlet: Outlet) -> None:
     """Decodes one video: its hash, then the sampled frames or what is cut out of them, then how it ended.
 
-    Only the hash is sent where the store holds its features already.
+    Only the hash is sent where the store holds its features already. A video in a bucket is downloaded first,
+    but for one that the store knows and has the features of.
     """
     outlet.beat_seconds = job.get("beat_seconds", outlet.beat_seconds)
-    path = Path(job["path"])
+    path, root = Path(job["path"]), Path(job["folder"]).parent
     crops = Crops.from_job(job["crops"]) if job.get("crops") else None
-    video_hash = hash_video(path, beat=outlet.beat)
-    video_hash = crops.key_of(video_hash) if crops else video_hash
-    features = Path(job["folder"]) / video_hash[:2] / f"{video_hash}.safetensors"
-    have = features.is_file() and not damage_of(features)
-    outlet.send(HASH, {"hash": video_hash, "have": have})
-    if have:
+    known = known_hash(path, root) if is_remote(path) else ""
+    if known and _tell_hash(known, crops, job, outlet, only_if_there=True):
         return
+    kept = Path(job["copies"]) if job.get("copies") else None
+    with at_hand(path, root, kept=kept, beat=outlet.beat) as (file, video_hash):
+        if not _tell_hash(video_hash, crops, job, outlet):
+            _decode(file, crops, job, outlet)
+
+
+def _tell_hash(
+    video_hash: str, crops: Crops | None, job: dict[str, Any], outlet: Outlet, *, only_if_there: bool = False
+) -> bool:
+    """Sends the hash that features lie under, and whether they do; returns that."""
+    key = crops.key_of(video_hash) if crops else video_hash
+    look = look_at(Path(job["folder"]) / key[:2] / f"{key}.safetensors")
+    if look.have or not only_if_there:
+        more = {name: text for name in ("truncated", "damage") if (text := getattr(look, name))}
+        outlet.send(HASH, {"hash": key, "have": look.have, **more})
+    return look.have
+
+
+def _decode(path: Path, crops: Crops | None, job: dict[str, Any], outlet: Outlet) -> None:
+    """Sends the pictures of a file, and how it ended."""
     size = FrameSize(*job["size"])
     sampler = CountedFrames(crops) if crops else SteadySampler(job["fps"])
 
@@ -111,7 +129,8 @@ def decode(job: dict[str, Any], outlet: Outlet) -> None:
         if crops and reader.decoded_frames <= crops.last_frame:
             raise VideoError(path, reason="unreadable", frame=reader.decoded_frames, detail=SHORT)
         ended = {"frames": reader.decoded_frames, "truncated": reader.truncated}
-        outlet.send(END, {**ended, "told": [str(warning.message) for warning in told]})
+        words = [str(warning.message).replace(str(path), address(job["path"])) for warning in told]
+        outlet.send(END, {**ended, "told": words})
 
 
 def expected_pictures(info: VideoInfo, fps: float) -> int:

@@ -40,6 +40,7 @@ class Extraction:
     timeout_seconds: float = 60.0
     batch_size: int = 32
     crops: Mapping[Path, Crops] = field(default_factory=dict)
+    copies: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The extraction pipeline: decode ∥ backbone ∥ write.
 
-An engine decodes and runs the backbone, ``filing.py`` writes; each video's features go to its own file as they
-come. It prints nothing: a callback is told of the progress.
+An engine decodes and runs the backbone, ``filing.py`` writes; each video's features go to its own file as
+they come. It prints nothing: a callback is told of the progress.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vidlstm.addresses import is_remote
 from vidlstm.backbones.cpu import available_cores
 from vidlstm.datasets.files import listing
 from vidlstm.errors import SettingsError, VideoError
 from vidlstm.features.engines import Extraction
 from vidlstm.features.filing import Filing
 from vidlstm.features.local_engine import LocalEngine
+from vidlstm.features.remote_videos import known_hash
 from vidlstm.features.spec import FeatureSpec
 from vidlstm.features.store import FeatureStore
 from vidlstm.files import scratch, unwritable
@@ -84,6 +86,7 @@ def extract_features(
     timeout_seconds: float = 60.0,
     batch_size: int = 32,
     crops: Mapping[Path, Crops] | None = None,
+    copies: Path | None = None,
     engine: Engine | None = None,
     progress: Callable[[ExtractionReport], None] | None = None,
 ) -> ExtractionReport:
@@ -99,6 +102,7 @@ def extract_features(
         batch_size: frames per forward pass.
         crops: of each video, what is cut out of it instead of frames at a steady rate; one feature a box, in
             the order of the frames and of the boxes of each, stored under :meth:`Crops.key_of`.
+        copies: keeps the videos that are downloaded; None deletes each when it has been decoded.
         engine: where the work is done; None is this machine.
         progress: called after every video and every batch with the report so far.
 
@@ -110,7 +114,7 @@ def extract_features(
     """
     unique = tuple(dict.fromkeys(Path(p) for p in paths))
     extraction = Extraction(
-        unique, store, backbone, decoder, workers, timeout_seconds, batch_size, crops or {}
+        unique, store, backbone, decoder, workers, timeout_seconds, batch_size, crops or {}, copies
     )
     report = work_through(extraction, engine or LocalEngine(), progress)
     tell_remarks(report)
@@ -130,6 +134,7 @@ def work_through(
             filing.take(piece)
             if progress:
                 progress(report)
+        store.settle()
     report.sort(extraction.paths)
     report.seconds = time.monotonic() - started
     return report
@@ -172,7 +177,14 @@ def fill_store(
     if elsewhere:
         return look_up(unique, store, crops=crops, timeout_seconds=sampling.timeout_seconds)
     told = progress.extraction if progress else None
-    how = (sampling.decoder, sampling.workers, sampling.timeout_seconds, batch_size, crops or {})
+    how = (
+        sampling.decoder,
+        sampling.workers,
+        sampling.timeout_seconds,
+        batch_size,
+        crops or {},
+        sampling.copies,
+    )
     extraction = Extraction(unique, store, backbone, *how)
     work = partial(work_through, engine=engine or LocalEngine())
     so_far = None if told is None else lambda report: told(report, len(unique))
@@ -213,7 +225,8 @@ def look_up(
 
     def hash_of(path: Path) -> str | None:
         try:
-            video_hash = hash_within(path, timeout_seconds)
+            remote = is_remote(path)
+            video_hash = known_hash(path, store.root) if remote else hash_within(path, timeout_seconds)
         except VideoError:
             return None
         if crops and path in crops:

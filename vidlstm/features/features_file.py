@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import numpy as np
 
+from vidlstm import remote
+from vidlstm.addresses import is_remote
 from vidlstm.structures import FeatureSequence
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 HEADER_BYTES = 4096
 """Room left for the header, which can only be written once the length is known."""
+MOST_HEADER_BYTES = 1 << 20
 
 
 class DamagedError(Exception):
@@ -41,8 +46,9 @@ def read_features(path: Path) -> FeatureSequence:
         OSError: it cannot be read.
     """
     try:
-        header, start = _checked_header(path)
-        data = np.fromfile(path, np.uint8, offset=start)
+        whole = _in_bucket(path) if is_remote(path) else np.fromfile(path, np.uint8)
+        header, start = _checked_header(whole[:MOST_HEADER_BYTES].tobytes(), path, len(whole))
+        data = whole[start:]
         split, metadata = header["features"]["data_offsets"][1], header["__metadata__"]
         features = data[:split].view("<f2").reshape(header["features"]["shape"])
         times = data[split:].view("<f8")
@@ -56,13 +62,38 @@ def read_features(path: Path) -> FeatureSequence:
     return FeatureSequence(features, times, metadata.get("truncated", ""))
 
 
-def damage_of(path: Path) -> str:
-    """What is wrong with a file, all of which is read; empty where nothing is."""
+def _in_bucket(path: Path) -> np.ndarray:
+    return np.frombuffer(bytearray(remote.read(path)), np.uint8)  # bytes could not be written to
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found in the place of a video's features.
+
+    Attributes:
+        have: they are there and whole.
+        truncated: why the video ended early.
+        damage: what is wrong with a file that is there.
+    """
+
+    have: bool = False
+    truncated: str = ""
+    damage: str = ""
+
+
+def look_at(path: Path) -> Look:
+    """Looks for a features file, and reads all of it; in a bucket its header alone.
+
+    There, an object appears whole or not at all, and the bucket keeps checksums of its own.
+    """
     try:
-        read_features(path)
+        if is_remote(path):
+            return Look(True, str(read_header(path)["__metadata__"].get("truncated", "")))
+        return Look(True, read_features(path).truncated) if path.is_file() else Look()
+    except FileNotFoundError:
+        return Look()
     except (DamagedError, OSError) as error:
-        return str(error)
-    return ""
+        return Look(damage=str(error))
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -72,22 +103,30 @@ def read_header(path: Path) -> dict[str, Any]:
         DamagedError: it is damaged, or of another spec or video.
         OSError: it cannot be read.
     """
-    return _checked_header(path)[0]
+    if is_remote(path):
+        return _checked_header(remote.read(path, 8 + HEADER_BYTES), path, None)[0]
+    with path.open("rb") as file:
+        start = file.read(8 + HEADER_BYTES)
+        if (size := int.from_bytes(start[:8], "little")) > HEADER_BYTES:  # another program's
+            start += file.read(min(size, MOST_HEADER_BYTES) - HEADER_BYTES)
+        return _checked_header(start, path, os.fstat(file.fileno()).st_size)[0]
 
 
-def _checked_header(path: Path) -> tuple[dict[str, Any], int]:
-    """The header, and where the data begin."""
+def _checked_header(start: bytes, path: Path, file_bytes: int | None) -> tuple[dict[str, Any], int]:
+    """The header that a file starts with, and where the data begin; None: its size is not known."""
     try:
-        with path.open("rb") as file:
-            (size,) = struct.unpack("<Q", file.read(8))
-            header: dict[str, Any] = json.loads(file.read(min(size, 1 << 20)))
-        _check(header, 8 + size, path)
+        (size,) = struct.unpack("<Q", start[:8])
+        header: dict[str, Any] = json.loads(start[8 : 8 + size])
+        _check(header, path)
+        whole = 8 + size + header["timestamps"]["data_offsets"][1]
+        if file_bytes not in (None, whole):
+            raise DamagedError(f"{file_bytes} bytes instead of {whole}")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise DamagedError(f"its header cannot be read: {error}") from error
     return header, 8 + size
 
 
-def _check(header: dict[str, Any], start: int, path: Path) -> None:
+def _check(header: dict[str, Any], path: Path) -> None:
     metadata, features, times = header["__metadata__"], header["features"], header["timestamps"]
     if hashlib.sha256(metadata["spec"].encode()).hexdigest() != path.parents[1].name:
         raise DamagedError("it names another spec than its folder")
@@ -100,8 +139,6 @@ def _check(header: dict[str, Any], start: int, path: Path) -> None:
         raise DamagedError("it holds something else")
     if (features, times) != arrays_of(steps, width):
         raise DamagedError("its header does not describe what it holds")
-    if path.stat().st_size != (whole := start + times["data_offsets"][1]):
-        raise DamagedError(f"{path.stat().st_size} bytes instead of {whole}")
 
 
 def arrays_of(steps: int, width: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vidlstm.addresses import address
 from vidlstm.features.decode_pool import Ended, Failed, Hashed, Opened
 from vidlstm.features.engines import Row
 from vidlstm.structures import Failure
@@ -74,13 +75,14 @@ class Filing:
     def _hashed(self, event: Hashed) -> None:
         path = self._paths[event.job]
         if not event.have:
-            if damage := self._store.damage(event.video_hash):
-                self._report.remarks.append(f"{path}: its features were damaged and are made anew: {damage}")
+            if event.damage:
+                text = f"{address(path)}: its features were damaged and are made anew: {event.damage}"
+                self._report.remarks.append(text)
             self._open[event.job] = _Open(self._store.writer(event.video_hash), event.video_hash)
             return
         self._report.hashes[path] = event.video_hash
         self._report.found += 1
-        self._note_truncation(path, self._store.truncated(event.video_hash))
+        self._note_truncation(path, event.truncated)
 
     def _ended(self, event: Ended) -> None:
         video = self._open.pop(event.job)

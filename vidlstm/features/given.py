@@ -120,19 +120,19 @@ class GivenStore:
     Attributes:
         spec: as of a store of extracted features.
         dtype: of what it gives.
-        folder: takes what has no room in memory.
+        local: takes what has no room in memory.
         report: which files there are and which cannot be read, as after an extraction.
 
     Args:
         given: how files are read.
         paths: the files.
-        folder: see above.
+        folder: see above, ``local``.
     """
 
     dtype = np.dtype(np.float32)
 
     def __init__(self, given: GivenFeatures, paths: Sequence[Path], folder: Path) -> None:
-        self._given, self.folder = given, folder
+        self._given, self.local = given, folder
         self.spec = FeatureSpec(fps=given.fps, image_fps=given.fps, backbone=given.spec)
         shapes, failures = shapes_of(paths)
         hashes = {path: hash_video(path) for path in shapes}

@@ -61,6 +61,7 @@ def pool_of(extraction: Extraction, workers: int) -> DecodePool:
         timeout_seconds=extraction.timeout_seconds,
         queue_size=2 * extraction.batch_size,
         crops=extraction.crops,
+        copies=extraction.copies,
     )
 
 

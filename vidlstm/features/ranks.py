@@ -1,7 +1,7 @@
 """Processes that torchrun, SLURM or ``--devices`` started together, and that share one extraction.
 
-Each takes its shard. All the while a thread of each tells the others how far it is, four times a second; so the
-first can show the progress of all, and nobody waits for the dead: a process that is killed closes its
+Each takes its shard. All the while a thread of each tells the others how far it is, four times a second; so
+the first can show the progress of all, and nobody waits for the dead: a process that is killed closes its
 connections, which ends the others' exchange at once, and a machine that is gone without a word does so when
 torch's own limit for an answer has passed (30 minutes). The others then finish their shards, and say what is
 missing.

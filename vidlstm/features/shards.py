@@ -11,8 +11,10 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from vidlstm.addresses import is_remote
 from vidlstm.errors import SettingsError, VideoError
 from vidlstm.media import frames_in
+from vidlstm.remote import status
 from vidlstm.video.container import FAILURES, first_video_stream, open_container, read_header
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BYTES_PER_SECOND = 250_000
-"""Of a video whose header does not say how long it is."""
+"""Of a video whose header does not say how long it is, or is in a bucket."""
 READERS = 16
 """Headers that are read at a time; they wait for the disk more than for the processor."""
 MOST = 100_000
@@ -79,8 +81,11 @@ def shards_of(videos: Sequence[Path], of: int, *, image_fps: float) -> list[list
 
 
 def seconds_of(video: Path, image_fps: float) -> float:
-    """How long a video is by its header, or, where that does not say, by its size; 0 where it is none."""
+    """How long a video is by its header; where that does not say, and in a bucket, by its size; 0 if none."""
     try:
+        if is_remote(video):
+            found = status(video)
+            return found.size / BYTES_PER_SECOND if found else 0.0
         if video.is_dir():
             return len(frames_in(video)[0]) / image_fps
         with open_container(video) as container:

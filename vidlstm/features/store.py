@@ -1,7 +1,8 @@
 """The feature store: one safetensors file per video, written in a temporary folder and then put in place.
 
 Layout: ``<root>/<fingerprint>/spec.json`` and ``<root>/<fingerprint>/<hash[:2]>/<hash>.safetensors``; see
-``features_file.py``. Nothing here knows how features are made.
+``features_file.py``. The root is a folder on disk or in a bucket (``s3://bucket/features``), with the same
+layout and the same bytes. Nothing here knows how features are made.
 """
 
 from __future__ import annotations
@@ -9,21 +10,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
 
+from vidlstm import remote
+from vidlstm.addresses import address, is_remote
 from vidlstm.errors import OutputError, StoreError, side_by_side
 from vidlstm.features.features_file import (
     HEADER_BYTES,
     DamagedError,
-    damage_of,
+    Look,
     header_of,
+    look_at,
     read_features,
     read_header,
 )
+from vidlstm.features.uploads import Uploads
 from vidlstm.files import clear_leftovers, scratch, write_text
 
 if TYPE_CHECKING:
@@ -43,8 +49,12 @@ class FeatureStore:
         root: created when the first features are written.
         spec: what the features must be.
 
+    Attributes:
+        folder: of this fingerprint.
+        local: a folder of this machine: that one, where it is on disk.
+
     Raises:
-        StoreError: the folder of this fingerprint was written with another spec.
+        StoreError: the folder of this fingerprint was written with another spec, or cannot be reached.
     """
 
     dtype = np.dtype("<f2")
@@ -53,23 +63,25 @@ class FeatureStore:
         self.spec = spec
         self.root = Path(root)
         self.folder = self.root / spec.fingerprint
-        self._check_spec()
+        self._uploads = Uploads() if is_remote(self.root) else None
+        self.local = self.folder if self._uploads is None else Path(tempfile.gettempdir())
+        self._spec_is_there = self._check_spec()
 
-    def _check_spec(self) -> None:
+    def _check_spec(self) -> bool:
+        """Whether ``spec.json`` is there, and this one."""
         path = self.folder / "spec.json"
-        if not path.is_file():
-            return
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            return  # it is for people: every file says of itself what it holds, and the next one mends it
+            found = json.loads(remote.read(path) if self._uploads else path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return False  # it is for people: every file says of itself what it holds; the next one mends it
         except OSError as error:
-            raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
+            raise StoreError(f"{address(path)} cannot be read: {error.strerror or error}") from error
         if found != self.spec.as_dict():
             raise StoreError(
-                f"{path} does not describe the features asked for; use another `store`:\n"
+                f"{address(path)} does not describe the features asked for; use another `store`:\n"
                 f"{side_by_side(self.spec.as_dict(), found)}"
             )
+        return True
 
     def path_of(self, video_hash: str) -> Path:
         """Where the features of a video with this hash lie."""
@@ -77,12 +89,15 @@ class FeatureStore:
 
     def has(self, video_hash: str) -> bool:
         """Whether this video's features are there and whole; all of them are read."""
-        return self.path_of(video_hash).is_file() and not self.damage(video_hash)
+        return self.look(video_hash).have
 
     def damage(self, video_hash: str) -> str:
         """What is wrong with the features of one video; empty where nothing is, or where there are none."""
-        path = self.path_of(video_hash)
-        return damage_of(path) if path.is_file() else ""
+        return self.look(video_hash).damage
+
+    def look(self, video_hash: str) -> Look:
+        """What lies in the place of one video's features; see :func:`look_at`."""
+        return look_at(self.path_of(video_hash))
 
     def get(self, video_hash: str) -> FeatureSequence:
         """Reads the features of one video.
@@ -112,16 +127,27 @@ class FeatureStore:
         Raises:
             StoreError: nothing can be written here.
         """
-        path = self.folder / "spec.json"
-        text = json.dumps(self.spec.as_dict(), indent=1, sort_keys=True)
-        with _telling(self.root):
-            if not path.is_file() or path.read_bytes() != text.encode():
-                write_text(text, path)
-        return FeatureWriter(self.path_of(video_hash), self.spec, self.folder)
+        if not self._spec_is_there:
+            text = json.dumps(self.spec.as_dict(), indent=1, sort_keys=True)
+            path = self.folder / "spec.json"
+            with _telling(self.root):
+                remote.write(text.encode(), path) if self._uploads else write_text(text, path)
+            self._spec_is_there = True
+        return FeatureWriter(self.path_of(video_hash), self.spec, self.local, self._uploads)
+
+    def settle(self) -> None:
+        """Waits until all that was written is in its place.
+
+        Raises:
+            StoreError: some of it cannot be written.
+        """
+        if self._uploads is not None:
+            with _telling(self.root):
+                self._uploads.settle()
 
     def remove_leftovers(self) -> None:
         """Deletes what killed processes left half written, under this spec and all others of the store."""
-        for folder in self.root.glob("*/"):
+        for folder in [self.local] if self._uploads else self.root.glob("*/"):
             clear_leftovers(folder)
 
 
@@ -148,18 +174,20 @@ class FeatureWriter:
     Args:
         path: the file's place.
         spec: of the features.
-        folder: takes the temporary folder; on the disk of ``path``.
+        folder: takes the temporary folder; on the disk of ``path``, where that is on one.
+        uploads: puts the file into its bucket.
 
     Raises:
         StoreError: in every method, where the disk is full or the place cannot be written to.
     """
 
-    def __init__(self, path: Path, spec: FeatureSpec, folder: Path) -> None:
-        self.path, self._spec = path, spec
+    def __init__(self, path: Path, spec: FeatureSpec, folder: Path, uploads: Uploads | None = None) -> None:
+        self.path, self._spec, self._uploads = path, spec, uploads
         self._timestamps: list[float] = []
         self._crc = 0
         with _telling(path), contextlib.ExitStack() as kept:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if uploads is None:
+                path.parent.mkdir(parents=True, exist_ok=True)
             self._temporary = kept.enter_context(scratch(folder)) / f"{path.name}.part"
             # Unbuffered: features come by the thousands, and abort must not find anything left to write.
             self._file: IO[bytes] = kept.enter_context(self._temporary.open("xb", buffering=0))
@@ -198,6 +226,9 @@ class FeatureWriter:
         with _telling(self.path):
             os.fsync(self._file.fileno())
             self._file.close()
+            if self._uploads is not None:
+                self._uploads.put(self._temporary, self.path, self._kept.close)
+                return
             self._temporary.replace(self.path)
         self._kept.close()
 
@@ -232,7 +263,7 @@ def _telling(path: Path) -> Iterator[None]:
     except (OSError, OutputError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StoreError(
-            f"{path} cannot be written: {reason}; make room or choose another `store`"
+            f"{address(path)} cannot be written: {reason}; make room or choose another `store`"
         ) from error
 
 
@@ -242,5 +273,5 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except (DamagedError, OSError) as error:
         raise StoreError(
-            f"{path} is damaged or cannot be read ({error}); delete it and extract again"
+            f"{address(path)} is damaged or cannot be read ({error}); delete it and extract again"
         ) from error

@@ -22,6 +22,7 @@ from vidlstm.settings.checking import (
     paths_from,
     plain,
     settings_from,
+    store_from,
     value_from,
 )
 from vidlstm.settings.common import BackboneSettings, SamplingSettings, TrackingSettings
@@ -121,5 +122,6 @@ __all__ = [
     "paths_from",
     "plain",
     "settings_from",
+    "store_from",
     "value_from",
 ]

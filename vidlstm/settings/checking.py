@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from vidlstm.addresses import is_remote, why_no_address
 from vidlstm.errors import SettingsError, nearest
 
 
@@ -97,6 +98,18 @@ def path_from(given: Any, name: str) -> Path:
         raise SettingsError(f"`{name}` is a path, not {given!r}", setting=name)
     refuse_blank(given, name)
     return Path(given)
+
+
+def store_from(given: Any) -> Path:
+    """The root of a feature store: a folder, on disk or in a bucket.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    path = path_from(given, "store")
+    if (is_remote(path) or not path.exists()) and (why := why_no_address(path)):
+        raise SettingsError(f"`store`: {why}", setting="store")
+    return path
 
 
 def paths_from(given: Any, name: str) -> list[Path]:

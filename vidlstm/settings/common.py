@@ -51,6 +51,8 @@ class SamplingSettings:
         image_fps: the rate of a folder of frame images, which carries no clock of its own.
         workers: decode processes; 0 takes one per core, at most sixteen.
         timeout_seconds: a video that gives no frame for this long is listed as failed.
+        copies: a folder that keeps what is downloaded of a bucket; None deletes each video when it has been
+            decoded.
     """
 
     fps: Rate = 10.0
@@ -58,6 +60,7 @@ class SamplingSettings:
     image_fps: Rate = 25.0
     workers: Workers = 0
     timeout_seconds: Seconds = 60.0
+    copies: Path | None = None
 
 
 @dataclass

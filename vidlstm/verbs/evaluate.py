@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
 from vidlstm.files import check_inputs, check_writable, files_named, held, make_folder, write_json
-from vidlstm.settings import BackboneSettings, SamplingSettings, by_name, path_from, settings_from
+from vidlstm.settings import BackboneSettings, SamplingSettings, by_name, path_from, settings_from, store_from
 from vidlstm.tasks import open_checkpoint, tasks_with
 from vidlstm.tasks.base import Run, Scoring
 from vidlstm.verbs.refusals import refuse_decided, refuse_kept, refuse_without_effect
@@ -57,7 +57,7 @@ def evaluate(
     """
     device = str(resolve_device(device))
     task, trained = open_checkpoint(path_from(checkpoint, "checkpoint"))
-    out, store = path_from(out, "out"), path_from(store, "store")
+    out, store = path_from(out, "out"), store_from(store)
     side = task.sides[0] if side == "auto" else side
     if side not in task.sides:
         raise SettingsError(

@@ -13,7 +13,7 @@ from vidlstm.features.extract import ExtractionReport, fill_store, make_store
 from vidlstm.features.given_files import refuse_feature_files
 from vidlstm.features.in_process import features_of_video
 from vidlstm.features.shards import parse_shard, shard_of
-from vidlstm.settings import BackboneSettings, Rate, SamplingSettings, path_from, settings_from, value_from
+from vidlstm.settings import BackboneSettings, Rate, SamplingSettings, settings_from, store_from, value_from
 from vidlstm.verbs.inputs import videos_from
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def extract_to_store(
     part = None if shard is None else parse_shard(shard)
     given = videos_from(paths, "paths")
     refuse_feature_files(given, NOTHING_TO_DO)
-    videos, store = find_videos(given), path_from(store, "store")
+    videos, store = find_videos(given), store_from(store)
     if part is not None:
         videos = shard_of(videos, *part, image_fps=sampling.image_fps)
     network = build_backbone(settings, device=device)

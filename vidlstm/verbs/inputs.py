@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from vidlstm.addresses import is_remote, why_no_address
 from vidlstm.errors import SettingsError
 from vidlstm.settings import paths_from
 
@@ -24,6 +25,8 @@ def videos_from(given: Any, name: str = "inputs") -> list[Path]:
     for path in paths:
         if str(path).isdecimal() and not path.exists():
             raise SettingsError(f"a camera is not a file: {path}; record it to a file first, and give that")
-        if STREAM.match(str(path)) and not path.exists():
+        if is_remote(path) and (why := why_no_address(path)):
+            raise SettingsError(f"`{name}`: {why}", setting=name)
+        if STREAM.match(str(path)) and not is_remote(path) and not path.exists():
             raise SettingsError(f"a stream is not a file: {path}; record it to a file first, and give that")
     return paths

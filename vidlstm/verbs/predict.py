@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vidlstm.errors import SettingsError, VidlstmError
 from vidlstm.files import check_inputs, check_writable, files_named, held, make_folder
 from vidlstm.render.sinks import check_outputs, outputs_of, suffixes, usual, write_outputs
-from vidlstm.settings import path_from
+from vidlstm.settings import path_from, store_from
 from vidlstm.structures import Failure
 from vidlstm.tasks import TASKS
 from vidlstm.tasks.predictor import Predictor, Work
@@ -72,7 +72,7 @@ def predict(
     if isinstance(checkpoint, Predictor) and options:
         raise ValueError(f"a loaded predictor has its settings already; give load() {', '.join(options)}")
     paths, folder = videos_from(inputs), path_from(out, "out")
-    kept = None if store is None else path_from(store, "store")
+    kept = None if store is None else store_from(store)
     predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
     check_use(predictor, paths, {"store": store, "truth": truth}, outputs)
     named = [predictor.path, *files_named(predictor.settings)]

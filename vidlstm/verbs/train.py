@@ -17,7 +17,7 @@ from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError, nearest
 from vidlstm.features.ranks import Ranks
 from vidlstm.files import check_inputs, check_writable, clear_leftovers, files_named, held, write_json
-from vidlstm.settings import Number, Seed, path_from, settings_from, value_from
+from vidlstm.settings import Number, Seed, path_from, settings_from, store_from, value_from
 from vidlstm.tasks import naming_the_task, task_named
 from vidlstm.tasks.base import Run
 from vidlstm.training.callbacks import ReplaceEarlier
@@ -79,7 +79,7 @@ def train(
         VidlstmError: see its subclasses; the message names the remedy.
         Stopped: the training was ended from outside; the message says what is kept.
     """
-    chosen, out, store = task_named(task), path_from(out, "out"), path_from(store, "store")
+    chosen, out, store = task_named(task), path_from(out, "out"), store_from(store)
     settings = task_settings(task, sections)
     check_inputs([out / name for name in WRITTEN], files_named(settings))
     clear_leftovers(out)
