@@ -1,7 +1,8 @@
 """Matrix products with a weight, on the fastest library that is there.
 
 In float32 on a CPU, torch's ``F.linear`` runs on MKL, which takes twice as long on an AMD processor as
-oneDNN, the library under ``nn.LSTM``. Tensors in oneDNN's layout go to oneDNN; that is all this module knows.
+oneDNN, the library under ``nn.LSTM``. This module calls it as torch's own compiler does, with the weight in
+oneDNN's layout and everything else as it is.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ONEDNN_PAYS_FROM = 2**22
-"""Multiplications in one product from which oneDNN wins although its layout costs a copy in and out."""
+"""Multiplications in one product from which oneDNN wins although the weight is put into its layout first."""
 
-_HAS_ONEDNN = cast("Callable[[], bool]", torch.backends.mkldnn.is_available)()
+_HAS_ONEDNN = cast("Callable[[], bool]", torch.backends.mkldnn.is_available)() and hasattr(
+    torch.ops.mkldnn, "_linear_pointwise"
+)
 
 
 def product_with(W_MN: Tensor, rows: int, dtype: torch.dtype | None = None) -> Callable[[Tensor], Tensor]:
@@ -37,8 +40,8 @@ def product_with(W_MN: Tensor, rows: int, dtype: torch.dtype | None = None) -> C
         low_MN = W_MN.to(dtype)
         return lambda a: F.linear(a.to(dtype), low_MN).to(W_MN.dtype)
     if _on_onednn(W_MN, rows):
-        packed_MN = W_MN.to_mkldnn()
-        return lambda a: F.linear(a.to_mkldnn(), packed_MN).to_dense()
+        packed_MN = torch.ops.mkldnn._reorder_linear_weight(W_MN.contiguous(), rows)
+        return lambda a: torch.ops.mkldnn._linear_pointwise(a, packed_MN, None, "none", [], "")
     return lambda a: F.linear(a, W_MN)
 
 
