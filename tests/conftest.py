@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -18,14 +19,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
-from typing import TYPE_CHECKING, Any  # noqa: E402
+from typing import Any  # noqa: E402
 
 # torch waits for the tests: the process that only hands them out needs none of it.
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, register_random, settings  # noqa: E402
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # A deadline is a clock, and so is "too slow". The examples follow from the test alone: what passes here
 # passes anywhere, and what fails fails again. --hypothesis-profile search looks for new ones.
@@ -73,19 +71,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-ANEW = ("backbones/", "video/", *(f"features/test_{n}" for n in ("decode", "failures", "interruption")))
-"""Where tests are of decode processes and networks themselves; all others share them."""
+ANEW = (
+    *("backbones/", "cli/", "video/"),
+    *(f"features/test_{name}" for name in ("decode", "failures", "interruption")),
+)
+"""Where tests are of decode processes, networks and parsers themselves; all others share them."""
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+def pytest_collection_finish() -> None:
+    """Takes what the imports made, some million objects, out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
     """Shares what tests, and the fixtures they are the first to need, would start or build anew."""
-    if item.nodeid.startswith(tuple(f"tests/{place}" for place in ANEW)):
-        return (yield)
-    from tests.sharing import sharing
+    from tests.sharing import SHARING
 
-    with sharing():
-        return (yield)
+    SHARING.turn(not item.nodeid.startswith(tuple(f"tests/{place}" for place in ANEW)))
 
 
 def pytest_sessionfinish() -> None:

@@ -1,15 +1,16 @@
 """What tests of the rooms above features and backbones need not pay for anew every time.
 
 A decode process costs a third of a second of imports, a network a tenth to be folded and laid out, one of
-YOLO half a second to be read. Here a process that has done its jobs waits for those of the next pool, and a
-network that is built again is the one there is. Neither changes what is computed: the process is the real
-one, and a killed one is not used again.
+YOLO half a second to be read, a verb's parser a tenth to be made of its settings. Here a process that has
+done its jobs waits for those of the next pool, and a network or a parser that is built again is the one there
+is. None changes what is computed: the process is the real one, and a killed one is not used again.
 """
 
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -18,18 +19,23 @@ from vidlstm.backbones.build import build_network
 from vidlstm.backbones.network import FrozenNetwork
 from vidlstm.features.decode_process import DecodeProcess
 from vidlstm.features.decode_worker import END, FAILED
+from vidlstm.tasks import TASKS
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from vidlstm.backbones.network import Network
     from vidlstm.backbones.parts import Part
+    from vidlstm.cli.parsing import Parser
     from vidlstm.settings import BackboneSettings
 
 WAITING: list[subprocess.Popen[bytes]] = []
 NETWORKS: dict[tuple[Any, ...], FrozenNetwork] = {}
 READ: dict[tuple[Any, ...], Network] = {}
+PARSERS: dict[tuple[Any, ...], Parser] = {}
+VERBS = ("bench", "evaluate", "extract", "predict", "track", "train", "watch")
+"""Whose parsers are of many settings."""
 
 
 class KeptProcess(DecodeProcess):
@@ -70,27 +76,65 @@ def shared_network(network: Network, **how: Any) -> FrozenNetwork:
     return NETWORKS[key]
 
 
-def shared_yolo(part: Part, settings: BackboneSettings) -> Network:
-    """The YOLO network there is of the same file: reading and tracing one takes half a second."""
-    if not part.name.startswith("yolo:") or not Path(part.weights or "").is_file():
+def read_once(part: Part, settings: BackboneSettings) -> Network:
+    """The network there is of the same YOLO file, or of the same drawn weights.
+
+    Reading and tracing the one takes half a second, drawing and settling the other a quarter.
+    """
+    if part.weights == "random" and ":" not in part.name:
+        key: tuple[Any, ...] = (repr(part), repr(settings))
+    elif part.name.startswith("yolo:") and Path(part.weights or "").is_file():
+        file = Path(str(part.weights)).stat()
+        key = (repr(part), repr(settings), file.st_ino, file.st_mtime_ns, file.st_size)
+    else:
         return build_network(part, settings)
-    file = Path(str(part.weights)).stat()
-    key = (repr(part), repr(settings), file.st_ino, file.st_mtime_ns, file.st_size)
     if key not in READ:
         READ[key] = build_network(part, settings)
     return READ[key]
 
 
-@contextmanager
-def sharing() -> Iterator[None]:
-    """Inside, decode processes and networks are kept for the next who needs them."""
-    with (
-        patch("vidlstm.features.decode_pool.DecodeProcess", KeptProcess),
-        patch("vidlstm.backbones.base.FrozenNetwork", shared_network),
-        patch("vidlstm.backbones.build.build_network", shared_yolo),
-        patch("vidlstm.backbones.restore.build_network", shared_yolo),
-    ):
-        yield
+def made_once(name: str, make: Callable[..., Parser]) -> Callable[..., Parser]:
+    """``make``, which gives the parser there is; one that has shown its short help has lost the rest."""
+
+    def made(*of: Any) -> Parser:
+        key = (name, *of, *TASKS.items())
+        if key not in PARSERS or PARSERS[key].epilog:
+            PARSERS[key] = make(*of)
+        return PARSERS[key]
+
+    return made
+
+
+SHARED: dict[str, Any] = {
+    "vidlstm.features.decode_pool.DecodeProcess": KeptProcess,
+    "vidlstm.backbones.base.FrozenNetwork": shared_network,
+    "vidlstm.backbones.build.build_network": read_once,
+    "vidlstm.backbones.restore.build_network": read_once,
+}
+for verb in VERBS:
+    place = f"vidlstm.cli.{verb}"
+    make = getattr(import_module(place), f"{verb}_parser")
+    SHARED[f"{place}.{verb}_parser"] = made_once(verb, make)
+
+
+class Sharing:
+    """Keeps decode processes, networks and parsers for the next who needs them, while it is on."""
+
+    def __init__(self) -> None:
+        self._patches = ExitStack()
+        self._on = False
+
+    def turn(self, on: bool) -> None:
+        """Starts or ends it, where it is not so already."""
+        if on and not self._on:
+            for place, shared in SHARED.items():
+                self._patches.enter_context(patch(place, shared))
+        elif not on:
+            self._patches.close()
+        self._on = on
+
+
+SHARING = Sharing()
 
 
 def end_processes() -> None:

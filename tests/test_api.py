@@ -28,7 +28,7 @@ QUIET = {"enable_progress_bar": False, "accelerator": "cpu"}
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder per action, as users have them."""
     root = tmp_path_factory.mktemp("drawn")
-    draw_some(root, "walk", "wave", "sit_down", figures=4)
+    draw_some(root, "walk", "wave", "sit_down", figures=2)
     for clip in (root / "clips").glob("*.mp4"):
         label = clip.stem.removeprefix(clip.stem[:10]).rpartition("_")[0]
         (root / "folders" / label).mkdir(parents=True, exist_ok=True)
@@ -247,14 +247,14 @@ def test_two_threads_may_use_one_predictor(clip: Path, model: Any) -> None:
 
 def test_a_predictor_used_again_and_again_does_not_grow(model: Any) -> None:
     frames = np.random.default_rng(0).integers(0, 255, (4, 96, 96, 3), np.uint8)
-    for _ in range(5):
+    for _ in range(3):
         model.predict(frames, fps=10)
     gc.collect()
     before = psutil.Process().memory_info().rss
-    for _ in range(40):
+    for _ in range(16):
         model.predict(frames, fps=10)
     gc.collect()
-    # A copy of the network, or of one prediction's batch, kept each time would be hundreds of megabytes.
+    # A copy of the network (14 MB), or of one prediction's batch (2.4 MB), kept each time would be far more.
     assert psutil.Process().memory_info().rss - before < 26 << 20
 
 

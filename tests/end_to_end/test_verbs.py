@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from torchvision.models import mobilenet_v2
+from torchvision.models import squeezenet1_1
 
 from vidlstm.cli.main import main
 from vidlstm.render.table.action_tables import read_prediction_json
@@ -47,7 +47,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer.writerow(("path", "label", "group", "fold"))
         writer.writerows(rows)
     torch.manual_seed(0)
-    torch.save(mobilenet_v2().state_dict(), root / "weights.pth")
+    torch.save(squeezenet1_1().state_dict(), root / "weights.pth")
     write_clip(root / "long.mp4", "bright", 99, frames=60)
     return root
 
@@ -57,7 +57,7 @@ def flags(dataset: Path, *names: str) -> list[str]:
     every = {
         "data": ["--data.format", "csv", "--data.root", dataset, "--data.annotations", dataset / "clips.csv"],
         "fold": ["--data.fold", 0],
-        "name": ["--backbone.name", "mobilenet_v2"],
+        "name": ["--backbone.name", "squeezenet1_1"],
         "weights": ["--backbone.weights", dataset / "weights.pth"],
         "store": ["--store", dataset / "store"],
     }
@@ -68,7 +68,7 @@ def flags(dataset: Path, *names: str) -> list[str]:
 def run(dataset: Path) -> Path:
     out = dataset / "run"
     argv = ["train", "--task", "action", *flags(dataset, "data", "fold", "name", "weights", "store")]
-    argv += ["--out", str(out), "--seed", "0", "--trainer.max_epochs", "8"]
+    argv += ["--out", str(out), "--seed", "0", "--trainer.max_epochs", "2"]
     assert main([*argv, "--trainer.enable_progress_bar", "false"]) == 0
     return out
 
@@ -128,7 +128,7 @@ def test_predict_refuses_other_weights(
     dataset: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(1)
-    torch.save(mobilenet_v2().state_dict(), tmp_path / "other.pth")
+    torch.save(squeezenet1_1().state_dict(), tmp_path / "other.pth")
     argv = ["predict", str(run / "best.ckpt"), str(dataset / "long.mp4"), "--out", str(tmp_path)]
     assert main([*argv, "--backbone.weights", str(tmp_path / "other.pth")]) == 2
     assert "weights_sha256" in capsys.readouterr().err
@@ -148,9 +148,8 @@ def test_predict_never_overwrites_its_input(
 def test_random_weights_must_be_asked_for_and_are_owned_up_to(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    argv = ["train", *flags(dataset, "data", "fold"), "--out", str(tmp_path / "run")]
+    argv = ["train", *flags(dataset, "data", "fold", "name"), "--out", str(tmp_path / "run")]
     argv += ["--store", str(tmp_path / "store"), "--trainer.max_epochs", "1"]
-    argv += ["--backbone.name", "squeezenet1_1"]  # the smallest there is
     assert main([*argv, "--backbone.weights", "random"]) == 0
     predict = ["predict", str(tmp_path / "run" / "best.ckpt"), str(dataset / "long.mp4"), "--video", "false"]
     assert main([*predict, "--out", str(tmp_path / "out")]) == 0

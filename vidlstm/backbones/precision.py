@@ -19,6 +19,7 @@ layers, whose roundings spread over all that follow.
 from __future__ import annotations
 
 from operator import attrgetter
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -43,7 +44,7 @@ def prepare(module: nn.Module, dtype: torch.dtype, *, stem_share: float = STEM_S
         A module that takes float32 images ``(B, 3, H, W)``; an ``fx.GraphModule`` where it could be traced.
     """
     try:
-        folded = fx.symbolic_trace(fuse(module))
+        folded: Any = fuse(module)
     except Exception:  # noqa: BLE001  # tracing runs code that may be anyone's on stand-ins for tensors
         # Networks with data-dependent control flow: correct, only slower and rounder.
         return AsItCame(module, dtype)

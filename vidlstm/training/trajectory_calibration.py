@@ -21,6 +21,9 @@ LEVELS = (0.5, 0.9)
 SCALES = tuple(0.5 * 1.1**i for i in range(20))
 """Factors tried on the spread: 0.5 to 3.06."""
 
+AT_ONCE = 2**16
+"""Densities computed in one go, so that few windows take few calls and many stay in the caches."""
+
 
 def sample_paths(forecast: Forecast, count: int, *, seed: int = 0) -> Tensor:
     """``(B, S, P, 2)`` draws from each step's mixture; a draw keeps to one mode through all steps."""
@@ -40,12 +43,22 @@ def sample_paths(forecast: Forecast, count: int, *, seed: int = 0) -> Tensor:
 def region_levels(forecast: Forecast, truth_BPC: Tensor, *, samples: int = 100, seed: int = 0) -> Tensor:
     """The probability ``(B, P)`` of the smallest highest-density region that holds the truth; uniform on
     [0, 1] for a calibrated forecast."""
-    drawn_BSP2 = sample_paths(forecast, samples, seed=seed)
     here_BP = mixture_log_density(forecast, truth_BPC)
-    above = torch.zeros_like(here_BP)
-    for s in range(samples):
-        above += mixture_log_density(forecast, drawn_BSP2[:, s]) > here_BP
-    return above / samples
+    above_BP = torch.zeros_like(here_BP)
+    at_once = max(1, AT_ONCE // forecast.modes_BKPC[..., 0].numel())
+    for drawn_BSP2 in sample_paths(forecast, samples, seed=seed).split(at_once, dim=1):
+        above_BP += (density_of_draws(forecast, drawn_BSP2) > here_BP[:, None]).sum(1)
+    return above_BP / samples
+
+
+def density_of_draws(forecast: Forecast, drawn_BSP2: Tensor) -> Tensor:
+    """Log density ``(B, S, P)`` of each draw's steps under the mixture of that step."""
+    draws = drawn_BSP2.shape[1]
+    if draws == 1:
+        return mixture_log_density(forecast, drawn_BSP2[:, 0])[:, None]
+    window_N = torch.arange(len(drawn_BSP2), device=drawn_BSP2.device).repeat_interleave(draws)
+    density_NP = mixture_log_density(select(forecast, window_N), drawn_BSP2.flatten(0, 1))
+    return density_NP.unflatten(0, (-1, draws))
 
 
 def coverage(levels_BP: Tensor, recording_B: Tensor) -> dict[str, float]:
