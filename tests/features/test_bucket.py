@@ -278,13 +278,16 @@ def test_what_is_missing_or_forbidden_is_told_in_a_sentence(
         DatasetError, match=r"^s3://bucket/frames: cannot be listed: the bucket does not allow"
     ):
         find_videos([Path("s3://bucket/frames")])
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:secret@127.0.0.1:9")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     remote.file_system.cache_clear()
-    with pytest.raises(OSError, match=r"127\.0\.0\.1") as error:
+    with pytest.raises(
+        OSError, match=r"the bucket fails \(Could not connect to the endpoint URL: .*127\.0\.0\.1"
+    ):
         remote.status(Path("s3://bucket/a.mp4"))
-    assert "secret" not in str(error.value)
     remote.file_system.cache_clear()
+    told = remote._words(OSError('no answer: "http://user:secret@host/a.mp4?X-Amz-Signature=secret" at all'))
+    assert told == 'no answer: "http://host/a.mp4" at all'
 
 
 def test_without_the_extra_the_pip_line_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
