@@ -28,28 +28,33 @@ class DamagedError(Exception):
     """A features file is not what was written, or not what its place says; the message says how."""
 
 
-def read_features(path: Path) -> FeatureSequence:
+def read_features(path: Path, rows_TF: np.ndarray | None = None) -> FeatureSequence:
     """Reads a file and checks all of it: against its place, its checksum, and what features can be.
 
     Files without a checksum are older ones: their numbers must be finite and their times rise.
 
     Args:
         path: ``<fingerprint>/<hash[:2]>/<hash>.safetensors``.
+        rows_TF: where the features go, float16 in one piece; None makes room for them.
 
     Raises:
-        DamagedError: it is damaged, or of another spec or video.
+        DamagedError: it is damaged, of another spec or video, or holds more or less than there is room for.
         OSError: it cannot be read.
     """
     try:
         header, start = _checked_header(path)
-        data = np.fromfile(path, np.uint8, offset=start)
-        split, metadata = header["features"]["data_offsets"][1], header["__metadata__"]
-        features = data[:split].view("<f2").reshape(header["features"]["shape"])
-        times = data[split:].view("<f8")
+        shape, metadata = tuple(header["features"]["shape"]), header["__metadata__"]
+        features = np.empty(shape, "<f2") if rows_TF is None else rows_TF
+        if features.shape != shape:
+            raise DamagedError(f"it holds features {shape}, not {features.shape}")
+        with path.open("rb") as file:
+            file.seek(start)
+            file.readinto(features.data)  # no second copy of hours of features
+            times = np.fromfile(file, "<f8")
     except (ValueError, TypeError) as error:
         raise DamagedError(f"it cannot be read: {error}") from error
     if "checksum" in metadata:
-        if metadata["checksum"] != checksum_of(header, crc32(data.data)):
+        if metadata["checksum"] != checksum_of(header, crc32(times.data, crc32(features.data))):
             raise DamagedError("its checksum is not that of its bytes")
     elif not (np.isfinite(features).all() and np.isfinite(times).all() and (np.diff(times) > 0).all()):
         raise DamagedError("it holds features or times that cannot be")
