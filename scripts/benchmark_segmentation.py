@@ -33,6 +33,7 @@ from vidlstm.tasks.segmentation.evaluation import (
     baseline_probabilities,
     ignored_of,
     predictions_of,
+    steps_beside,
     steps_of,
 )
 from vidlstm.tasks.segmentation.scores import TOLERANCE_SECONDS, events_of, scores_of, unmerged_scores
@@ -93,7 +94,7 @@ def baselines(settings: Namespace, folds: list[int]) -> dict[str, list[Steps]]:
         task = TASKS["segmentation"]
         data, card = task.prepare(task.settings(**sections_of(settings)), Run(settings.store))
         for name, said in baseline_probabilities(len(card.labels), data).items():
-            found.setdefault(name, []).extend(steps_of(data, said))
+            found.setdefault(name, []).extend(steps_beside(data, said))
     return found
 
 

@@ -133,15 +133,20 @@ def _features(data: SegmentationData) -> list[Any]:
     return [data.validation_set.features(s) for s in range(len(data.validation_set))]
 
 
-def steps_of(data: SegmentationData, said: Sequence[ActionPrediction | np.ndarray]) -> list[Steps]:
-    """What is known, and what is said, of the validation videos: predictions, or probabilities ``(T, K)``."""
+def steps_of(data: SegmentationData, predictions: Sequence[ActionPrediction]) -> list[Steps]:
+    """What is known, and what a network says, of the validation videos."""
+    said = steps_beside(data, [prediction.window_probabilities for prediction in predictions])
+    return [
+        dataclasses.replace(steps, begins_T=prediction.boundary_probabilities)
+        for steps, prediction in zip(said, predictions, strict=True)
+    ]
+
+
+def steps_beside(data: SegmentationData, probabilities: Sequence[np.ndarray]) -> list[Steps]:
+    """What is known of the validation videos, beside probabilities ``(T, K)`` of each."""
     targets = [target.numpy() for target in data.validation_set.targets]
     times = [data.times_of(video) for video in data.validation_videos]
-    parts = (
-        (one, None) if isinstance(one, np.ndarray) else (one.window_probabilities, one.boundary_probabilities)
-        for one in said
-    )
-    return [Steps(*known, *told) for *known, told in zip(times, targets, parts, strict=True)]
+    return [Steps(*parts) for parts in zip(times, targets, probabilities, strict=True)]
 
 
 def baseline_rows(card: SegmentationCard, data: SegmentationData) -> dict[str, dict[str, float]]:
@@ -150,7 +155,7 @@ def baseline_rows(card: SegmentationCard, data: SegmentationData) -> dict[str, d
         return {}
     shortest, ignored = card.data.minimum_seconds, ignored_of(card)
     return {
-        name: scores_of(steps_of(data, rows), minimum_seconds=shortest, ignored=ignored)
+        name: scores_of(steps_beside(data, rows), minimum_seconds=shortest, ignored=ignored)
         for name, rows in baseline_probabilities(len(card.labels), data).items()
     }
 
