@@ -32,10 +32,11 @@ from vidlstm.tasks.segmentation.data import read_videos
 from vidlstm.tasks.segmentation.evaluation import (
     baseline_probabilities,
     ignored_of,
-    step_probabilities_of,
+    predictions_of,
+    steps_beside,
     steps_of,
 )
-from vidlstm.tasks.segmentation.scores import TOLERANCE_SECONDS, events_of, scores_of
+from vidlstm.tasks.segmentation.scores import TOLERANCE_SECONDS, events_of, scores_of, unmerged_scores
 from vidlstm.training.segmentation_metrics import Alarms, alarms_of
 from vidlstm.training.trainer import quieten_lightning
 from vidlstm.verbs.train import KEPT_MEGABYTES
@@ -83,7 +84,7 @@ def labelled(settings: Namespace, seed: int) -> tuple[SegmentationCard, list[Ste
     trainer = Trainer(**{**vars(settings.trainer), **QUIET})
     module: Any = task.module(sections, card, data, trainer)
     trainer.fit(module, datamodule=data)
-    return card, steps_of(data, step_probabilities_of(module.model.eval(), card, data))
+    return card, steps_of(data, predictions_of(module.model.eval(), card, data))
 
 
 def baselines(settings: Namespace, folds: list[int]) -> dict[str, list[Steps]]:
@@ -93,7 +94,7 @@ def baselines(settings: Namespace, folds: list[int]) -> dict[str, list[Steps]]:
         task = TASKS["segmentation"]
         data, card = task.prepare(task.settings(**sections_of(settings)), Run(settings.store))
         for name, said in baseline_probabilities(len(card.labels), data).items():
-            found.setdefault(name, []).extend(steps_of(data, said))
+            found.setdefault(name, []).extend(steps_beside(data, said))
     return found
 
 
@@ -111,7 +112,7 @@ def run(config: Path, weights: str | None, arguments: argparse.Namespace, out: P
             videos += said
         ignored, labels = ignored_of(card), card.labels
         scores = scores_of(videos, minimum_seconds=shortest, ignored=ignored)
-        unmerged = scores_of(videos, minimum_seconds=0.0, ignored=ignored)
+        unmerged = unmerged_scores(videos, ignored)
         raw = {f"{name} (unmerged)": value for name, value in unmerged.items() if "map" not in name}
         scored.append({"scores": {**scores, **raw}, "events": events_of(videos, labels, ignored)})
         if arguments.event:

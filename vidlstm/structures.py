@@ -257,6 +257,7 @@ class ActionPrediction:
             labels may.
         produced_by: checkpoint, backbone, weights and settings that led to this; plain JSON values.
         truncated: empty, or why the video ended early.
+        boundary_probabilities: ``(W,)``, of whether a window begins a segment; None where nothing says so.
     """
 
     video: str
@@ -267,6 +268,7 @@ class ActionPrediction:
     segments: tuple[Segment, ...]
     produced_by: dict[str, Any]
     truncated: str = ""
+    boundary_probabilities: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         windows = len(self.window_start_seconds)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tests.fakes.features import clips_of, fake_store, noise_sequences, put
+from tests.fakes.features import FPS, clips_of, fake_store, noise_sequences, put
 from vidlstm.datamodules.actions import ActionData
 from vidlstm.datamodules.feature_table import FeatureTable
+from vidlstm.features.given import GivenFeatures, GivenStore
+from vidlstm.features.store import FeatureStore
 from vidlstm.structures import FeatureSequence
 
 
@@ -60,6 +63,25 @@ def test_a_mapped_table_leaves_no_file_behind(tmp_path: Path, sequences: list[Fe
     before = sorted(tmp_path.rglob("*"))
     table = FeatureTable(store, hashes, map_above_bytes=0)
     assert table.is_mapped and sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["extracted", "given"])
+def test_hours_of_features_are_held_once(tmp_path: Path, given: bool) -> None:
+    """The table is torch's, which is not traced here: nothing of its size stands beside it while it fills."""
+    (sequence,) = noise_sequences([20_000], 64)
+    store: FeatureStore | GivenStore = fake_store(tmp_path, 64)
+    if given:
+        np.save(path := tmp_path / "long.npy", sequence.features)
+        store = GivenStore(GivenFeatures(64, "TF", FPS, device="cpu"), [path], tmp_path)
+        hashes = list(store.report.hashes.values())
+    else:
+        hashes = [put(store, "long", sequence)]
+    tracemalloc.start()
+    table = FeatureTable(store, hashes)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.array_equal(table.rows_NF.numpy(), sequence.features)
+    assert peak < sequence.features.nbytes / 2
 
 
 @pytest.mark.parametrize("begin", [0.0, 8.33], ids=["from zero", "from 8.33 s"])

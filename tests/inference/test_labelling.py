@@ -8,6 +8,7 @@ import torch
 
 from tests.fakes.features import noise_sequences
 from vidlstm.inference.labelling import StepLabeller, overlapping_segments, step_classes
+from vidlstm.inference.segments import mean_between
 from vidlstm.models.labeller import SequenceLabeller
 from vidlstm.structures import FeatureSequence, Segment
 
@@ -43,6 +44,31 @@ def test_a_causal_network_says_bit_for_bit_what_it_says_step_by_step() -> None:
     for x_F, expected in zip(torch.from_numpy(sequence.features), said.window_probabilities, strict=True):
         scores, state = model.step(x_F[None], state)
         assert scores[0].double().softmax(-1).tolist() == expected.tolist()
+
+
+def test_segments_change_where_a_boundary_is_likeliest() -> None:
+    (sequence,) = noise_sequences([60], 3)
+    model = labeller(boundary=True)
+    said = StepLabeller(model, LABELS, minimum_seconds=0.0)("v.mp4", sequence)
+    begins_T = said.boundary_probabilities
+    assert begins_T is not None and begins_T.shape == (60,)
+    inner = begins_T[1:-1]
+    peaks = (inner > begins_T[:-2]) & (inner >= begins_T[2:]) & (inner >= 0.5)
+    starts = {0.0, *sequence.timestamps_seconds[1:-1][peaks], sequence.timestamps_seconds[-1]}
+    assert {s.start_seconds for s in said.segments} <= starts
+    assert 1 < len(said.segments) < len(starts)
+    means = mean_between(said.window_probabilities, begins_T)
+    assert said.segments[0].label == LABELS[means[0].argmax()]
+    assert StepLabeller(labeller(), LABELS, minimum_seconds=0.0)("v", sequence).boundary_probabilities is None
+
+
+def test_between_boundaries_probabilities_are_their_mean() -> None:
+    chances = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6], [0.2, 0.8], [0.0, 1.0]])
+    begins = np.array([0.9, 0.3, 0.4, 0.6, 0.6, 0.2])  # one below a half, one as high as the next, and an end
+    said = mean_between(chances, begins)
+    assert said[:, 0] == pytest.approx([0.6] * 3 + [0.2] * 3)
+    assert mean_between(chances, None) is chances
+    assert mean_between(chances[:0], begins[:0]).shape == (0, 2)
 
 
 @pytest.mark.parametrize("several", [False, True])

@@ -63,6 +63,17 @@ def test_fused_kernels_agree_with_steps(settings: dict[str, Any]) -> None:
     assert float((model(x) - walk(model, x)[0]).detach().abs().max()) < 1e-5
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_a_boundary_stands_after_the_classes(both: bool) -> None:
+    model, x = labeller(boundary=True, bidirectional=both), torch.randn(2, 7, WIDTH)
+    with torch.no_grad():
+        scores_BTK, begins_BT1 = model.split(model(x))
+        assert (scores_BTK.shape, begins_BT1.shape) == ((2, 7, CLASSES), (2, 7, 1))
+        if not both:  # one at a time there is none
+            assert torch.equal(walk(model, x)[0], scores_BTK)
+    assert labeller().split(scores_BTK)[1].shape == (2, 7, 0)
+
+
 @every_causal
 @pytest.mark.parametrize("gradient", [False, True])
 def test_pieces_give_what_the_whole_gives(settings: dict[str, Any], gradient: bool) -> None:

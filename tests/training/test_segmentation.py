@@ -28,6 +28,8 @@ from vidlstm.tasks.segmentation.task import SegmentationTask
 from vidlstm.training.segmentation import (
     SegmentationModule,
     balanced_step_weights,
+    boundary_rarity,
+    boundary_targets,
     smoothing_loss,
     step_losses,
 )
@@ -83,6 +85,14 @@ def test_weights_make_classes_alike() -> None:
     assert (weights * torch.tensor([30, 10, 0])).tolist() == pytest.approx([20, 20, 0])
     several = balanced_step_weights(torch.tensor([30, 10, 0]), 40, multi_label=True)
     assert several.tolist() == pytest.approx([1 / 3, 3, 40])
+
+
+def test_a_segment_begins_where_the_class_changes() -> None:
+    targets = torch.tensor([[0, 0, 1, -1, 1, 0], [2, 2, 2, 2, -1, -1]])
+    assert boundary_targets(targets).tolist() == [[-1, 0, 1, -1, -1, 1], [-1, 0, 0, 0, -1, -1]]
+    assert boundary_targets(targets[:, :1]).tolist() == [[-1], [-1]]
+    assert boundary_rarity(targets).tolist() == [2.0]  # 4 of 6 do not begin
+    assert boundary_rarity(targets[1:]).tolist() == [3.0]  # none does
 
 
 # Learning: a short pulse begins a class, and what lies between pulses looks alike.
@@ -144,7 +154,7 @@ def learned(
     [
         ({"window_seconds": 4.0}, {"bidirectional": False}),
         ({"window_seconds": None}, {"bidirectional": True, "cell": "gru"}),
-        ({"window_seconds": 1.0, "carry_state": True}, {"bidirectional": False}),
+        ({"window_seconds": 1.0, "carry_state": True}, {"bidirectional": False, "boundary": True}),
     ],
     ids=["causal", "bidirectional", "carried"],
 )

@@ -14,7 +14,7 @@ from tests.fakes.videos import write_video
 from tests.verbs.checkpoints import write
 from tests.verbs.runs import BACKBONE, QUIET
 from vidlstm.cli.main import main
-from vidlstm.errors import SettingsError
+from vidlstm.errors import DatasetError, SettingsError
 from vidlstm.tasks import TASKS
 from vidlstm.tasks.predictor import Predictor
 
@@ -126,6 +126,7 @@ def test_windows_have_no_effect_and_say_so(trained: Path, capsys: pytest.Capture
     [
         ({"data": {"carry_state": True}}, r"`data\.carry_state` needs .*`model\.bidirectional false`"),
         ({"data": {"multi_label": True, "background": "none"}}, r"`data\.background` is not for"),
+        ({"data": {"multi_label": True}, "model": {"boundary": True}}, r"`model\.boundary` cuts a video"),
         ({"data": {"background": "none"}}, r"`data\.annotations` is missing"),
         ({"data": {"window_seconds": 0}}, r"`data\.window_seconds` must be greater than 0"),
     ],
@@ -133,6 +134,16 @@ def test_windows_have_no_effect_and_say_so(trained: Path, capsys: pytest.Capture
 def test_settings_that_contradict_each_other_are_refused(settings, message, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=message):
         vidlstm.train("segmentation", out=tmp_path / "run", device="cpu", **settings)
+
+
+def test_one_class_leaves_nothing_to_tell_apart(tmp_path: Path) -> None:
+    for n in range(2):
+        np.save(tmp_path / f"{n}.npy", np.zeros((20, 4), np.float32))
+    rows = ["path,start_seconds,end_seconds,label,fold", "0.npy,0,1,fall,0", "1.npy,0,1,fall,1"]
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    data = {"annotations": tmp_path / "labels.csv", "format": "features", "features_fps": 10, "fold": 0}
+    with pytest.raises(DatasetError, match=r"all labels are of one class, fall: .*`data\.background none`"):
+        vidlstm.train("segmentation", out=tmp_path / "run", data=data, device="cpu")
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,8 @@ class FeatureTable:
         self._start = dict(zip(unique, starts.tolist(), strict=False))
         self._timestamps: dict[str, np.ndarray] = {}
         for video_hash, start, length in zip(unique, starts.tolist(), lengths, strict=False):
-            sequence = store.get(video_hash)
-            self.rows_NF[start : start + length] = torch.from_numpy(sequence.features)
-            self._timestamps[video_hash] = sequence.timestamps_seconds
+            rows_TF = self.rows_NF[start : start + length].numpy()
+            self._timestamps[video_hash] = store.read_into(video_hash, rows_TF)
 
     def rows_of(
         self, video_hash: str, start_seconds: float | None, end_seconds: float | None

@@ -8,9 +8,11 @@ torch or knows how features are made.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import struct
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -22,6 +24,7 @@ from vidlstm.addresses import is_remote
 from vidlstm.structures import FeatureSequence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 HEADER_BYTES = 4096
@@ -33,37 +36,56 @@ class DamagedError(Exception):
     """A features file is not what was written, or not what its place says; the message says how."""
 
 
-def read_features(path: Path) -> FeatureSequence:
+def read_features(path: Path, rows_TF: np.ndarray | None = None) -> FeatureSequence:
     """Reads a file and checks all of it: against its place, its checksum, and what features can be.
 
     Files without a checksum are older ones: their numbers must be finite and their times rise.
 
     Args:
         path: ``<fingerprint>/<hash[:2]>/<hash>.safetensors``.
+        rows_TF: where the features go, float16 in one piece; None makes room for them.
 
     Raises:
-        DamagedError: it is damaged, or of another spec or video.
+        DamagedError: it is damaged, of another spec or video, or holds more or less than there is room for.
         OSError: it cannot be read.
     """
     try:
-        whole = _in_bucket(path) if is_remote(path) else np.fromfile(path, np.uint8)
-        header, start = _checked_header(whole[:MOST_HEADER_BYTES].tobytes(), path, len(whole))
-        data = whole[start:]
-        split, metadata = header["features"]["data_offsets"][1], header["__metadata__"]
-        features = data[:split].view("<f2").reshape(header["features"]["shape"])
-        times = data[split:].view("<f8")
+        with _opened(path) as (file, file_bytes):
+            header, start = _checked_header(_first_bytes(file), path, file_bytes)
+            shape, metadata = tuple(header["features"]["shape"]), header["__metadata__"]
+            features = np.empty(shape, "<f2") if rows_TF is None else rows_TF
+            if features.shape != shape:
+                raise DamagedError(f"it holds features {shape}, not {features.shape}")
+            file.seek(start)
+            file.readinto(features.data)  # no second copy of hours of features
+            times = np.frombuffer(bytearray(file.read()), "<f8")  # bytes could not be written to
     except (ValueError, TypeError) as error:
         raise DamagedError(f"it cannot be read: {error}") from error
     if "checksum" in metadata:
-        if metadata["checksum"] != checksum_of(header, crc32(data.data)):
+        if metadata["checksum"] != checksum_of(header, crc32(times.data, crc32(features.data))):
             raise DamagedError("its checksum is not that of its bytes")
     elif not (np.isfinite(features).all() and np.isfinite(times).all() and (np.diff(times) > 0).all()):
         raise DamagedError("it holds features or times that cannot be")
     return FeatureSequence(features, times, metadata.get("truncated", ""))
 
 
-def _in_bucket(path: Path) -> np.ndarray:
-    return np.frombuffer(bytearray(remote.read(path)), np.uint8)  # bytes could not be written to
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[io.BufferedReader | io.BytesIO, int]]:
+    """A file, or an object in a bucket, and how many bytes it has."""
+    if is_remote(path):
+        data = remote.read(path)
+        yield io.BytesIO(data), len(data)
+        return
+    with path.open("rb") as file:
+        yield file, os.fstat(file.fileno()).st_size
+
+
+def _first_bytes(file: io.BufferedReader | io.BytesIO) -> bytes:
+    """The header and perhaps more."""
+    start = file.read(8 + HEADER_BYTES)
+    if (size := int.from_bytes(start[:8], "little")) > HEADER_BYTES:  # another program's
+        start += file.read(min(size, MOST_HEADER_BYTES) - HEADER_BYTES)
+    return start
 
 
 @dataclass(frozen=True)
@@ -85,6 +107,9 @@ def look_at(path: Path) -> Look:
     """Looks for a features file, and reads all of it; in a bucket its header alone.
 
     There, an object appears whole or not at all, and the bucket keeps checksums of its own.
+
+    Raises:
+        OSError: the bucket does not answer, so that nobody knows.
     """
     try:
         if is_remote(path):
@@ -92,7 +117,11 @@ def look_at(path: Path) -> Look:
         return Look(True, read_features(path).truncated) if path.is_file() else Look()
     except FileNotFoundError:
         return Look()
-    except (DamagedError, OSError) as error:
+    except DamagedError as error:
+        return Look(damage=str(error))
+    except OSError as error:
+        if is_remote(path):
+            raise
         return Look(damage=str(error))
 
 
@@ -105,11 +134,8 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     if is_remote(path):
         return _checked_header(remote.read(path, 8 + HEADER_BYTES), path, None)[0]
-    with path.open("rb") as file:
-        start = file.read(8 + HEADER_BYTES)
-        if (size := int.from_bytes(start[:8], "little")) > HEADER_BYTES:  # another program's
-            start += file.read(min(size, MOST_HEADER_BYTES) - HEADER_BYTES)
-        return _checked_header(start, path, os.fstat(file.fileno()).st_size)[0]
+    with _opened(path) as (file, file_bytes):
+        return _checked_header(_first_bytes(file), path, file_bytes)[0]
 
 
 def _checked_header(start: bytes, path: Path, file_bytes: int | None) -> tuple[dict[str, Any], int]:

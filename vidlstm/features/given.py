@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +12,13 @@ from vidlstm.datasets.files import listing
 from vidlstm.devices import resolve_device
 from vidlstm.errors import DatasetError, VideoError
 from vidlstm.features.extract import ExtractionReport
-from vidlstm.features.given_files import read_arrays, shape_of
+from vidlstm.features.given_files import pieces_of, shape_of, times_in
 from vidlstm.features.spec import FeatureSpec
 from vidlstm.structures import GIVEN, Failure, FeatureSequence
 from vidlstm.video.hashing import hash_video
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 LAYOUTS = {"TF": 1, "FT": 0}
@@ -84,17 +85,33 @@ class GivenFeatures:
         Raises:
             VideoError: it cannot be read, has another width, or holds what is no finite number.
         """
-        table, times = read_arrays(path)
-        x_TF = table if self.layout == "TF" else table.T
-        if x_TF.shape[1] != self.feature_dim:
-            turned = "; it seems to be turned: transpose it" if x_TF.shape[0] == self.feature_dim else ""
+        shape = shape_of(path)
+        steps, width = shape if self.layout == "TF" else shape[::-1]
+        if width != self.feature_dim:
+            turned = "; it seems to be turned: transpose it" if steps == self.feature_dim else ""
             raise _bad(
                 path,
-                f"its shape is {table.shape}, which as {_named(self.layout)} are {x_TF.shape[1]} features a "
+                f"its shape is {shape}, which as {_named(self.layout)} are {width} features a "
                 f"step, and {self.feature_dim} are wanted{turned}",
             )
+        x_TF = np.empty((steps, width), np.float32)
+        return FeatureSequence(x_TF, self.read_into(path, x_TF))
+
+    def read_into(self, path: Path, x_TF: np.ndarray) -> np.ndarray:
+        """Reads the features of one file to where they belong, and returns their times ``(T,)``.
+
+        Args:
+            path: the file.
+            x_TF: float32, of as many steps and features.
+
+        Raises:
+            VideoError: it cannot be read, or holds what is no finite number.
+        """
+        lying, first = x_TF if self.layout == "TF" else x_TF.T, 0
         with np.errstate(over="ignore"):
-            x_TF = np.ascontiguousarray(x_TF, dtype=np.float32)
+            for piece in pieces_of(path):
+                lying[first : first + len(piece)] = piece
+                first += len(piece)
         if not np.isfinite(x_TF.sum(dtype=np.float64)):  # takes no memory of the size of the file
             bad = np.argwhere(~np.isfinite(x_TF))
             step, feature = bad[0]
@@ -103,7 +120,7 @@ class GivenFeatures:
                 f"feature {feature} of step {step} (both from 0) is {x_TF[step, feature]}, and so are "
                 f"{len(bad) - 1} more; fill them in, or leave the file out",
             )
-        return FeatureSequence(x_TF, self._times(path, len(x_TF), times))
+        return self._times(path, len(x_TF), times_in(path))
 
     def _times(self, path: Path, steps: int, times: np.ndarray | None) -> np.ndarray:
         if times is None:
@@ -149,10 +166,25 @@ class GivenStore:
         Raises:
             DatasetError: see :meth:`GivenFeatures.read`.
         """
-        try:
+        with _as_data():
             return self._given.read(self._files[video_hash][0])
-        except VideoError as error:
-            raise DatasetError(str(error)) from error
+
+    def read_into(self, video_hash: str, rows_TF: np.ndarray) -> np.ndarray:
+        """Reads the features of one file to where they belong, and returns their times ``(T,)``.
+
+        Raises:
+            DatasetError: see :meth:`GivenFeatures.read_into`.
+        """
+        with _as_data():
+            return self._given.read_into(self._files[video_hash][0], rows_TF)
+
+
+@contextmanager
+def _as_data() -> Iterator[None]:
+    try:
+        yield
+    except VideoError as error:
+        raise DatasetError(str(error)) from error
 
 
 def shapes_of(paths: Sequence[Path]) -> tuple[dict[Path, tuple[int, int]], list[Failure]]:

@@ -21,6 +21,8 @@ from vidlstm.media import FEATURE_SUFFIXES, hidden, suffix_of
 
 MOST_NUMBERS = 1 << 29
 """In one file; two gigabytes, or four hours of 2048 features at 18 a second."""
+PIECE_NUMBERS = 1 << 20
+"""That are read at a time, of a file that can be read so."""
 FEATURES, TIMES = "features", ("timestamps", "timestamps_seconds")
 """Names of arrays in files of several: of the features, and of the times of their steps."""
 FLOATS = {"F16": "f2", "F32": "f4", "F64": "f8"}
@@ -88,8 +90,8 @@ def shape_of(path: Path) -> tuple[int, int]:
         return _shape(headers[_name_in(headers)])
 
 
-def read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """The features of a file, 2-D as they lie there, and the times of their steps where it has any.
+def pieces_of(path: Path) -> Iterator[np.ndarray]:
+    """The features of a file, 2-D as they lie there, some rows after another where they can be read so.
 
     Raises:
         VideoError: see :func:`shape_of`.
@@ -98,11 +100,25 @@ def read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         kind = _kind_of(path)
         headers = kind.headers(path)
         name = _name_in(headers)
-        times = next((t for t in TIMES if t in headers and t != name), None)
-        for wanted in filter(None, (name, times)):
-            _check_size(headers[wanted])
         _shape(headers[name])
-        return kind.read(path, name), None if times is None else kind.read(path, times)
+        yield from kind.read(path, name)
+
+
+def times_in(path: Path) -> np.ndarray | None:
+    """The times of the steps in a file, where it has any.
+
+    Raises:
+        VideoError: see :func:`shape_of`.
+    """
+    with _telling(path):
+        kind = _kind_of(path)
+        headers = kind.headers(path)
+        features = _name_in(headers)
+        name = next((t for t in TIMES if t in headers and t != features), None)
+        if name is None:
+            return None
+        _check_size(headers[name])
+        return next(kind.read(path, name))
 
 
 class _BadFileError(Exception):
@@ -155,9 +171,12 @@ def _header_of(array: np.ndarray) -> Header:
     return Header(array.shape, array.dtype.str)
 
 
-def _read_npy(path: Path, name: str) -> np.ndarray:
-    array: np.ndarray = np.load(path, allow_pickle=False)
-    return array
+def _read_npy(path: Path, name: str) -> Iterator[np.ndarray]:
+    rows, columns = _npy_headers(path)[FEATURES].shape
+    step = max(1, PIECE_NUMBERS // columns)
+    for first in range(0, rows, step):
+        # Mapped anew for each piece: what was read of a mapped file stays in memory as long as the mapping.
+        yield np.load(path, mmap_mode="r", allow_pickle=False)[first : first + step]
 
 
 def _npz_headers(path: Path) -> dict[str, Header]:
@@ -179,10 +198,9 @@ def _newer_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     return header
 
 
-def _read_npz(path: Path, name: str) -> np.ndarray:
+def _read_npz(path: Path, name: str) -> Iterator[np.ndarray]:
     with np.load(path, allow_pickle=False) as archive:
-        array: np.ndarray = archive[name]
-        return array
+        yield archive[name]
 
 
 def _safetensors_headers(path: Path) -> dict[str, Header]:
@@ -196,12 +214,11 @@ def _safetensors_headers(path: Path) -> dict[str, Header]:
         }
 
 
-def _read_safetensors(path: Path, name: str) -> np.ndarray:
+def _read_safetensors(path: Path, name: str) -> Iterator[np.ndarray]:
     from safetensors import safe_open
 
     with safe_open(path, framework="np") as file:
-        array: np.ndarray = file.get_tensor(name)
-        return array
+        yield file.get_tensor(name)
 
 
 def _parquet_headers(path: Path) -> dict[str, Header]:
@@ -215,14 +232,14 @@ def _parquet_headers(path: Path) -> dict[str, Header]:
     return {FEATURES: Header((int(rows), len(schema)), "<f8")}
 
 
-def _read_parquet(path: Path, name: str) -> np.ndarray:
-    return polars.read_parquet(path, glob=False).to_numpy()
+def _read_parquet(path: Path, name: str) -> Iterator[np.ndarray]:
+    yield polars.read_parquet(path, glob=False).to_numpy()
 
 
 @dataclass(frozen=True)
 class _Kind:
     headers: Callable[[Path], dict[str, Header]]
-    read: Callable[[Path, str], np.ndarray]
+    read: Callable[[Path, str], Iterator[np.ndarray]]
 
 
 KINDS = {

@@ -109,6 +109,20 @@ class FeatureStore:
         with _reading(path):
             return read_features(path)
 
+    def read_into(self, video_hash: str, rows_TF: np.ndarray) -> np.ndarray:
+        """Reads the features of one video to where they belong, and returns their times ``(T,)``.
+
+        Args:
+            video_hash: which.
+            rows_TF: of :attr:`dtype`, in one piece.
+
+        Raises:
+            StoreError: there are none, or the file is damaged.
+        """
+        path = self.path_of(video_hash)
+        with _reading(path):
+            return read_features(path, rows_TF).timestamps_seconds
+
     def truncated(self, video_hash: str) -> str:
         """Why this video ended early, or an empty string; reads the header alone."""
         path = self.path_of(video_hash)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from vidlstm.inference.segments import merge_segments
+from vidlstm.inference.segments import mean_between, merge_segments
 from vidlstm.structures import ActionPrediction, Segment
 
 if TYPE_CHECKING:
@@ -54,25 +54,29 @@ class StepLabeller:
         times = sequence.timestamps_seconds
         step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
         bounds = np.append(times, times[-1] + step) if len(times) else times
-        probabilities_TK = self.probabilities(torch.from_numpy(sequence.features))
+        probabilities_TK, begins_T = self._read(torch.from_numpy(sequence.features))
         return ActionPrediction(
             video=video,
             labels=self._labels,
             window_start_seconds=bounds[:-1],
             window_end_seconds=bounds[1:],
             window_probabilities=probabilities_TK,
-            segments=self._segments(bounds, probabilities_TK),
+            segments=self._segments(bounds, mean_between(probabilities_TK, begins_T)),
             produced_by=dict(self._produced_by),
             truncated=sequence.truncated,
+            boundary_probabilities=begins_T,
         )
 
     @torch.inference_mode()
-    def probabilities(self, x_TF: Tensor) -> np.ndarray:
-        """Class probabilities ``(T, K)`` float64; of overlapping labels each by itself."""
+    def _read(self, x_TF: Tensor) -> tuple[np.ndarray, np.ndarray | None]:
+        """Probabilities of the classes ``(T, K)`` float64, of overlapping ones each by itself; and of a
+        boundary ``(T,)``, where the network says so."""
         if not len(x_TF):
-            return np.zeros((0, len(self._labels)))
+            return np.zeros((0, len(self._labels))), None
         device = next(self._model.parameters()).device
-        return probabilities_of(self._model(x_TF[None].to(device))[0], multi_label=self._multi_label)
+        scores_TK, begins_T1 = self._model.split(self._model(x_TF[None].to(device))[0])
+        said_TK = probabilities_of(scores_TK, multi_label=self._multi_label)
+        return said_TK, probabilities_of(begins_T1[:, 0], multi_label=True) if self._model.boundary else None
 
     def _segments(self, bounds: np.ndarray, probabilities_TK: np.ndarray) -> tuple[Segment, ...]:
         if not len(probabilities_TK):

@@ -12,6 +12,8 @@ MOST_WINDOWS = 1_000_000
 """Eleven days at one a second; a stride too small for that is taken as the one that gives so many."""
 ROUNDING = 1e-9
 """Of a stride: what floating point leaves of a whole number of them."""
+LIKELY = 0.5
+"""From which probability on a step may begin a segment."""
 LAST_NUMBER = 2.0**53
 """Up to here every whole number is one of floating point."""
 
@@ -157,6 +159,28 @@ def _absorb(
         else:
             joined.append((a, b, k))
     return joined
+
+
+def mean_between(probabilities_TK: np.ndarray, begins_T: np.ndarray | None) -> np.ndarray:
+    """Probabilities that change at boundaries alone, ``(T, K)``: the mean from each one to the next.
+
+    A boundary is a step that begins a segment more likely than its neighbours do, and likelier than not
+    (Ishikawa et al. 2021, "Alleviating over-segmentation errors by detecting action boundaries").
+
+    >>> mean_between(np.array([[0.8], [0.6], [0.2], [0.0]]), np.array([0.1, 0.3, 0.9, 0.2])).ravel().tolist()
+    [0.7, 0.7, 0.1, 0.1]
+
+    Args:
+        probabilities_TK: of the classes.
+        begins_T: the probability that a step begins a segment; None changes nothing.
+    """
+    if begins_T is None or not len(begins_T):
+        return probabilities_TK
+    before_T, after_T = np.append(np.inf, begins_T[:-1]), np.append(begins_T[1:], -np.inf)
+    starts = np.flatnonzero((begins_T > before_T) & (begins_T >= after_T) & (begins_T >= LIKELY))
+    starts = np.append(0, starts)
+    lengths = np.diff(starts, append=len(begins_T))
+    return np.repeat(np.add.reduceat(probabilities_TK, starts) / lengths[:, None], lengths, axis=0)
 
 
 def mean_iou(predicted: tuple[Segment, ...], truth: tuple[Segment, ...]) -> float:

@@ -33,6 +33,9 @@ class SequenceLabeller(SequenceTrunk):
         cell, hidden_size, num_layers, bidirectional, projection: see :class:`SequenceTrunk`.
         input_dropout, frame_difference, absolute_difference, forget_bias, orthogonal: see there.
         dropout: between layers and before the scores.
+        boundary: one more score, of whether a step begins a segment (Ishikawa et al. 2021, "Alleviating
+            over-segmentation errors by detecting action boundaries"); it stands after those of the classes,
+            and :meth:`split` takes it off.
 
     Attributes:
         settings: these arguments by name.
@@ -54,6 +57,7 @@ class SequenceLabeller(SequenceTrunk):
         absolute_difference: bool = False,
         forget_bias: float | None = None,
         orthogonal: bool = False,
+        boundary: bool = False,
     ) -> None:
         super().__init__(
             feature_dim,
@@ -69,11 +73,16 @@ class SequenceLabeller(SequenceTrunk):
             forget_bias=forget_bias,
             orthogonal=orthogonal,
         )
-        self.settings["num_classes"] = num_classes
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.encoder.output_size, num_classes))
+        self.settings |= {"num_classes": num_classes, "boundary": boundary}
+        self.num_classes, self.boundary = num_classes, boundary
+        self.head = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(self.encoder.output_size, num_classes + boundary)
+        )
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Class scores (logits) ``(B, T, K)``; those at and after ``lengths_B`` mean nothing.
+        """Scores (logits) ``(B, T, K)``, with a boundary ``(B, T, K + 1)``.
+
+        Those at and after ``lengths_B`` mean nothing.
 
         Args:
             x_BTF: padded features.
@@ -89,6 +98,10 @@ class SequenceLabeller(SequenceTrunk):
         y_BTD, _ = self.encoder(self._encoder_input(x_BTF, lengths_B), lengths_B)
         scores_BTK: Tensor = self.head(y_BTD)
         return scores_BTK
+
+    def split(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores of classes ``(..., K)``, and of a boundary ``(..., 1)``, which are ``(..., 0)`` without."""
+        return scores[..., : self.num_classes], scores[..., self.num_classes :]
 
     def _encoder_input(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
         """All that is as wide as the features a piece at a time, where no gradient needs it kept."""
@@ -125,7 +138,9 @@ class SequenceLabeller(SequenceTrunk):
 
     @torch.no_grad()
     def step(self, x_BF: Tensor, state: Carried) -> tuple[Tensor, Carried]:
-        """The scores ``(B, K)`` of the next step, and the state after it.
+        """The class scores ``(B, K)`` of the next step, and the state after it.
+
+        A boundary has none here: where it is likeliest shows only once later steps are known.
 
         Args:
             x_BF: the next features of each sequence.
@@ -135,9 +150,12 @@ class SequenceLabeller(SequenceTrunk):
             ValueError: the network is not causal.
         """
         self.require_causal()
+        scores, after = self._step(x_BF, state)
+        return self.split(scores)[0], after
+
+    def _step(self, x_BF: Tensor, state: Carried) -> tuple[Tensor, Carried]:
         y_BD, after = self.read_step(x_BF, state)
-        scores_BK: Tensor = self.head(y_BD)
-        return scores_BK, after
+        return self.head(y_BD), after
 
     def _steps_alone(self, x_BTF: Tensor) -> bool:
         eager = not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
@@ -146,8 +164,8 @@ class SequenceLabeller(SequenceTrunk):
     def _step_by_step(self, x_BTF: Tensor, lengths_B: Tensor, state: Carried) -> tuple[Tensor, Carried]:
         scores = []
         for t, x_BF in enumerate(x_BTF.unbind(1)):
-            scores_BK, after = self.step(x_BF, state)
-            scores.append(scores_BK)
+            now, after = self._step(x_BF, state)
+            scores.append(now)
             state = _where(lengths_B > t, after, state)
         return torch.stack(scores, dim=1), state
 

@@ -82,6 +82,7 @@ class SegmentationModelSettings:
         forget_bias: where the bias of the gate that keeps the old state starts; 1 or more lets gradients
             through from the first step on. None leaves it to chance.
         orthogonal: start the recurrent weights as orthogonal matrices.
+        boundary: also score whether a step begins a segment; a prediction is cut where that is likeliest.
     """
 
     cell: str = "lstm"
@@ -95,6 +96,7 @@ class SegmentationModelSettings:
     absolute_difference: bool = False
     forget_bias: Bias | None = None
     orthogonal: bool = False
+    boundary: bool = False
 
 
 @dataclass
@@ -109,6 +111,7 @@ class SegmentationOptimiserSettings:
         class_weights: balanced weighs each class by the inverse of its time.
         smoothing_weight: of the loss that keeps neighbouring steps alike, beside the other.
         smoothing_limit: a change of log-probability beyond this costs no more; so borders stay sharp.
+        boundary_weight: of the loss of a network with `model.boundary`, beside the other.
         patience: epochs without a better macro F1 of the validation steps before stopping; 0 never stops
             early.
     """
@@ -120,6 +123,7 @@ class SegmentationOptimiserSettings:
     class_weights: Literal["none", "balanced"] = "balanced"
     smoothing_weight: NotNegative = 0.15
     smoothing_limit: Positive = 4.0
+    boundary_weight: NotNegative = 0.1
     patience: Number = 0
 
 

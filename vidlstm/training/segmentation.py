@@ -15,6 +15,8 @@ from vidlstm.models.trunk import Carried
 from vidlstm.training.module import TaskModule
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vidlstm.cards import Card
     from vidlstm.models.labeller import SequenceLabeller
     from vidlstm.settings import SegmentationOptimiserSettings
@@ -79,6 +81,30 @@ def smoothing_loss(log_probabilities_BTK: Tensor, lengths_B: Tensor, limit: floa
     return squares_NK.mean() if squares_NK.numel() else change_BTK.new_zeros(())
 
 
+def boundary_targets(targets_BT: Tensor) -> Tensor:
+    """Whether each step begins a segment: 1 where its class is another than that of the step before, else 0.
+
+    -1 where one of the two is unknown, as at the first step.
+
+    Args:
+        targets_BT: class numbers; -1 is unknown.
+    """
+    now_BT, before_BT = targets_BT[:, 1:], targets_BT[:, :-1]
+    known_BT = (now_BT != UNKNOWN) & (before_BT != UNKNOWN)
+    return F.pad(torch.where(known_BT, (now_BT != before_BT).long(), UNKNOWN), (1, 0), value=UNKNOWN)
+
+
+def boundary_rarity(targets: Iterable[Tensor]) -> Tensor:
+    """What a step that begins a segment weighs beside one that does not, ``(1,)``: as much in all.
+
+    Args:
+        targets: class numbers ``(T,)`` of each video; -1 is unknown.
+    """
+    begins = torch.cat([boundary_targets(targets_T[None])[0] for targets_T in targets])
+    known = begins[begins != UNKNOWN]
+    return balanced_step_weights(known.sum()[None], len(known), multi_label=True)
+
+
 def balanced_step_weights(counts_K: Tensor, steps: int, *, multi_label: bool) -> Tensor:
     """Weights inverse to how many steps a class has.
 
@@ -105,6 +131,7 @@ class SegmentationModule(TaskModule):
         multi_label: labels overlap.
         carry_state: a batch goes on where the last one ended; see :class:`WindowOrder`.
         weights_K: see :func:`step_losses`; None weighs all alike.
+        rarity: of a network with a boundary; see :func:`boundary_rarity`.
         card: see :class:`TaskModule`.
     """
 
@@ -120,10 +147,12 @@ class SegmentationModule(TaskModule):
         multi_label: bool = False,
         carry_state: bool = False,
         weights_K: Tensor | None = None,
+        rarity: Tensor | None = None,
         card: Card | None = None,
     ) -> None:
         super().__init__(model, optimiser, total_steps=total_steps, card=card)
         self.register_buffer("weights_K", weights_K, persistent=False)
+        self.register_buffer("rarity", rarity, persistent=False)
         self._losses, self._multi_label, self._carries = optimiser, multi_label, carry_state
         self._state: Carried | None = None
         self.val_metrics = step_metrics(num_classes, multi_label=multi_label)
@@ -136,7 +165,7 @@ class SegmentationModule(TaskModule):
 
     def training_step(self, batch: SequenceBatch, batch_index: int) -> Tensor:
         """The loss of one batch; in units that make the mean over processes that of the whole batch."""
-        scores_BTK = self._scores(batch)
+        scores_BTK, begins_BT1 = self.model.split(self._scores(batch))
         weights_K = self._weights()
         losses_N = step_losses(
             scores_BTK, batch.targets, weights_K=weights_K, label_smoothing=self._losses.label_smoothing
@@ -144,15 +173,26 @@ class SegmentationModule(TaskModule):
         weight = self._weight_of(batch.targets)
         loss = losses_N.sum() / weight.clamp_min(1e-6)
         smoothing = smoothing_loss(self._log(scores_BTK), batch.lengths_B, self._losses.smoothing_limit)
+        boundary = self._boundary_loss(begins_BT1, batch.targets)
+        parts = {"loss": loss, "smoothing": smoothing, "boundary": boundary}
         self.log_dict(
-            {"train_loss": loss.detach(), "train_smoothing": smoothing.detach()},
+            {f"train_{name}": part.detach() for name, part in parts.items() if part is not None},
             prog_bar=True,
             on_step=False,
             on_epoch=True,
             batch_size=len(batch),
             sync_dist=True,
         )
-        return loss * self.share_of(weight) + self._losses.smoothing_weight * smoothing
+        loss = loss * self.share_of(weight) + self._losses.smoothing_weight * smoothing
+        return loss if boundary is None else loss + self._losses.boundary_weight * boundary
+
+    def _boundary_loss(self, begins_BT1: Tensor, targets_BT: Tensor) -> Tensor | None:
+        """Binary cross-entropy, mean over steps; None without a boundary."""
+        if not self.model.boundary:
+            return None
+        rarity = self.rarity if isinstance(self.rarity, Tensor) else None
+        losses_N = step_losses(begins_BT1, boundary_targets(targets_BT)[..., None], weights_K=rarity)
+        return losses_N.sum() / max(1, len(losses_N))
 
     def _scores(self, batch: SequenceBatch) -> Tensor:
         if not self._carries:
@@ -197,7 +237,7 @@ class SegmentationModule(TaskModule):
 
     def validation_step(self, batch: SequenceBatch, batch_index: int) -> None:
         """Gathers one batch's scores."""
-        scores_BTK = self.model.whole(batch.x_BTF, batch.lengths_B).float()
+        scores_BTK = self.model.split(self.model.whole(batch.x_BTF, batch.lengths_B).float())[0]
         losses_N = step_losses(scores_BTK, batch.targets)
         known_BT = (batch.targets if batch.targets.ndim == 2 else batch.targets[..., 0]) != UNKNOWN
         if len(losses_N):

@@ -105,6 +105,8 @@ def save_card(
             _refuse_given("a labeller, which reads whole videos", window_seconds=window_seconds)
             given |= {} if minimum_seconds is None else {"minimum_seconds": minimum_seconds}
             given |= {"multi_label": multi_label}
+            if settings.get("boundary"):
+                _refuse_given("a labeller with a boundary", multi_label=multi_label)
             card = SegmentationCard(
                 **about,
                 model=settings_from(SegmentationModelSettings, settings, section="model"),

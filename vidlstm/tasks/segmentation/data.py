@@ -57,6 +57,19 @@ def classes_of(dataset: TimedDataset, data: SegmentationDataSettings) -> tuple[s
     return (*dataset.labels, data.background) if own and data.background else dataset.labels
 
 
+def require_two(labels: Sequence[str], data: SegmentationDataSettings) -> None:
+    """Refuses to learn from one class, which every step would be of.
+
+    Raises:
+        DatasetError: labels do not overlap, and there is but one.
+    """
+    if len(labels) < 2 and not data.multi_label:
+        raise DatasetError(
+            f"all labels are of one class, {', '.join(labels)}: there is nothing to tell apart. Where a step "
+            "without a label shows something else, say `data.background none`, or `data.multi_label true`"
+        )
+
+
 def read_sides(data: SegmentationDataSettings, *, seed: int) -> tuple[tuple[str, ...], TimedSplit]:
     """The classes and the split that data settings describe."""
     dataset = read_videos(data)

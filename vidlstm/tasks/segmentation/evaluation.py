@@ -17,7 +17,13 @@ from vidlstm.structures import FeatureSequence, Segment
 from vidlstm.tasks.frames import FEATURES, check_kind
 from vidlstm.tasks.segmentation.data import read_sides, read_videos
 from vidlstm.tasks.segmentation.predictor import labeller_of
-from vidlstm.tasks.segmentation.scores import Steps, confusion_of, events_of, scores_of
+from vidlstm.tasks.segmentation.scores import (
+    Steps,
+    confusion_of,
+    events_of,
+    scores_of,
+    unmerged_scores,
+)
 from vidlstm.training.step_baselines import (
     by_relative_time,
     commonest_class,
@@ -90,16 +96,12 @@ def score_model(
 
     Writes ``predictions.csv``, ``confusion.png`` and a timeline a video to ``out``.
     """
-    labeller = labeller_of(card, model)
-    predictions = [
-        labeller(video.name, FeatureSequence(rows.numpy(), data.times_of(video)))
-        for video, rows in zip(data.validation_videos, _features(data), strict=True)
-    ]
-    videos = steps_of(data, [prediction.window_probabilities for prediction in predictions])
+    predictions = predictions_of(model, card, data)
+    videos = steps_of(data, predictions)
     shortest, ignored = card.data.minimum_seconds, ignored_of(card)
     report: dict[str, Any] = scores_of(videos, minimum_seconds=shortest, ignored=ignored)
     if not card.data.multi_label:
-        report["unmerged"] = scores_of(videos, minimum_seconds=0.0, ignored=ignored)
+        report["unmerged"] = unmerged_scores(videos, ignored)
         report["confusion"] = confusion_of(videos, len(card.labels), shortest).tolist()
     report["events"] = events_of(videos, card.labels, ignored)
     if out is not None:
@@ -116,20 +118,32 @@ def ignored_of(card: SegmentationCard) -> tuple[int, ...]:
     return () if background is None else (card.labels.index(background),)
 
 
-def step_probabilities_of(
+def predictions_of(
     model: SequenceLabeller, card: SegmentationCard, data: SegmentationData
-) -> list[np.ndarray]:
-    """What the network says of every validation video, ``(T, K)`` each."""
+) -> list[ActionPrediction]:
+    """What the network says of every validation video."""
     labeller = labeller_of(card, model)
-    return [labeller.probabilities(rows) for rows in _features(data)]
+    return [
+        labeller(video.name, FeatureSequence(rows.numpy(), data.times_of(video)))
+        for video, rows in zip(data.validation_videos, _features(data), strict=True)
+    ]
 
 
 def _features(data: SegmentationData) -> list[Any]:
     return [data.validation_set.features(s) for s in range(len(data.validation_set))]
 
 
-def steps_of(data: SegmentationData, probabilities: Sequence[np.ndarray]) -> list[Steps]:
-    """What is known, and what is said, of the validation videos."""
+def steps_of(data: SegmentationData, predictions: Sequence[ActionPrediction]) -> list[Steps]:
+    """What is known, and what a network says, of the validation videos."""
+    said = steps_beside(data, [prediction.window_probabilities for prediction in predictions])
+    return [
+        dataclasses.replace(steps, begins_T=prediction.boundary_probabilities)
+        for steps, prediction in zip(said, predictions, strict=True)
+    ]
+
+
+def steps_beside(data: SegmentationData, probabilities: Sequence[np.ndarray]) -> list[Steps]:
+    """What is known of the validation videos, beside probabilities ``(T, K)`` of each."""
     targets = [target.numpy() for target in data.validation_set.targets]
     times = [data.times_of(video) for video in data.validation_videos]
     return [Steps(*parts) for parts in zip(times, targets, probabilities, strict=True)]
@@ -141,7 +155,7 @@ def baseline_rows(card: SegmentationCard, data: SegmentationData) -> dict[str, d
         return {}
     shortest, ignored = card.data.minimum_seconds, ignored_of(card)
     return {
-        name: scores_of(steps_of(data, rows), minimum_seconds=shortest, ignored=ignored)
+        name: scores_of(steps_beside(data, rows), minimum_seconds=shortest, ignored=ignored)
         for name, rows in baseline_probabilities(len(card.labels), data).items()
     }
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vidlstm.inference.labelling import THRESHOLD, step_classes
-from vidlstm.inference.segments import merge_segments
+from vidlstm.inference.segments import mean_between, merge_segments
 from vidlstm.training import segmentation_metrics as metrics
 from vidlstm.training.segmentation_metrics import UNKNOWN, Alarms, alarms_of
 
@@ -31,11 +31,13 @@ class Steps:
         times_T: of its steps.
         truth: class numbers ``(T,)``, or 0 and 1 ``(T, K)``; -1 is unknown.
         probabilities_TK: what is said.
+        begins_T: what is said of whether a step begins a segment, if anything is.
     """
 
     times_T: np.ndarray
     truth: np.ndarray
     probabilities_TK: np.ndarray
+    begins_T: np.ndarray | None = None
 
     @property
     def known_T(self) -> np.ndarray:
@@ -56,7 +58,7 @@ class Steps:
         step = float(np.median(np.diff(self.times_T))) if len(self.times_T) > 1 else 1.0
         segments = merge_segments(
             self.times_T,
-            self.probabilities_TK,
+            mean_between(self.probabilities_TK, self.begins_T),
             labels,
             minimum_seconds=minimum_seconds,
             end_seconds=float(self.times_T[-1]) + step,
@@ -84,6 +86,12 @@ def scores_of(
     if videos[0].truth.ndim == 2:
         return {"macro_f1": _macro_f1(said, there), **ranked}
     return {**_segment_scores(videos, minimum_seconds, ignored), **ranked}
+
+
+def unmerged_scores(videos: Sequence[Steps], ignored: Collection[int] = ()) -> dict[str, float]:
+    """All scores of what each step is said to be by itself, as where nothing later is known yet."""
+    alone = [replace(video, begins_T=None) for video in videos]
+    return scores_of(alone, minimum_seconds=0.0, ignored=ignored)
 
 
 def _segment_scores(

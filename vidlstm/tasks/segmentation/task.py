@@ -55,6 +55,11 @@ class SegmentationTask(FrameFeatures, Task[SegmentationSettings, SegmentationCar
                 "`data.carry_state` needs a network that reads forwards alone; "
                 "add `model.bidirectional false`"
             )
+        if settings.data.multi_label and settings.model.boundary:
+            raise SettingsError(
+                "`model.boundary` cuts a video into segments that follow each other, and with "
+                "`data.multi_label` they overlap; leave one of the two out"
+            )
         if settings.data.multi_label and settings.data.background is not None:
             raise SettingsError(
                 "`data.background` is not for `data.multi_label`, where a step without a label has none; "
@@ -63,9 +68,10 @@ class SegmentationTask(FrameFeatures, Task[SegmentationSettings, SegmentationCar
 
     def prepare(self, settings: SegmentationSettings, run: Run) -> tuple[SegmentationData, SegmentationCard]:
         """Reads, splits, extracts and gathers the videos."""
-        from vidlstm.tasks.segmentation.data import gather_videos, read_sides
+        from vidlstm.tasks.segmentation.data import gather_videos, read_sides, require_two
 
         labels, split = read_sides(settings.data, seed=run.seed)
+        require_two(labels, settings.data)
         files = [video.path for video in (*split.train, *split.validation)]
         network = self.network(settings, run.device, files)
         how = How(settings.sampling, settings.backbone.batch_size)
@@ -94,7 +100,7 @@ class SegmentationTask(FrameFeatures, Task[SegmentationSettings, SegmentationCar
         self, settings: SegmentationSettings, card: SegmentationCard, data: SegmentationData, trainer: Trainer
     ) -> SegmentationModule:
         """The network, normalised by the training features, with its losses."""
-        from vidlstm.training.segmentation import SegmentationModule, balanced_step_weights
+        from vidlstm.training.segmentation import SegmentationModule, balanced_step_weights, boundary_rarity
 
         labeller, several = self.build(card), settings.data.multi_label
         labeller.fit_norm(*data.feature_statistics())
@@ -110,6 +116,7 @@ class SegmentationTask(FrameFeatures, Task[SegmentationSettings, SegmentationCar
             multi_label=several,
             carry_state=settings.data.carry_state,
             weights_K=weights_K,
+            rarity=boundary_rarity(data.train_set.targets) if data.train_set and labeller.boundary else None,
             card=card,
         )
 
