@@ -123,8 +123,14 @@ def read(path: Path, most: int | None = None) -> bytes:
     """
     with _plainly(path):
         start = None if most is None else 0
-        # Several requests at once would have it ask for the size first.
-        data: bytes = file_system().cat_file(address(path), start=start, end=most, max_concurrency=1)
+        try:
+            # Several requests at once would have it ask for the size first.
+            data: bytes = file_system().cat_file(address(path), start=start, end=most, max_concurrency=1)
+        except OSError as error:
+            response = getattr(error.__cause__, "response", {})
+            if response.get("Error", {}).get("Code") != "InvalidRange":
+                raise
+            return b""  # nothing has no first bytes
     return data
 
 
