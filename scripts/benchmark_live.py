@@ -14,9 +14,11 @@ import argparse
 import itertools
 import json
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import av
 import psutil
 import torch
 
@@ -43,16 +45,41 @@ def untrained(backbone: Backbone, folder: Path) -> Predictor:
     return load(path, backbone=backbone)
 
 
-def growth(model: Predictor, videos: list[Path], sources: int, frames: int) -> dict[str, float]:
-    """Memory after the first tenth of many frames and after all of them, MB."""
+def join(videos: list[Path], seconds: float, path: Path) -> None:
+    """One film of several of one codec and size, in turn and again from the first, until it is long enough."""
+    begins = Fraction(0)
+    with av.open(str(path), "w", format="matroska") as film:
+        shown = None
+        for video in itertools.cycle(videos):
+            if begins >= seconds:
+                return
+            with av.open(str(video)) as container:
+                stream = container.streams.video[0]
+                shown = shown or film.add_stream_from_template(stream)
+                ends = begins
+                for packet in container.demux(stream):
+                    if packet.dts is None:
+                        continue
+                    ends = max(ends, begins + (packet.pts + (packet.duration or 0)) * packet.time_base)
+                    ticks = round(begins / packet.time_base)
+                    packet.pts, packet.dts, packet.stream = packet.pts + ticks, packet.dts + ticks, shown
+                    film.mux(packet)
+            begins = ends
+
+
+def growth(model: Predictor, film: Path) -> dict[str, float]:
+    """What memory grows by while one film is watched, MB: from a tenth of its steps to the last."""
     sizes: list[float] = []
-    names, done = list(itertools.islice(itertools.cycle(videos), sources)), 0
-    while done < frames:
-        report = watch(model, names, on_event=lambda event: None, settings={"drop": "none"})
-        done += sum(source.frames for source in report.sources)
-        sizes.append(psutil.Process().memory_info().rss / 2**20)
-        print(f"{done} frames, {sizes[-1]:.0f} MB", flush=True)
-    return {"rss_frames": done, "rss_growth_mb": sizes[-1] - sizes[min(len(sizes) - 1, len(sizes) // 10)]}
+    steps = itertools.count(1)
+
+    def note(event: dict[str, Any]) -> None:
+        if event["event"] == "step" and (step := next(steps)) % 1000 == 0:
+            sizes.append(psutil.Process().memory_info().rss / 2**20)
+            print(f"{step} frames, {sizes[-1]:.0f} MB", flush=True)
+
+    report = watch(model, film, on_event=note, settings={"drop": "none", "steps": True})
+    frames = sum(source.frames for source in report.sources)
+    return {"rss_frames": frames, "rss_mb": sizes[-1], "rss_growth_mb": sizes[-1] - sizes[len(sizes) // 10]}
 
 
 def main() -> None:
@@ -63,7 +90,6 @@ def main() -> None:
     parser.add_argument("--videos", type=Path, required=True)
     parser.add_argument("--backbone", default="mobilenet_v2")
     parser.add_argument("--weights", default="random")
-    parser.add_argument("--sources", type=int, default=8, help="of the measured memory")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each stage")
     parser.add_argument("--frames", type=int, default=36_000, help="of the measured memory; 0 leaves it out")
     parser.add_argument("--json", type=Path, default=None)
@@ -79,7 +105,9 @@ def main() -> None:
         found["extraction_limit"] = 1000 * available_cores() / cost
         found["ratio_to_extraction_limit"] = found["frames_per_second"] / found["extraction_limit"]
         if options.frames:
-            found.update(growth(model, videos, options.sources, options.frames))
+            film = Path(folder) / "film.mkv"
+            join(videos, options.frames / 10, film)
+            found.update(growth(model, film))
     found["stages"] = [vars(stage) for stage in report.stages]
     print(json.dumps(found, indent=1))
     if options.json:
