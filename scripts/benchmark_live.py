@@ -46,7 +46,7 @@ def untrained(backbone: Backbone, folder: Path) -> Predictor:
 
 
 def join(videos: list[Path], seconds: float, path: Path) -> None:
-    """One film of several of one codec and size, in turn and again from the first, until it is long enough."""
+    """One film of several of one codec and size, in turn and again, until it is long enough."""
     begins = Fraction(0)
     with av.open(str(path), "w", format="matroska") as film:
         shown = None
