@@ -28,6 +28,7 @@ from vidlstm.features.features_file import (
     look_at,
     read_features,
     read_header,
+    steps_in,
 )
 from vidlstm.features.uploads import Uploads
 from vidlstm.files import clear_leftovers, scratch, write_text
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from vidlstm.features.spec import FeatureSpec
     from vidlstm.structures import FeatureSequence
 
+REMOTE_READERS = 32
+"""A bucket takes some hundredths of a second to answer, whoever else it answers meanwhile."""
 LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -52,6 +55,7 @@ class FeatureStore:
     Attributes:
         folder: of this fingerprint.
         local: a folder of this machine: that one, where it is on disk.
+        readers: how many videos are best read at a time.
 
     Raises:
         StoreError: the folder of this fingerprint was written with another spec, or cannot be reached.
@@ -64,6 +68,7 @@ class FeatureStore:
         self.root = Path(root)
         self.folder = self.root / spec.fingerprint
         self._uploads = Uploads() if is_remote(self.root) else None
+        self.readers = 1 if self._uploads is None else REMOTE_READERS
         self.local = self.folder if self._uploads is None else Path(tempfile.gettempdir())
         self._spec_is_there = self._check_spec()
 
@@ -85,7 +90,7 @@ class FeatureStore:
 
     def path_of(self, video_hash: str) -> Path:
         """Where the features of a video with this hash lie."""
-        return self.folder / video_hash[:2] / f"{video_hash}.safetensors"
+        return self.folder.joinpath(video_hash[:2], f"{video_hash}.safetensors")
 
     def has(self, video_hash: str) -> bool:
         """Whether this video's features are there and whole; all of them are read."""
@@ -116,9 +121,11 @@ class FeatureStore:
             return str(read_header(path)["__metadata__"].get("truncated", ""))
 
     def length(self, video_hash: str) -> int:
-        """T; reads the header alone."""
+        """T; of a file on disk by its size, which tells of most damage; :meth:`get` checks the rest."""
         path = self.path_of(video_hash)
         with _reading(path):
+            if self._uploads is None:
+                return steps_in(path, self.spec.feature_dim)
             return int(read_header(path)["features"]["shape"][0])
 
     def writer(self, video_hash: str) -> FeatureWriter:
