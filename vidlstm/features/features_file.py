@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 HEADER_BYTES = 4096
 """Room left for the header, which can only be written once the length is known."""
 MOST_HEADER_BYTES = 1 << 20
+SUFFIX = ".safetensors"
 
 
 class DamagedError(Exception):
     """A features file is not what was written, or not what its place says; the message says how."""
 
 
-def read_features(path: Path) -> FeatureSequence:
+def read_features(path: Path | str) -> FeatureSequence:
     """Reads a file and checks all of it: against its place, its checksum, and what features can be.
 
     Files without a checksum are older ones: their numbers must be finite and their times rise.
@@ -63,17 +64,17 @@ def read_features(path: Path) -> FeatureSequence:
     return FeatureSequence(features, times, metadata.get("truncated", ""))
 
 
-def _on_disk(path: Path) -> np.ndarray:
+def _on_disk(path: Path | str) -> np.ndarray:
     # np.fromfile takes twice as many calls of the system.
-    with path.open("rb", buffering=0) as file:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib takes as long as the reading
         whole = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
-        rest = memoryview(whole)
+        rest = whole.data
         while rest and (count := file.readinto(rest)):
             rest = rest[count:]
     return whole[: len(whole) - len(rest)]
 
 
-def _in_bucket(path: Path) -> np.ndarray:
+def _in_bucket(path: Path | str) -> np.ndarray:
     return np.frombuffer(bytearray(remote.read(path)), np.uint8)  # bytes could not be written to
 
 
@@ -92,7 +93,7 @@ class Look:
     damage: str = ""
 
 
-def look_at(path: Path) -> Look:
+def look_at(path: Path | str) -> Look:
     """Looks for a features file, and reads all of it; in a bucket its header alone.
 
     There, an object appears whole or not at all, and the bucket keeps checksums of its own.
@@ -100,14 +101,15 @@ def look_at(path: Path) -> Look:
     try:
         if is_remote(path):
             return Look(True, str(read_header(path)["__metadata__"].get("truncated", "")))
-        return Look(True, read_features(path).truncated) if path.is_file() else Look()
+        there = os.path.isfile(path)  # noqa: PTH113 - see above
+        return Look(True, read_features(path).truncated) if there else Look()
     except FileNotFoundError:
         return Look()
     except (DamagedError, OSError) as error:
         return Look(damage=str(error))
 
 
-def read_header(path: Path) -> dict[str, Any]:
+def read_header(path: Path | str) -> dict[str, Any]:
     """The header alone, checked against the file's place and size.
 
     Raises:
@@ -116,14 +118,14 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     if is_remote(path):
         return _checked_header(remote.read(path, 8 + HEADER_BYTES), path, None)[0]
-    with path.open("rb") as file:
+    with open(path, "rb") as file:  # noqa: PTH123 - see above
         start = file.read(8 + HEADER_BYTES)
         if (size := int.from_bytes(start[:8], "little")) > HEADER_BYTES:  # another program's
             start += file.read(min(size, MOST_HEADER_BYTES) - HEADER_BYTES)
         return _checked_header(start, path, os.fstat(file.fileno()).st_size)[0]
 
 
-def steps_in(path: Path, width: int) -> int:
+def steps_in(path: Path | str, width: int) -> int:
     """T, by the size of a file on disk: who reads it checks the rest.
 
     Args:
@@ -134,7 +136,7 @@ def steps_in(path: Path, width: int) -> int:
         DamagedError: no T gives this size.
         OSError: it cannot be read.
     """
-    with path.open("rb", buffering=0) as file:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - see there
         start, file_bytes = file.read(8), os.fstat(file.fileno()).st_size
     steps, rest = divmod(file_bytes - 8 - int.from_bytes(start, "little"), width * 2 + 8)
     if len(start) < 8 or steps < 0 or rest:
@@ -143,7 +145,7 @@ def steps_in(path: Path, width: int) -> int:
 
 
 def _checked_header(
-    start: bytes | memoryview, path: Path, file_bytes: int | None
+    start: bytes | memoryview, path: Path | str, file_bytes: int | None
 ) -> tuple[dict[str, Any], int]:
     """The header that a file starts with, and where the data begin; None: its size is not known."""
     try:
@@ -159,12 +161,13 @@ def _checked_header(
     return header, 8 + size
 
 
-def _check(header: dict[str, Any], path: Path) -> None:
+def _check(header: dict[str, Any], path: Path | str) -> None:
     metadata, features, times = header["__metadata__"], header["features"], header["timestamps"]
     fingerprint, feature_dim = _known_by(metadata["spec"])
-    if fingerprint != path.parent.parent.name:
+    *_, folder, _, name = os.fspath(path).rsplit(os.sep, 3)
+    if fingerprint != folder:
         raise DamagedError("it names another spec than its folder")
-    if metadata.get("video", name := path.stem) != name:
+    if metadata.get("video", stem := name.removesuffix(SUFFIX)) != stem:
         raise DamagedError("it holds the features of another video")
     steps, width = features["shape"]
     if width != feature_dim:
