@@ -115,7 +115,7 @@ def _status(info: dict[str, Any]) -> Status | None:
     return None if info["type"] == "directory" else Status(int(info["size"]), str(info.get("ETag") or ""))
 
 
-def read(path: Path, most: int | None = None) -> bytes:
+def read(path: Path | str, most: int | None = None) -> bytes:
     """An object, or its first bytes.
 
     Raises:

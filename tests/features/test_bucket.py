@@ -23,12 +23,14 @@ from vidlstm.datamodules.feature_table import FeatureTable
 from vidlstm.datasets.csv import load_csv
 from vidlstm.datasets.folder import load_folder
 from vidlstm.datasets.videos import find_videos
-from vidlstm.errors import DatasetError, SettingsError, StoreError, VideoError
+from vidlstm.errors import DatasetError, OutputError, SettingsError, StoreError, VideoError
 from vidlstm.features import remote_videos
 from vidlstm.features.extract import look_up
 from vidlstm.features.remote_videos import at_hand, known_hash
 from vidlstm.features.shards import shard_of
+from vidlstm.files import check_writable
 from vidlstm.video.hashing import hash_video
+from vidlstm.video.reader import open_video
 
 VIDEOS, STORE = Path("s3://bucket/videos"), Path("s3://bucket/features")
 
@@ -324,6 +326,13 @@ def test_an_address_names_a_bucket_and_holds_no_login(given: str, capsys: pytest
         assert main(["extract", *flags]) == 2
         told = capsys.readouterr().err
         assert "AWS_ACCESS_KEY_ID" in told and "SECRET" not in told
+
+
+def test_what_wants_a_file_says_so() -> None:
+    with pytest.raises(VideoError, match=r"^s3://bucket/a\.mp4: .*copy it to this machine first"):
+        open_video(Path("s3://bucket/a.mp4"))
+    with pytest.raises(OutputError, match=r"^s3://bucket/out is in a bucket.*`out`"):
+        check_writable(Path("s3://bucket/out"))
 
 
 def test_addresses_are_shown_as_they_are_written() -> None:

@@ -14,6 +14,7 @@ import os
 import struct
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
 HEADER_BYTES = 4096
 """Room left for the header, which can only be written once the length is known."""
 MOST_HEADER_BYTES = 1 << 20
+SUFFIX = ".safetensors"
 
 
 class DamagedError(Exception):
     """A features file is not what was written, or not what its place says; the message says how."""
 
 
-def read_features(path: Path, rows_TF: np.ndarray | None = None) -> FeatureSequence:
+def read_features(path: Path | str, rows_TF: np.ndarray | None = None) -> FeatureSequence:
     """Reads a file and checks all of it: against its place, its checksum, and what features can be.
 
     Files without a checksum are older ones: their numbers must be finite and their times rise.
@@ -56,9 +58,10 @@ def read_features(path: Path, rows_TF: np.ndarray | None = None) -> FeatureSeque
             features = np.empty(shape, "<f2") if rows_TF is None else rows_TF
             if features.shape != shape:
                 raise DamagedError(f"it holds features {shape}, not {features.shape}")
+            times = np.empty(len(features), "<f8")
             file.seek(start)
-            file.readinto(features.data)  # no second copy of hours of features
-            times = np.frombuffer(bytearray(file.read()), "<f8")  # bytes could not be written to
+            _fill(features, file)  # no second copy of hours of features
+            _fill(times, file)
     except (ValueError, TypeError) as error:
         raise DamagedError(f"it cannot be read: {error}") from error
     if "checksum" in metadata:
@@ -70,22 +73,30 @@ def read_features(path: Path, rows_TF: np.ndarray | None = None) -> FeatureSeque
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[io.BufferedReader | io.BytesIO, int]]:
+def _opened(path: Path | str) -> Iterator[tuple[io.FileIO | io.BytesIO, int]]:
     """A file, or an object in a bucket, and how many bytes it has."""
     if is_remote(path):
         data = remote.read(path)
         yield io.BytesIO(data), len(data)
         return
-    with path.open("rb") as file:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib takes as long as the reading
         yield file, os.fstat(file.fileno()).st_size
 
 
-def _first_bytes(file: io.BufferedReader | io.BytesIO) -> bytes:
+def _first_bytes(file: io.FileIO | io.BytesIO) -> bytes:
     """The header and perhaps more."""
-    start = file.read(8 + HEADER_BYTES)
+    start: bytes = file.read(8 + HEADER_BYTES)
     if (size := int.from_bytes(start[:8], "little")) > HEADER_BYTES:  # another program's
         start += file.read(min(size, MOST_HEADER_BYTES) - HEADER_BYTES)
     return start
+
+
+def _fill(array: np.ndarray, file: io.FileIO | io.BytesIO) -> None:
+    rest = memoryview(array.reshape(-1).view(np.uint8))
+    while rest:
+        if not (count := file.readinto(rest)):
+            raise DamagedError("it ends early")
+        rest = rest[count:]
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ class Look:
     damage: str = ""
 
 
-def look_at(path: Path) -> Look:
+def look_at(path: Path | str) -> Look:
     """Looks for a features file, and reads all of it; in a bucket its header alone.
 
     There, an object appears whole or not at all, and the bucket keeps checksums of its own.
@@ -114,7 +125,8 @@ def look_at(path: Path) -> Look:
     try:
         if is_remote(path):
             return Look(True, str(read_header(path)["__metadata__"].get("truncated", "")))
-        return Look(True, read_features(path).truncated) if path.is_file() else Look()
+        there = os.path.isfile(path)  # noqa: PTH113 - see above
+        return Look(True, read_features(path).truncated) if there else Look()
     except FileNotFoundError:
         return Look()
     except DamagedError as error:
@@ -125,7 +137,7 @@ def look_at(path: Path) -> Look:
         return Look(damage=str(error))
 
 
-def read_header(path: Path) -> dict[str, Any]:
+def read_header(path: Path | str) -> dict[str, Any]:
     """The header alone, checked against the file's place and size.
 
     Raises:
@@ -138,11 +150,33 @@ def read_header(path: Path) -> dict[str, Any]:
         return _checked_header(_first_bytes(file), path, file_bytes)[0]
 
 
-def _checked_header(start: bytes, path: Path, file_bytes: int | None) -> tuple[dict[str, Any], int]:
+def steps_in(path: Path | str, width: int) -> int:
+    """T, by the size of a file on disk: who reads it checks the rest.
+
+    Args:
+        path: see :func:`read_features`.
+        width: F.
+
+    Raises:
+        DamagedError: no T gives this size.
+        OSError: it cannot be read.
+    """
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - see there
+        start, file_bytes = file.read(8), os.fstat(file.fileno()).st_size
+    steps, rest = divmod(file_bytes - 8 - int.from_bytes(start, "little"), width * 2 + 8)
+    if len(start) < 8 or steps < 0 or rest:
+        raise DamagedError(f"{file_bytes} bytes are no whole number of steps")
+    return steps
+
+
+def _checked_header(
+    start: bytes | memoryview, path: Path | str, file_bytes: int | None
+) -> tuple[dict[str, Any], int]:
     """The header that a file starts with, and where the data begin; None: its size is not known."""
     try:
         (size,) = struct.unpack("<Q", start[:8])
-        header: dict[str, Any] = json.loads(start[8 : 8 + size])
+        text = bytes(start[8 : 8 + size]).rstrip(b" ")  # which json would look at one by one
+        header: dict[str, Any] = json.loads(text.decode())
         _check(header, path)
         whole = 8 + size + header["timestamps"]["data_offsets"][1]
         if file_bytes not in (None, whole):
@@ -152,19 +186,27 @@ def _checked_header(start: bytes, path: Path, file_bytes: int | None) -> tuple[d
     return header, 8 + size
 
 
-def _check(header: dict[str, Any], path: Path) -> None:
+def _check(header: dict[str, Any], path: Path | str) -> None:
     metadata, features, times = header["__metadata__"], header["features"], header["timestamps"]
-    if hashlib.sha256(metadata["spec"].encode()).hexdigest() != path.parents[1].name:
+    fingerprint, feature_dim = _known_by(metadata["spec"])
+    *_, folder, _, name = os.fspath(path).rsplit(os.sep, 3)
+    if fingerprint != folder:
         raise DamagedError("it names another spec than its folder")
-    if metadata.get("video", path.stem) != path.stem:
+    if metadata.get("video", stem := name.removesuffix(SUFFIX)) != stem:
         raise DamagedError("it holds the features of another video")
     steps, width = features["shape"]
-    if width != json.loads(metadata["spec"])["feature_dim"]:
+    if width != feature_dim:
         raise DamagedError(f"it holds features of {width} numbers")
     if header.keys() - {"__metadata__"} != {"features", "timestamps"} or min(steps, width) < 0:
         raise DamagedError("it holds something else")
     if (features, times) != arrays_of(steps, width):
         raise DamagedError("its header does not describe what it holds")
+
+
+@lru_cache(maxsize=16)
+def _known_by(spec: str) -> tuple[str, Any]:
+    """The fingerprint of a spec and its F; all files of a folder have the same."""
+    return hashlib.sha256(spec.encode()).hexdigest(), json.loads(spec)["feature_dim"]
 
 
 def arrays_of(steps: int, width: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -147,6 +147,7 @@ class GivenStore:
     """
 
     dtype = np.dtype(np.float32)
+    readers = 1
 
     def __init__(self, given: GivenFeatures, paths: Sequence[Path], folder: Path) -> None:
         self._given, self.local = given, folder

@@ -22,12 +22,14 @@ from vidlstm.addresses import address, is_remote
 from vidlstm.errors import OutputError, StoreError, side_by_side
 from vidlstm.features.features_file import (
     HEADER_BYTES,
+    SUFFIX,
     DamagedError,
     Look,
     header_of,
     look_at,
     read_features,
     read_header,
+    steps_in,
 )
 from vidlstm.features.uploads import Uploads
 from vidlstm.files import clear_leftovers, scratch, write_text
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from vidlstm.features.spec import FeatureSpec
     from vidlstm.structures import FeatureSequence
 
+REMOTE_READERS = 32
+"""A bucket takes some hundredths of a second to answer, whoever else it answers meanwhile."""
 LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -52,6 +56,7 @@ class FeatureStore:
     Attributes:
         folder: of this fingerprint.
         local: a folder of this machine: that one, where it is on disk.
+        readers: how many videos are best read at a time.
 
     Raises:
         StoreError: the folder of this fingerprint was written with another spec, or cannot be reached.
@@ -63,7 +68,9 @@ class FeatureStore:
         self.spec = spec
         self.root = Path(root)
         self.folder = self.root / spec.fingerprint
+        self._start = f"{self.folder}{os.sep}"
         self._uploads = Uploads() if is_remote(self.root) else None
+        self.readers = 1 if self._uploads is None else REMOTE_READERS
         self.local = self.folder if self._uploads is None else Path(tempfile.gettempdir())
         self._spec_is_there = self._check_spec()
 
@@ -85,7 +92,10 @@ class FeatureStore:
 
     def path_of(self, video_hash: str) -> Path:
         """Where the features of a video with this hash lie."""
-        return self.folder / video_hash[:2] / f"{video_hash}.safetensors"
+        return Path(self._place_of(video_hash))
+
+    def _place_of(self, video_hash: str) -> str:
+        return f"{self._start}{video_hash[:2]}{os.sep}{video_hash}{SUFFIX}"
 
     def has(self, video_hash: str) -> bool:
         """Whether this video's features are there and whole; all of them are read."""
@@ -97,7 +107,7 @@ class FeatureStore:
 
     def look(self, video_hash: str) -> Look:
         """What lies in the place of one video's features; see :func:`look_at`."""
-        return look_at(self.path_of(video_hash))
+        return look_at(self._place_of(video_hash))
 
     def get(self, video_hash: str) -> FeatureSequence:
         """Reads the features of one video.
@@ -105,7 +115,7 @@ class FeatureStore:
         Raises:
             StoreError: there are none, or the file is damaged.
         """
-        path = self.path_of(video_hash)
+        path = self._place_of(video_hash)
         with _reading(path):
             return read_features(path)
 
@@ -119,20 +129,22 @@ class FeatureStore:
         Raises:
             StoreError: there are none, or the file is damaged.
         """
-        path = self.path_of(video_hash)
+        path = self._place_of(video_hash)
         with _reading(path):
             return read_features(path, rows_TF).timestamps_seconds
 
     def truncated(self, video_hash: str) -> str:
         """Why this video ended early, or an empty string; reads the header alone."""
-        path = self.path_of(video_hash)
+        path = self._place_of(video_hash)
         with _reading(path):
             return str(read_header(path)["__metadata__"].get("truncated", ""))
 
     def length(self, video_hash: str) -> int:
-        """T; reads the header alone."""
-        path = self.path_of(video_hash)
+        """T; of a file on disk by its size, which tells of most damage; :meth:`get` checks the rest."""
+        path = self._place_of(video_hash)
         with _reading(path):
+            if self._uploads is None:
+                return steps_in(path, self.spec.feature_dim)
             return int(read_header(path)["features"]["shape"][0])
 
     def writer(self, video_hash: str) -> FeatureWriter:
@@ -282,7 +294,7 @@ def _telling(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(path: str) -> Iterator[None]:
     try:
         yield
     except (DamagedError, OSError) as error:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import av
 from av.stream import Disposition
 
+from vidlstm.addresses import is_remote
 from vidlstm.errors import VideoError
 from vidlstm.video.fitting import turn_of
 
@@ -74,6 +75,8 @@ def check_is_file(path: str | Path) -> None:
     Raises:
         VideoError: ``missing``, or ``unreadable`` where it is not an ordinary file or holds nothing.
     """
+    if is_remote(path):
+        raise VideoError(path, reason="unreadable", detail="it is in a bucket; copy it to this machine first")
     file = Path(path)
     try:
         there, ordinary = file.exists(), file.is_file()
