@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from matplotlib.figure import Figure
+
 from vidlstm.backbones.build import build_network
 from vidlstm.backbones.network import FrozenNetwork
 from vidlstm.features.decode_process import DecodeProcess
@@ -117,24 +119,32 @@ for verb in VERBS:
     SHARED[f"{place}.{verb}_parser"] = made_once(verb, make)
 
 
-class Sharing:
-    """Keeps decode processes, networks and parsers for the next who needs them, while it is on."""
+def small_figure(figsize: tuple[float, float], dpi: int, layout: str | None) -> Figure:
+    """A figure of few pixels, its parts where they come to stand."""
+    return Figure(figsize=figsize, dpi=min(dpi, 60))
+
+
+SMALL_PICTURES = {**SHARED, "vidlstm.render.plot.canvas.Figure": small_figure}
+"""For tests that ask only whether there is a picture: making one whole takes half a second."""
+
+
+class InPlace:
+    """What stands in place of what tests would start, build or draw."""
 
     def __init__(self) -> None:
         self._patches = ExitStack()
-        self._on = False
+        self._now: dict[str, Any] = {}
 
-    def turn(self, on: bool) -> None:
-        """Starts or ends it, where it is not so already."""
-        if on and not self._on:
-            for place, shared in SHARED.items():
-                self._patches.enter_context(patch(place, shared))
-        elif not on:
+    def put(self, wanted: dict[str, Any]) -> None:
+        """Puts it there, where it is not so already."""
+        if wanted is not self._now:
             self._patches.close()
-        self._on = on
+            for place, shared in wanted.items():
+                self._patches.enter_context(patch(place, shared))
+            self._now = wanted
 
 
-SHARING = Sharing()
+IN_PLACE = InPlace()
 
 
 def end_processes() -> None:
