@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from vidlstm.backbones.build import build_network
 from vidlstm.backbones.network import FrozenNetwork
+from vidlstm.backbones.plugins import FACTORIES
 from vidlstm.features.decode_process import DecodeProcess
 from vidlstm.features.decode_worker import END, FAILED
 from vidlstm.tasks import TASKS
@@ -83,7 +84,7 @@ def read_once(part: Part, settings: BackboneSettings) -> Network:
 
     Reading and tracing the one takes half a second, drawing and settling the other a quarter.
     """
-    if part.weights == "random" and ":" not in part.name:
+    if part.weights == "random" and ":" not in part.name and part.name not in FACTORIES:
         key: tuple[Any, ...] = (repr(part), repr(settings))
     elif part.name.startswith("yolo:") and Path(part.weights or "").is_file():
         file = Path(str(part.weights)).stat()
@@ -95,11 +96,12 @@ def read_once(part: Part, settings: BackboneSettings) -> Network:
     return READ[key]
 
 
-def made_once(name: str, make: Callable[..., Parser]) -> Callable[..., Parser]:
-    """``make``, which gives the parser there is; one that has shown its short help has lost the rest."""
+def made_once(verb: str) -> Callable[..., Parser]:
+    """Gives the verb's parser that there is; one that has shown its short help has lost the rest."""
+    make = getattr(import_module(f"vidlstm.cli.{verb}"), f"{verb}_parser")
 
     def made(*of: Any) -> Parser:
-        key = (name, *of, *TASKS.items())
+        key = (verb, *of, *TASKS.items())
         if key not in PARSERS or PARSERS[key].epilog:
             PARSERS[key] = make(*of)
         return PARSERS[key]
@@ -112,11 +114,9 @@ SHARED: dict[str, Any] = {
     "vidlstm.backbones.base.FrozenNetwork": shared_network,
     "vidlstm.backbones.build.build_network": read_once,
     "vidlstm.backbones.restore.build_network": read_once,
+    **{f"vidlstm.cli.{verb}.{verb}_parser": made_once(verb) for verb in VERBS},
 }
-for verb in VERBS:
-    place = f"vidlstm.cli.{verb}"
-    make = getattr(import_module(place), f"{verb}_parser")
-    SHARED[f"{place}.{verb}_parser"] = made_once(verb, make)
+"""What stands in whose place."""
 
 
 def small_figure(figsize: tuple[float, float], dpi: int, layout: str | None) -> Figure:
