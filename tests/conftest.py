@@ -19,11 +19,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
-from typing import Any  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 # torch waits for the tests: the process that only hands them out needs none of it.
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, register_random, settings  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # A deadline is a clock, and so is "too slow". The examples follow from the test alone: what passes here
 # passes anywhere, and what fails fails again. --hypothesis-profile search looks for new ones.
@@ -76,6 +79,13 @@ ANEW = (
     *(f"features/test_{name}" for name in ("decode", "failures", "interruption")),
 )
 """Where tests are of decode processes, networks and parsers themselves; all others share them."""
+GLANCED_AT = ("tasks/", "test_api.py", "verbs/")
+"""Where a picture has to be there, and is not looked at; that is done in ``render/`` and ``end_to_end/``."""
+NOTHING: dict[str, Any] = {}
+
+
+def among(item: pytest.Item, places: Iterable[str]) -> bool:
+    return item.nodeid.startswith(tuple(f"tests/{place}" for place in places))
 
 
 def pytest_collection_finish() -> None:
@@ -87,9 +97,10 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> None:
     """Shares what tests, and the fixtures they are the first to need, would start or build anew."""
-    from tests.sharing import SHARING
+    from tests.sharing import IN_PLACE, SHARED, SMALL_PICTURES
 
-    SHARING.turn(not item.nodeid.startswith(tuple(f"tests/{place}" for place in ANEW)))
+    shared = SMALL_PICTURES if among(item, GLANCED_AT) else SHARED
+    IN_PLACE.put(NOTHING if among(item, ANEW) else shared)
 
 
 def pytest_sessionfinish() -> None:

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from matplotlib.figure import Figure
+
 from vidlstm.backbones.build import build_network
 from vidlstm.backbones.network import FrozenNetwork
+from vidlstm.backbones.plugins import FACTORIES
 from vidlstm.features.decode_process import DecodeProcess
 from vidlstm.features.decode_worker import END, FAILED
 from vidlstm.tasks import TASKS
@@ -81,7 +84,7 @@ def read_once(part: Part, settings: BackboneSettings) -> Network:
 
     Reading and tracing the one takes half a second, drawing and settling the other a quarter.
     """
-    if part.weights == "random" and ":" not in part.name:
+    if part.weights == "random" and ":" not in part.name and part.name not in FACTORIES:
         key: tuple[Any, ...] = (repr(part), repr(settings))
     elif part.name.startswith("yolo:") and Path(part.weights or "").is_file():
         file = Path(str(part.weights)).stat()
@@ -93,11 +96,12 @@ def read_once(part: Part, settings: BackboneSettings) -> Network:
     return READ[key]
 
 
-def made_once(name: str, make: Callable[..., Parser]) -> Callable[..., Parser]:
-    """``make``, which gives the parser there is; one that has shown its short help has lost the rest."""
+def made_once(verb: str) -> Callable[..., Parser]:
+    """Gives the verb's parser that there is; one that has shown its short help has lost the rest."""
+    make = getattr(import_module(f"vidlstm.cli.{verb}"), f"{verb}_parser")
 
     def made(*of: Any) -> Parser:
-        key = (name, *of, *TASKS.items())
+        key = (verb, *of, *TASKS.items())
         if key not in PARSERS or PARSERS[key].epilog:
             PARSERS[key] = make(*of)
         return PARSERS[key]
@@ -110,31 +114,37 @@ SHARED: dict[str, Any] = {
     "vidlstm.backbones.base.FrozenNetwork": shared_network,
     "vidlstm.backbones.build.build_network": read_once,
     "vidlstm.backbones.restore.build_network": read_once,
+    **{f"vidlstm.cli.{verb}.{verb}_parser": made_once(verb) for verb in VERBS},
 }
-for verb in VERBS:
-    place = f"vidlstm.cli.{verb}"
-    make = getattr(import_module(place), f"{verb}_parser")
-    SHARED[f"{place}.{verb}_parser"] = made_once(verb, make)
+"""What stands in whose place."""
 
 
-class Sharing:
-    """Keeps decode processes, networks and parsers for the next who needs them, while it is on."""
+def small_figure(figsize: tuple[float, float], dpi: int, layout: str | None) -> Figure:
+    """A figure of few pixels, its parts where they come to stand."""
+    return Figure(figsize=figsize, dpi=min(dpi, 60))
+
+
+SMALL_PICTURES = {**SHARED, "vidlstm.render.plot.canvas.Figure": small_figure}
+"""For tests that ask only whether there is a picture: making one whole takes half a second."""
+
+
+class InPlace:
+    """What stands in place of what tests would start, build or draw."""
 
     def __init__(self) -> None:
         self._patches = ExitStack()
-        self._on = False
+        self._now: dict[str, Any] = {}
 
-    def turn(self, on: bool) -> None:
-        """Starts or ends it, where it is not so already."""
-        if on and not self._on:
-            for place, shared in SHARED.items():
-                self._patches.enter_context(patch(place, shared))
-        elif not on:
+    def put(self, wanted: dict[str, Any]) -> None:
+        """Puts it there, where it is not so already."""
+        if wanted is not self._now:
             self._patches.close()
-        self._on = on
+            for place, shared in wanted.items():
+                self._patches.enter_context(patch(place, shared))
+            self._now = wanted
 
 
-SHARING = Sharing()
+IN_PLACE = InPlace()
 
 
 def end_processes() -> None:

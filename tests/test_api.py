@@ -28,7 +28,7 @@ QUIET = {"enable_progress_bar": False, "accelerator": "cpu"}
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder per action, as users have them."""
     root = tmp_path_factory.mktemp("drawn")
-    draw_some(root, "walk", "wave", "sit_down", figures=2)
+    draw_some(root, "walk", "wave", "sit_down", figures=3)
     for clip in (root / "clips").glob("*.mp4"):
         label = clip.stem.removeprefix(clip.stem[:10]).rpartition("_")[0]
         (root / "folders" / label).mkdir(parents=True, exist_ok=True)

@@ -149,9 +149,8 @@ def test_detections_are_those_of_ultralytics_own_predict(name: str, picture: str
     if not path.is_file():
         pytest.skip("../shared is not there")
     ultralytics, image = ultralytics_module("ultralytics"), photograph(picture)
-    wanted = ultralytics.YOLO(path).predict(image, imgsz=SIDE, verbose=False, conf=0.25, iou=0.7, save=False)[
-        0
-    ]
+    predict = ultralytics.YOLO(path).predict
+    (wanted,) = predict(image, imgsz=SIDE, verbose=False, conf=0.25, iou=0.7, save=False)
     found = detections_of(build_yolo("yolo:objects", path, size=SIDE), as_frames(image))
     sure = found.confidence_BN[0] > 0.25
     overlap, match = box_iou(wanted.boxes.xyxy, found.boxes_BN4[0][sure]).max(1)

@@ -19,6 +19,7 @@ from vidlstm.models.forecaster import Forecast, PathForecaster
 from vidlstm.settings import TrajectoryDataSettings, TrajectoryModelSettings, TrajectoryOptimiserSettings
 from vidlstm.tasks import open_checkpoint
 from vidlstm.tasks.trajectory.task import TrajectoryTask
+from vidlstm.training import trajectory_calibration
 from vidlstm.training.path_augmentation import PathAugmentation, augment_paths
 from vidlstm.training.trajectory import RecordingMeans, TrajectoryModule
 from vidlstm.training.trajectory_calibration import coverage, fit_spread_scale, region_levels, sample_paths
@@ -65,6 +66,19 @@ def test_a_forecast_is_calibrated_on_its_own_draws_and_scaling_finds_back() -> N
     assert coverage(region_levels(too_narrow, truth), recording)["coverage_90"] < 0.8
     scale = fit_spread_scale(too_narrow, truth, recording)
     assert scale.tolist() == pytest.approx([1 / 0.6] * 2, rel=0.15)
+
+
+def test_regions_are_the_same_however_many_draws_are_looked_at_in_one_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    forecast, found = mixture(50), []
+    truth = sample_paths(forecast, 1, seed=3)[:, 0]
+    for at_once in (1, 3 * 2 * 2 * 50, 2**30):  # one, three, all
+        monkeypatch.setattr(trajectory_calibration, "AT_ONCE", at_once)
+        found.append(region_levels(forecast, truth, samples=10))
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+    assert 0 < found[0].mean() < 1
+    assert region_levels(mixture(0), truth[:0]).shape == (0, 2)
 
 
 def test_recordings_count_alike_in_coverage_and_means() -> None:

@@ -45,8 +45,8 @@ def region_levels(forecast: Forecast, truth_BPC: Tensor, *, samples: int = 100, 
     [0, 1] for a calibrated forecast."""
     here_BP = mixture_log_density(forecast, truth_BPC)
     above_BP = torch.zeros_like(here_BP)
-    at_once = max(1, AT_ONCE // forecast.modes_BKPC[..., 0].numel())
-    for drawn_BSP2 in sample_paths(forecast, samples, seed=seed).split(at_once, dim=1):
+    at_once = max(1, AT_ONCE // max(1, forecast.modes_BKPC[..., 0].numel()))
+    for drawn_BSP2 in torch.split(sample_paths(forecast, samples, seed=seed), at_once, dim=1):
         above_BP += (density_of_draws(forecast, drawn_BSP2) > here_BP[:, None]).sum(1)
     return above_BP / samples
 
@@ -58,7 +58,7 @@ def density_of_draws(forecast: Forecast, drawn_BSP2: Tensor) -> Tensor:
         return mixture_log_density(forecast, drawn_BSP2[:, 0])[:, None]
     window_N = torch.arange(len(drawn_BSP2), device=drawn_BSP2.device).repeat_interleave(draws)
     density_NP = mixture_log_density(select(forecast, window_N), drawn_BSP2.flatten(0, 1))
-    return density_NP.unflatten(0, (-1, draws))
+    return density_NP.view(drawn_BSP2.shape[:3])
 
 
 def coverage(levels_BP: Tensor, recording_B: Tensor) -> dict[str, float]:
