@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.errors import SettingsError
+from vidlstm.errors import SettingsError, without_login
 from vidlstm.inference.online import OnlineSegments
 from vidlstm.render.live.annotate import PICTURE_SIDE
 from vidlstm.render.live.listener import Shot
@@ -19,7 +19,7 @@ from vidlstm.tasks.predictor import Predictor
 from vidlstm.verbs.load import load
 from vidlstm.verbs.watched import SourceReport, Watched, told, utc_at
 from vidlstm.video.container import check_is_file
-from vidlstm.video.reader import STANDARD_INPUT, is_live, open_video, without_login
+from vidlstm.video.reader import STANDARD_INPUT, is_live, open_video
 from vidlstm.video.sampling import SteadySampler
 from vidlstm.video.source import Mailbox, Note, Shown, Source
 
@@ -82,6 +82,8 @@ def watch(
     names = [sources] if isinstance(sources, str | int | Path) else list(sources)
     if not names:
         raise SettingsError("there is nothing to watch; give a camera's number, an address or a file")
+    if names.count(STANDARD_INPUT) > 1:
+        raise SettingsError("standard input, `-`, is there once; give it once")
     for name in names:
         if not isinstance(name, int) and not is_live(name):
             check_is_file(name)
@@ -91,12 +93,26 @@ def watch(
             raise SettingsError("`record` saves what happens; a checkpoint of forecasts does not say it")
         if predictor.settings.tracking.boxes and any(map(is_live, names)):
             raise SettingsError("`boxes` are those of the frames of a file, and a stream counts its own")
-        known = [without_login(name) for name in names]
+        known = called(names)
         own = opened_surfaces(shown, known, watcher.fps or USUAL_FPS, rule.minimum_seconds)
         everybody = [*listeners, *own]
         for listener in everybody:
             kept.callback(listener.close)
-        return _Watch(watcher, names, how, rule, on_event, everybody).run()
+        return _Watch(watcher, dict(zip(known, names, strict=True)), how, rule, on_event, everybody).run()
+
+
+def called(sources: Sequence[object]) -> list[str]:
+    """What sources are called where others may read it, each otherwise than those before it.
+
+    >>> called(["rtsp://me:secret@camera/1", "rtsp://camera/1", 0])
+    ['rtsp://camera/1', 'rtsp://camera/1 (2)', '0']
+    """
+    names: list[str] = []
+    for source in sources:
+        name = without_login(source)
+        ways = (name, *(f"{name} ({number})" for number in range(2, len(sources) + 1)))
+        names.append(next(way for way in ways if way not in names))
+    return names
 
 
 class _Watch:
@@ -105,7 +121,7 @@ class _Watch:
     def __init__(
         self,
         watcher: Watcher,
-        names: list[Any],
+        sources: dict[str, Any],
         how: WatchSettings,
         rule: OnlineSettings,
         on_event: Callable[[Event], None],
@@ -113,16 +129,14 @@ class _Watch:
     ) -> None:
         self._watcher, self._how, self._on_event, self._listeners = watcher, how, on_event, listeners
         self._look = [listener for listener in listeners if listener.takes_shots]
-        paced = [is_live(name) or how.pace == "real" for name in names]
+        paced = [is_live(source) or how.pace == "real" for source in sources.values()]
         self._newest = any(paced) if how.drop == "auto" else how.drop == "latest"
-        self._mailbox = Mailbox(len(names), newest=self._newest)
+        self._mailbox = Mailbox(len(sources), newest=self._newest)
         self._watched = [
-            Watched(
-                SourceReport(without_login(name)), partial(OnlineSegments, watcher.labels, rule), own_pace
-            )
-            for name, own_pace in zip(names, paced, strict=True)
+            Watched(SourceReport(name), partial(OnlineSegments, watcher.labels, rule), own_pace)
+            for name, own_pace in zip(sources, paced, strict=True)
         ]
-        self._sources = [self._source(number, name) for number, name in enumerate(names)]
+        self._sources = [self._source(number, source) for number, source in enumerate(sources.values())]
 
     def _source(self, number: int, name: Any) -> Source:
         live = is_live(name)

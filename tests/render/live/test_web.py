@@ -134,3 +134,19 @@ def test_pictures_are_made_only_while_somebody_looks(
     assert get(server, "sources")[0] == 200 and "jpeg" not in looked.__dict__
     get(server, "sources/0.jpg")
     assert "jpeg" in looked.__dict__
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:80", 200),
+        ("evil.test", 403),
+        ("127.0.0.1.evil.test:80", 403),
+    ],
+)
+def test_the_name_that_a_browser_looks_for_decides_with_or_without_a_port(
+    server: WebServer, host: str, status: int
+) -> None:
+    assert get(server, "sources", Host=host)[0] == status

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import threading
 from collections import deque
@@ -37,6 +38,8 @@ PATIENCE_SECONDS = 20.0
 LOOK_SECONDS = 2.0
 """How often it is looked whether a viewer is still there that waits for a frame."""
 LOCAL_NAMES = ("localhost", LOOPBACK, "::1")
+HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:]*))(?::\d*)?")
+"""What a browser says it looks for, with or without a port."""
 _BOUNDARY = "vidlstm-frame"
 
 
@@ -212,14 +215,14 @@ class WebServer(TellingListener):
         """For this machine alone: under a name of its own (DNS rebinding) no other page may reach it."""
         from aiohttp import web
 
-        local = self._host in LOCAL_NAMES
+        local = self._host in LOCAL_NAMES or self._host.startswith("127.")
 
         @web.middleware
         async def guard(
             request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
         ) -> web.StreamResponse:
-            host = request.host.rpartition(":")[0] if request.host[-1:].isdigit() else request.host
-            if local and host.strip("[]") not in LOCAL_NAMES:
+            host = HOST.fullmatch(request.host.lower())
+            if local and (host is None or (host[1] or host[2]) not in (*LOCAL_NAMES, self._host)):
                 raise web.HTTPForbidden(text="this page is for the machine that it runs on\n")
             response = await handler(request)
             if not response.prepared:
