@@ -76,7 +76,9 @@ def test_bytes_that_are_no_text_and_files_that_are_none(
         with pytest.raises(DatasetError, match=words):
             load_timed(tmp_path / name, videos=videos)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="holds neither groundTruth nor a file that ends in csv"):
+    with pytest.raises(
+        DatasetError, match=r"neither groundTruth nor a file that ends in csv.*not looked into"
+    ):
         load_timed(tmp_path / "empty", videos=videos)
     monkeypatch.setattr(source, "MAX_BYTES", 1 << 20)
     file.write_bytes(b" " * ((1 << 20) + 1))

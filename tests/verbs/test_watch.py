@@ -30,7 +30,7 @@ from vidlstm.render.events import EventFile
 from vidlstm.render.live.listener import Listener, Shot
 from vidlstm.settings.live import host_and_port
 from vidlstm.tasks.predictor import Predictor
-from vidlstm.verbs.watch import called
+from vidlstm.verbs.watch import called, load_to_watch
 
 LABELS = ("a", "b", "c")
 
@@ -418,6 +418,41 @@ def test_only_numbers_that_a_camera_may_have_are_cameras() -> None:
     ] * 4
 
 
+@pytest.mark.parametrize(
+    ("name", "why", "said"),
+    [
+        ("seconds", "", "takes one step after the other"),
+        ("minimum_seconds", "it also reads from the end", r"see `online\.minimum_seconds`"),
+    ],
+)
+def test_a_window_that_nothing_reads_is_refused(
+    name: str, why: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Loaded:
+        def why_not_carried(self) -> str:
+            return why
+
+    monkeypatch.setattr("vidlstm.verbs.watch.load", lambda *_, **__: Loaded())
+    with pytest.raises(SettingsError, match=said):
+        load_to_watch("no.ckpt", window={name: 1.0})
+
+
+def test_a_loop_of_ones_own_is_told_of_times_and_settings_that_cannot_be(causal: Predictor) -> None:
+    frame = np.zeros((8, 8, 3), np.uint8)
+    stream = causal.stream()
+    stream.push(frame, 5.0)
+    for seconds in (4.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="finite seconds that rise"):
+            stream.push(frame, seconds)
+    assert stream.push(frame, 5.0) == []  # twice is no harm
+    with pytest.raises(ValueError, match="frames are RGB uint8"):
+        stream.push(frame.tolist(), 6.0)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match=r"online\.enter"):
+        causal.stream(online={"enter": 2})
+    with pytest.raises(ValueError, match="fps must be positive"):
+        causal.stream(fps=0)
+
+
 def test_names_and_labels_stay_in_their_line(capsys: Any) -> None:
     known = {"start_seconds": 0.0, "end_seconds": None, "probability": 1.0}
     show_event({"event": "start", "source": "a\nb", "label": "fall\n\x1b[2Jvidlstm: all is well", **known})
@@ -436,7 +471,7 @@ def test_what_a_network_that_is_refused_would_cost_is_not_said(
     def refuse(*_: Any, **__: Any) -> None:
         raise SettingsError("this network labels whole recordings")
 
-    monkeypatch.setattr("vidlstm.verbs.load.load", lambda *_, **__: Refusing())
+    monkeypatch.setattr("vidlstm.verbs.watch.load", lambda *_, **__: Refusing())
     monkeypatch.setattr("vidlstm.verbs.watch.watch", refuse)
     assert main(["watch", "no.ckpt", str(videos[0])]) == 2
     assert "no state is carried" not in capsys.readouterr().err

@@ -11,6 +11,7 @@ from vidlstm.cli.config import named_configs
 from vidlstm.cli.parsing import Parser, add_device, add_how, new_parser, parse_given
 from vidlstm.cli.terminal import say, visible
 from vidlstm.cli.track import add_tracking
+from vidlstm.errors import with_flags
 from vidlstm.settings import (
     Count,
     OnlineSettings,
@@ -68,8 +69,7 @@ def run(argv: Sequence[str]) -> int:
     from vidlstm.files import check_inputs, files_named
     from vidlstm.render.events import EventFile
     from vidlstm.render.live.surfaces import check_surfaces
-    from vidlstm.verbs.load import load
-    from vidlstm.verbs.watch import watch
+    from vidlstm.verbs.watch import load_to_watch, watch
 
     events = given.pop("events", None)
     if events and events != "-":
@@ -84,7 +84,7 @@ def run(argv: Sequence[str]) -> int:
     named = [int(source) if is_camera(source) else source for source in sources]
     failed: list[dict[str, Any]] = []
     with closing(EventFile(Path(events) if events and events != "-" else None)) as file:
-        predictor = load(checkpoint, **given)
+        predictor = load_to_watch(checkpoint, **given)
         why = [predictor.why_not_carried()]
         consumers: list[Callable[[dict[str, Any]], None]] = [file] if events else []
         if events != "-":
@@ -92,7 +92,7 @@ def run(argv: Sequence[str]) -> int:
 
         def told(event: dict[str, Any]) -> None:
             if why and (first := why.pop()):  # with the first event: what is refused has none
-                say(f"no state is carried: {first}", error=True)
+                say(f"no state is carried: {with_flags(first)}", error=True)
             failed.extend([event] if event["event"] == "failed" else [])
             for consumer in consumers:
                 consumer(event)

@@ -142,7 +142,10 @@ def label_files(annotations: Path | Sequence[Path]) -> list[Path]:
         inside = [Path(e.path) for e in entries(path) if suffix_of(e.name) in LABEL_SUFFIXES and is_file(e)]
         if not inside:
             endings = ", ".join(sorted(LABEL_SUFFIXES))
-            raise DatasetError(f"{path} holds neither groundTruth nor a file that ends in {endings}")
+            raise DatasetError(
+                f"{path} holds neither groundTruth nor a file that ends in {endings}; folders in it are not "
+                "looked into"
+            )
         found += inside
     if not found:
         raise DatasetError("no labels are given; name a file or a folder with them in `data.annotations`")

@@ -14,7 +14,7 @@ from vidlstm.inference.online import OnlineSegments
 from vidlstm.render.live.annotate import PICTURE_SIDE
 from vidlstm.render.live.listener import Shot
 from vidlstm.render.live.surfaces import check_surfaces, opened_surfaces
-from vidlstm.settings import OnlineSettings, SurfaceSettings, WatchSettings, settings_from
+from vidlstm.settings import OnlineSettings, SurfaceSettings, WatchSettings, given_in, settings_from
 from vidlstm.tasks.predictor import Predictor
 from vidlstm.verbs.load import load
 from vidlstm.verbs.watched import SourceReport, Watched, told, utc_at
@@ -87,10 +87,10 @@ def watch(
     for name in names:
         if not isinstance(name, int) and not is_live(name):
             check_is_file(name)
-    predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
+    predictor = checkpoint if isinstance(checkpoint, Predictor) else load_to_watch(checkpoint, **options)
     with closing(predictor.watcher(len(names))) as watcher, ExitStack() as kept:
-        if shown.record is not None and not watcher.labels:
-            raise SettingsError("`record` saves what happens; a checkpoint of forecasts does not say it")
+        if not watcher.labels:
+            _refuse_of_labels(how, rule, shown)
         if predictor.settings.tracking.boxes and any(map(is_live, names)):
             raise SettingsError("`boxes` are those of the frames of a file, and a stream counts its own")
         known = called(names)
@@ -99,6 +99,33 @@ def watch(
         for listener in everybody:
             kept.callback(listener.close)
         return _Watch(watcher, dict(zip(known, names, strict=True)), how, rule, on_event, everybody).run()
+
+
+def load_to_watch(checkpoint: Path | str, **options: Any) -> Predictor:
+    """Loads a checkpoint to watch with; see :func:`load`.
+
+    Raises:
+        SettingsError: an option has no effect here; see also there.
+    """
+    predictor = load(checkpoint, **options)
+    for name in given_in(options.get("window"), "window"):
+        if name == "minimum_seconds":
+            raise SettingsError("`window.minimum_seconds` has no effect here; see `online.minimum_seconds`")
+        if not predictor.why_not_carried():
+            raise SettingsError(f"`window.{name}` has no effect: this network takes one step after the other")
+    return predictor
+
+
+def _refuse_of_labels(how: WatchSettings, rule: OnlineSettings, shown: SurfaceSettings) -> None:
+    """Refuses what means nothing to a checkpoint of forecasts.
+
+    Raises:
+        SettingsError: it was given.
+    """
+    given = {"record": shown.record is not None, "steps": how.steps}
+    given |= {f"online.{name}": True for name in given_in(rule, "online")}
+    for name in (name for name, there in given.items() if there):
+        raise SettingsError(f"`{name}` is for what happens; a checkpoint of forecasts does not say it")
 
 
 def called(sources: Sequence[object]) -> list[str]:

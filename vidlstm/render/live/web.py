@@ -187,7 +187,12 @@ class WebServer(TellingListener):
         from aiohttp import web
 
         self._stop = asyncio.Event()
-        how = {"access_log": None, "shutdown_timeout": 1.0, "handle_signals": False, "logger": _quiet()}
+        how: dict[str, Any] = {
+            "access_log": None,
+            "shutdown_timeout": 1.0,
+            "handle_signals": False,
+            "logger": _quiet(),
+        }
         runner = web.AppRunner(self._app(), **how)
         await runner.setup()
         try:
