@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+LOGIN = re.compile(r"^(\w+://)[^/?#]*@")
+SECRET = re.compile(r"(\b\w*(?:pass|pwd|token|secret|key|auth)\w*=)[^&#;]+", re.IGNORECASE)
+
 SETTING = re.compile(r"`(?!vidlstm )([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)( [^`]*)?`")
 """A setting in a message, and the value that is meant."""
 
@@ -61,8 +64,10 @@ class VideoError(VidlstmError):
 
     def __init__(self, path: str | Path, *, reason: str, detail: str = "", frame: int = 0) -> None:
         assert reason in VIDEO_FAILURES, reason
-        self.path, self.frame, self.reason, self.detail = str(path), frame, reason, detail
-        text = f"{address(path)}: {VIDEO_FAILURES[reason]}"
+        self.path, self.frame, self.reason = str(path), frame, reason
+        shown = without_login(address(path))
+        self.detail = detail = detail.replace(self.path, shown) if self.path else detail
+        text = f"{shown}: {VIDEO_FAILURES[reason]}"
         if frame:
             text += f" (after {frame} frames)"
         super().__init__(f"{text}: {detail}" if detail else text)
@@ -132,6 +137,18 @@ class Stopped(KeyboardInterrupt):
 
 class OutputError(VidlstmError):
     """A result file cannot be written, or is not what its schema says."""
+
+
+def without_login(source: object) -> str:
+    """What a source is called where others may read it: an address without the user's name and password.
+
+    >>> without_login("rtsp://admin:secret@camera/1")
+    'rtsp://camera/1'
+    >>> without_login("http://camera/video.mjpg?user=admin&pwd=secret")
+    'http://camera/video.mjpg?user=admin&pwd=***'
+    """
+    text = str(source)
+    return SECRET.sub(r"\1***", LOGIN.sub(r"\1", text)) if "://" in text else text
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

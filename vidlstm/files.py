@@ -102,11 +102,12 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def held(target: str | Path) -> Iterator[None]:
+def held(target: str | Path, setting: str = "out") -> Iterator[None]:
     """Keeps other runs from outputs that several files make up, until the block ends or the process dies.
 
     Args:
         target: what the outputs are known by, such as a table, or the stem of several files.
+        setting: that says where they go, for messages.
 
     Raises:
         OutputError: another run holds it, or nothing can be written here.
@@ -118,10 +119,10 @@ def held(target: str | Path) -> Iterator[None]:
         lock.acquire(timeout=PATIENCE_SECONDS)
     except TimeoutError as error:
         raise OutputError(
-            f"{target}: another run is writing it; wait until it has ended, or choose another `out`"
+            f"{target}: another run is writing it; wait until it has ended, or choose another `{setting}`"
         ) from error
     except OSError as error:
-        raise unwritable(target, error) from error
+        raise unwritable(target, error, setting) from error
     try:
         yield
     finally:
@@ -136,18 +137,19 @@ def _lock_at(path: Path) -> BaseFileLock:
     return FileLock(path, thread_local=False)
 
 
-def unwritable(path: str | Path, error: OSError) -> OutputError:
+def unwritable(path: str | Path, error: OSError, setting: str = "out") -> OutputError:
     """What to raise where the system refuses to write."""
     reason = error.strerror or str(error)
-    return OutputError(f"{path}: cannot be written: {reason}; choose another folder with `out`")
+    return OutputError(f"{path}: cannot be written: {reason}; choose another folder with `{setting}`")
 
 
-def check_inputs(files: Iterable[Path], inputs: Collection[str | Path]) -> None:
+def check_inputs(files: Iterable[Path], inputs: Collection[str | Path], setting: str = "out") -> None:
     """Refuses to write over what is read, under whatever name, and into a folder that is read as a video.
 
     Args:
         files: what will be written.
         inputs: what is read: files, and folders of images.
+        setting: that says where they go, for messages.
 
     Raises:
         OutputError: a file is an input, or would lie in one.
@@ -156,9 +158,9 @@ def check_inputs(files: Iterable[Path], inputs: Collection[str | Path]) -> None:
     images = {known for path in inputs if (known := _identity(path)) is not None and _holds_files(Path(path))}
     for file in files:
         if _identity(file) in read:
-            raise OutputError(f"{file}: is an input and would be overwritten; choose another `out`")
+            raise OutputError(f"{file}: is an input and would be overwritten; choose another `{setting}`")
         if images and images & {_identity(parent) for parent in file.absolute().parents}:
-            raise OutputError(f"{file}: would lie among the images of an input; choose another `out`")
+            raise OutputError(f"{file}: would lie among the images of an input; choose another `{setting}`")
 
 
 def _holds_files(folder: Path) -> bool:

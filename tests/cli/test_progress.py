@@ -84,3 +84,12 @@ def test_drawing_is_told_of_video_by_video(clock: Any, capsys: pytest.CaptureFix
 )
 def test_how_many_pictures_a_header_promises(claims: tuple[Any, Any, Any], expected: int) -> None:
     assert expected_pictures(VideoInfo("v", 4, 4, *claims, "h264", "pyav"), 10.0) == expected
+
+
+def test_a_bar_says_extracting_where_something_is_extracted() -> None:
+    with progress.ExtractionBar() as bar:
+        (task,) = bar._progress.tasks
+        bar(ExtractionReport(found=1), 3)
+        assert task.description == "looking for features of" and not task.fields["rates"]
+        bar(ExtractionReport(found=1, features=5), 3)
+        assert task.description == "extracting" and task.fields["rates"]

@@ -24,6 +24,7 @@ from tests.datasets.test_timed_formats import (
     videos,
 )
 from vidlstm.datasets.labelling import source, xml_elements
+from vidlstm.datasets.labelling.reading import LabelledVideo, Reading
 from vidlstm.datasets.timed_formats import load_timed
 from vidlstm.errors import DatasetError
 
@@ -75,7 +76,9 @@ def test_bytes_that_are_no_text_and_files_that_are_none(
         with pytest.raises(DatasetError, match=words):
             load_timed(tmp_path / name, videos=videos)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="holds neither groundTruth nor a file that ends in csv"):
+    with pytest.raises(
+        DatasetError, match=r"neither groundTruth nor a file that ends in csv.*not looked into"
+    ):
         load_timed(tmp_path / "empty", videos=videos)
     monkeypatch.setattr(source, "MAX_BYTES", 1 << 20)
     file.write_bytes(b" " * ((1 << 20) + 1))
@@ -154,8 +157,26 @@ def test_a_mapping_that_maps_nothing(bad: str, videos: Path, tmp_path: Path) -> 
 
 
 def test_a_rate_that_cannot_be(videos: Path, tmp_path: Path) -> None:
-    for fps in (0, -1, float("nan"), float("inf")):
-        with pytest.raises(DatasetError, match=r"`data\.labelled_fps` is .*must be positive"):
+    for fps in (0, -1, float("nan"), float("inf"), 1e-310, 1e307):
+        with pytest.raises(DatasetError, match=r"`data\.labelled_fps` is .*must be from 0\.001"):
             load_timed(mstcn(tmp_path), videos=videos, labelled_fps=fps)
     with pytest.raises(DatasetError, match="did you mean 'elan'"):
         load_timed(mstcn(tmp_path), videos=videos, format="elam")
+
+
+@pytest.mark.parametrize("label", ["a\rb", "a\0b", "a\ud800b", "a" * 10_001])
+def test_a_label_that_no_table_could_hold_is_refused(label: str) -> None:
+    with pytest.raises(DatasetError, match=r"x.json: no table could hold the label 'a"):
+        Reading().add(LabelledVideo(("a.mp4",), "x.json"), 0.0, 1.0, label)
+
+
+def test_what_lasts_for_less_than_a_table_tells_is_left_out() -> None:
+    how, video = Reading(), LabelledVideo(("a.mp4",), "x.json")
+    how.add(video, 0.0, 1e-9, "a")
+    assert not video.labels and how.left_out == {"labels without length, or before the video": 1}
+
+
+@pytest.mark.parametrize("said", [1e-310, 1e308, float("nan")])
+def test_a_rate_of_a_file_that_cannot_be_is_none(said: float) -> None:
+    with pytest.raises(DatasetError, match="does not say at which rate"):
+        Reading().rate("x.json", "look there", said)

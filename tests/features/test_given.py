@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -53,9 +54,21 @@ def test_times_of_its_own_count(suffix: str, tmp_path: Path) -> None:
     path = save(tmp_path / f"a{suffix}", X_TF, timestamps=times)
     given = GivenFeatures(3, "TF", 5.0, device="cpu")
     assert given.read(path).timestamps_seconds.tolist() == times.tolist()
-    save(path, X_TF, timestamps=times[::-1].copy())
-    with pytest.raises(VideoError, match="its times must be 7 finite seconds that rise"):
-        given.read(path)
+    for bad in (times[::-1].copy(), times * 1e11, np.array([*times[:6], np.nan]), times[:5]):
+        save(path, X_TF, timestamps=bad)
+        with pytest.raises(VideoError, match="its times must be 7 finite seconds that rise"):
+            given.read(path)
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_without_end_are_counted_and_nobody_is_told_to_unpickle(tmp_path: Path) -> None:
+    given = GivenFeatures(3, "TF", 5.0, device="cpu")
+    x = np.array([[0.0, np.inf, 1.0], [-np.inf, 0.0, 1.0]])
+    with pytest.raises(VideoError, match=r"feature 1 of step 0 \(both from 0\) is inf, and so are 1 more"):
+        given.read(save(tmp_path / "a.npy", x))
+    (tmp_path / "b.npy").write_bytes(pickle.dumps(x))
+    with pytest.raises(VideoError, match=r"it is damaged: This file contains pickled \(object\) data\.$"):
+        shape_of(tmp_path / "b.npy")
 
 
 def test_what_files_agree_on_is_their_width() -> None:

@@ -55,3 +55,10 @@ def test_the_device_is_that_of_the_setting_or_of_the_arguments(tmp_path: Path) -
     )
     with pytest.raises(SettingsError, match="cuda:77"):
         build_trainer(tmp_path, QUIET, monitor="val_loss", patience=0, device="cuda:77")
+
+
+def test_a_bar_is_for_whoever_asks_for_it(tmp_path: Path) -> None:
+    for asked, shown in ((None, False), (False, False), (True, True)):
+        arguments = {**QUIET, "enable_progress_bar": asked}
+        built = build_trainer(tmp_path, arguments, monitor="val_loss", patience=0, device="cpu")
+        assert (built.progress_bar_callback is not None) == shown

@@ -15,7 +15,7 @@ from tests.features.tiny import tiny_backbone
 from tests.verbs.test_watch import predictor
 from vidlstm.backbones.cpu import available_cores
 from vidlstm.cli.main import main
-from vidlstm.errors import VideoError
+from vidlstm.errors import SettingsError, VideoError
 from vidlstm.features.costs import Spent, limit_of
 from vidlstm.verbs import bench as bench_module
 from vidlstm.video.piece import piece_of
@@ -116,3 +116,27 @@ def test_what_cannot_be_done_is_said_before_anything_is_measured(
 ) -> None:
     assert main(["bench", *(word.format(videos=videos) for word in argv)]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_what_is_read_is_never_written_over_and_each_output_has_a_file(tmp_path: Path, capsys: Any) -> None:
+    config, same = tmp_path / "a.yaml", str(tmp_path / "x")
+    config.write_text("seconds: 1\n")
+    words = ["bench", str(tmp_path / "a.mp4"), "--config", str(config)]
+    for flags, said in (
+        (["--apply", str(config)], "is an input and would be overwritten"),
+        (["--json", same, "--chart", same], "named twice"),
+        (["--json", str(tmp_path)], "is a folder"),
+    ):
+        assert main([*words, *flags]) == 2 and said in capsys.readouterr().err
+    assert config.read_text() == "seconds: 1\n"
+
+
+def test_a_network_that_no_stream_has_is_refused_before_anything_is_measured(videos: Path) -> None:
+    class Forecasts:
+        def streams(self) -> None:
+            raise SettingsError("a checkpoint of trajectory follows objects")
+
+    said: list[str] = []
+    with pytest.raises(SettingsError, match="follows objects"):
+        vidlstm.bench(videos, checkpoint=Forecasts(), step=said.append)  # type: ignore[arg-type]
+    assert not said

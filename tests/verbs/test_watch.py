@@ -22,14 +22,15 @@ import vidlstm
 from tests.fakes.videos import write_video
 from tests.features.tiny import WIDTH, tiny_backbone
 from vidlstm.cli.main import main
-from vidlstm.errors import VideoError
+from vidlstm.cli.watch import is_camera, show_event
+from vidlstm.errors import SettingsError, VideoError, without_login
 from vidlstm.inference.stream import CarriedState
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.render.events import EventFile
 from vidlstm.render.live.listener import Listener, Shot
 from vidlstm.settings.live import host_and_port
 from vidlstm.tasks.predictor import Predictor
-from vidlstm.video.reader import without_login
+from vidlstm.verbs.watch import called, load_to_watch
 
 LABELS = ("a", "b", "c")
 
@@ -304,6 +305,12 @@ def test_the_command_line_records_what_happens(
         (["--http", "a:99999"], "a port up to 65535"),
         (["--mqtt", "mqtt://a"], "is HOST or HOST:PORT"),
         (["--mqtt_tls", "true"], "has no effect without --mqtt HOST"),
+        (["--mqtt_topic", "x"], "has no effect without --mqtt HOST"),
+        (["--record_megabytes", "5"], "has no effect without record SECONDS"),
+        (["--mqtt", "a", "--mqtt_topic", "a" * 70_000], "no longer than a thousand letters"),
+        (["--mqtt", "a:0"], "with a port up to 65535"),
+        (["--mqtt", "a..b"], "is HOST or HOST:PORT"),
+        (["--timeout_seconds", "1e12"], "timeout_seconds"),
         (["--mqtt", "a", "--mqtt_ca", "x"], "has no effect without --mqtt_tls true"),
         (["--mqtt", "a", "--mqtt_topic", "a/#"], "a topic holds no + or #"),
         (["--mqtt", "a", "--mqtt_login", "none"], "cannot be read"),
@@ -379,6 +386,95 @@ def test_a_name_that_is_no_text_is_written_as_json(tmp_path: Path) -> None:
     file({"event": "opened", "source": "\udcff.mp4"})
     file.close()
     assert json.loads((tmp_path / "events.jsonl").read_text())["source"] == "\udcff.mp4"
+
+
+def test_what_is_read_is_never_written_over_with_events(tmp_path: Path, capsys: Any) -> None:
+    for name in ("a.mp4", "a.ckpt", "a.yaml"):
+        (tmp_path / name).write_text("pace: fast\n")
+    words = ["watch", str(tmp_path / "a.ckpt"), str(tmp_path / "a.mp4"), "--config", str(tmp_path / "a.yaml")]
+    for name in ("a.mp4", "a.ckpt", "a.yaml"):
+        assert main([*words, "--events", str(tmp_path / name)]) == 2
+        assert f"{name}: is an input and would be overwritten; choose another --events" in (
+            capsys.readouterr().err
+        )
+        assert (tmp_path / name).read_text() == "pace: fast\n"
+
+
+def test_sources_of_one_name_are_told_apart_and_standard_input_is_read_once(causal: Predictor) -> None:
+    assert called(["a", "a (2)", "a", "rtsp://me:x@b/", "rtsp://b/"]) == [
+        "a",
+        "a (2)",
+        "a (3)",
+        "rtsp://b/",
+        "rtsp://b/ (2)",
+    ]
+    with pytest.raises(SettingsError, match="give it once"):
+        vidlstm.watch(causal, ["-", "-"])
+
+
+def test_only_numbers_that_a_camera_may_have_are_cameras() -> None:
+    assert [is_camera(text) for text in ("0", "12", "9" * 5000, "\u0663", "-1", "a")] == [True] * 2 + [
+        False
+    ] * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "why", "said"),
+    [
+        ("seconds", "", "takes one step after the other"),
+        ("minimum_seconds", "it also reads from the end", r"see `online\.minimum_seconds`"),
+    ],
+)
+def test_a_window_that_nothing_reads_is_refused(
+    name: str, why: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Loaded:
+        def why_not_carried(self) -> str:
+            return why
+
+    monkeypatch.setattr("vidlstm.verbs.watch.load", lambda *_, **__: Loaded())
+    with pytest.raises(SettingsError, match=said):
+        load_to_watch("no.ckpt", window={name: 1.0})
+
+
+def test_a_loop_of_ones_own_is_told_of_times_and_settings_that_cannot_be(causal: Predictor) -> None:
+    frame = np.zeros((8, 8, 3), np.uint8)
+    stream = causal.stream()
+    stream.push(frame, 5.0)
+    for seconds in (4.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="finite seconds that rise"):
+            stream.push(frame, seconds)
+    assert stream.push(frame, 5.0) == []  # twice is no harm
+    with pytest.raises(ValueError, match="frames are RGB uint8"):
+        stream.push(frame.tolist(), 6.0)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match=r"online\.enter"):
+        causal.stream(online={"enter": 2})
+    with pytest.raises(ValueError, match="fps must be positive"):
+        causal.stream(fps=0)
+
+
+def test_names_and_labels_stay_in_their_line(capsys: Any) -> None:
+    known = {"start_seconds": 0.0, "end_seconds": None, "probability": 1.0}
+    show_event({"event": "start", "source": "a\nb", "label": "fall\n\x1b[2Jvidlstm: all is well", **known})
+    show_event({"event": "lost", "source": "a\nb", "detail": "x\ny"})
+    said = capsys.readouterr()
+    assert said.out.count("\n") == said.err.count("\n") == 1 and "\x1b" not in said.out
+
+
+def test_what_a_network_that_is_refused_would_cost_is_not_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any, videos: list[Path]
+) -> None:
+    class Refusing:
+        def why_not_carried(self) -> str:
+            return "it also reads from the end"
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise SettingsError("this network labels whole recordings")
+
+    monkeypatch.setattr("vidlstm.verbs.watch.load", lambda *_, **__: Refusing())
+    monkeypatch.setattr("vidlstm.verbs.watch.watch", refuse)
+    assert main(["watch", "no.ckpt", str(videos[0])]) == 2
+    assert "no state is carried" not in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_is_said_before_anything_is_watched(

@@ -168,3 +168,30 @@ def test_a_camera_is_opened_again_and_in_the_end_given_up(monkeypatch: pytest.Mo
 def test_without_reconnection_a_loss_is_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     items = watched([Played(1, breaks="cut")], monkeypatch, finite=False, reconnect_seconds=0)
     assert kinds(items) == "opened frame failed"
+
+
+def test_a_reader_that_stumbles_in_a_way_of_its_own_fails_its_source() -> None:
+    def stumble() -> VideoReader:
+        raise RuntimeError("int too large")
+
+    mailbox = Mailbox(1, newest=True)
+    source = Source(0, "camera", stumble, mailbox, views=("picture",), finite=True)
+    source.run()
+    (note,) = mailbox.take(0)
+    assert isinstance(note, Note) and (note.kind, note.detail) == ("failed", "RuntimeError: int too large")
+
+
+def test_no_login_of_an_address_is_in_a_message() -> None:
+    address = "rtsp://me:secret@camera/1"
+    error = VideoError(address, reason="unreadable", detail=f"Connection refused: {address!r}")
+    assert error.path == address and "secret" not in f"{error} {error.detail}"
+
+    class Leaping(Played):
+        def _pictures(self) -> Iterator[Picture]:
+            self.info = VideoInfo(address, 4, 6, None, 10.0, None, "none", "test")
+            for seconds in (0.0, 1e5):
+                yield seconds, lambda: np.zeros((4, 6, 3), np.uint8)
+
+    with pytest.warns(UserWarning, match="clock jumps") as told, Leaping(2) as reader:
+        list(reader)
+    assert "secret" not in str(told[0].message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vidlstm.cli.config import named_configs
 from vidlstm.cli.parsing import Parser, add_device, new_parser, parse_given
 from vidlstm.cli.terminal import say
 from vidlstm.settings import BackboneSettings, SamplingSettings, Seconds
@@ -44,6 +45,7 @@ def run(argv: Sequence[str]) -> int:
     outputs = {name: given.pop(name, None) for name in ("json", "chart", "apply")}
 
     from vidlstm.errors import SettingsError
+    from vidlstm.files import files_named
     from vidlstm.verbs.bench import bench
 
     checkpoint = paths.pop(0) if paths[0].suffix == ".ckpt" else None
@@ -51,7 +53,8 @@ def run(argv: Sequence[str]) -> int:
         raise SettingsError("there is no video to measure with; give one after the checkpoint")
     if checkpoint and outputs["apply"]:
         raise SettingsError("a checkpoint decides its settings; leave out `apply`", setting="apply")
-    check_outputs([p for p in outputs.values() if p], [checkpoint, *paths] if checkpoint else paths)
+    inputs = [*paths, *files_named(given), *named_configs(argv), *filter(None, [checkpoint])]
+    check_outputs([p for p in outputs.values() if p], inputs)
     report = bench(
         paths, checkpoint=checkpoint, step=lambda text: say(f"measuring: {text}", error=True), **given
     )
@@ -61,12 +64,15 @@ def run(argv: Sequence[str]) -> int:
     return 1 if report.failures else 0
 
 
-def check_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+def check_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path]) -> None:
     """Refuses to write over what is read, and where nothing can be written, before anything is measured."""
+    from vidlstm.errors import OutputError
     from vidlstm.files import check_inputs, check_writable
 
     check_inputs(outputs, inputs)
     for path in outputs:
+        if path.is_dir() or outputs.count(path) > 1:
+            raise OutputError(f"{path} is a folder, or named twice; give each output a file of its own")
         check_writable(path.parent)
 
 

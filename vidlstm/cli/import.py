@@ -19,7 +19,7 @@ def run(argv: Sequence[str]) -> int:
     """Imports, and says what was understood."""
     parser = new_parser("import", "What labelling tools wrote to one table of timed labels.")
     parser.add_argument(
-        "labels", nargs="+", type=Path, help="exports of labelling tools, and folders of them"
+        "labels", nargs="+", type=Path, help="exports of labelling tools, and folders right in which they lie"
     )
     parser.add_argument(
         "--videos",

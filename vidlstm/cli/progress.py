@@ -38,7 +38,7 @@ class _Bar:
         self._verb, self._unit = verb, unit
         self._console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn(verb),
+            TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[count]}"),
             TextColumn("{task.fields[rates]}"),
@@ -64,7 +64,15 @@ class _Bar:
         return max(0.2, time.monotonic() - self._started)
 
     def _show(
-        self, done: int, total: int, rates: str, *, working: bool, visible: bool, unit: str = ""
+        self,
+        done: int,
+        total: int,
+        rates: str,
+        *,
+        working: bool,
+        visible: bool,
+        unit: str = "",
+        verb: str = "",
     ) -> None:
         """Shows how far things are; a total of 0 is not known."""
         # Shown from the first news to the last, so that bars of one command follow each other.
@@ -72,7 +80,13 @@ class _Bar:
             self._progress.start()
         count = f"{done}/{total} {unit or self._unit}" if total else f"{done} {unit or self._unit}"
         self._progress.update(
-            self._task, completed=done, total=total or None, rates=rates, count=count, visible=visible
+            self._task,
+            completed=done,
+            total=total or None,
+            rates=rates,
+            count=count,
+            visible=visible,
+            description=verb or self._verb,
         )
         if done == total:
             self._progress.stop()
@@ -106,7 +120,9 @@ class ExtractionBar(_Bar):
             rates = f"{report.features / self._seconds:.0f} frames/s"
             self._show(report.features, expected, rates, working=working, visible=working, unit="frames")
             return
-        self._show(done, total, rates, working=working, visible=working or report.found < total)
+        verb = "" if working else "looking for features of"
+        rates = rates if working else ""
+        self._show(done, total, rates, working=working, visible=working or report.found < total, verb=verb)
 
 
 class TrackingBar(_Bar):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidlstm.cli.config import named_configs
 from vidlstm.cli.parsing import Parser, add_device, add_how, new_parser, parse_given
-from vidlstm.cli.terminal import say
+from vidlstm.cli.terminal import say, visible
 from vidlstm.cli.track import add_tracking
+from vidlstm.errors import with_flags
 from vidlstm.settings import (
     Count,
     OnlineSettings,
@@ -63,35 +66,51 @@ def run(argv: Sequence[str]) -> int:
     """Watches, and prints what happens."""
     given = parse_given(watch_parser(), argv)
 
+    from vidlstm.files import check_inputs, files_named
     from vidlstm.render.events import EventFile
     from vidlstm.render.live.surfaces import check_surfaces
-    from vidlstm.verbs.load import load
-    from vidlstm.verbs.watch import watch
+    from vidlstm.verbs.watch import load_to_watch, watch
 
-    checkpoint, sources, events = given.pop("checkpoint"), given.pop("sources"), given.pop("events", None)
+    events = given.pop("events", None)
+    if events and events != "-":
+        check_inputs([Path(events)], [*files_named(given), *named_configs(argv)], "events")
+    checkpoint, sources = given.pop("checkpoint"), given.pop("sources")
     settings = {name: given.pop(name) for name in WatchSettings.__dataclass_fields__ if name in given}
     surfaces = {name: given.pop(name) for name in SurfaceSettings.__dataclass_fields__ if name in given}
     check_surfaces(settings_from(SurfaceSettings, surfaces, section=""))
     online = given.pop("online", None)
     tracking = {name: given.pop(name) for name in TrackingSettings.__dataclass_fields__ if name in given}
     given |= {"tracking": tracking} if tracking else {}
-    predictor = load(checkpoint, **given)
-    if why := predictor.why_not_carried():
-        say(f"no state is carried: {why}", error=True)
-    named = [int(source) if source.isdecimal() else source for source in sources]
+    named = [int(source) if is_camera(source) else source for source in sources]
+    failed: list[dict[str, Any]] = []
     with closing(EventFile(Path(events) if events and events != "-" else None)) as file:
+        predictor = load_to_watch(checkpoint, **given)
+        why = [predictor.why_not_carried()]
         consumers: list[Callable[[dict[str, Any]], None]] = [file] if events else []
         if events != "-":
             consumers.append(show_event)
 
         def told(event: dict[str, Any]) -> None:
+            if why and (first := why.pop()):  # with the first event: what is refused has none
+                say(f"no state is carried: {with_flags(first)}", error=True)
+            failed.extend([event] if event["event"] == "failed" else [])
             for consumer in consumers:
                 consumer(event)
 
         report = watch(predictor, named, on_event=told, settings=settings, online=online, surfaces=surfaces)
     for source in report.sources:
-        say(said_of(source), error=True)
-    return 1 if any(source.failure for source in report.sources) else 0
+        say_line(said_of(source), error=True)
+    return 1 if failed else 0
+
+
+def is_camera(source: str) -> bool:
+    """Whether it is a number that a camera may have."""
+    return re.fullmatch(r"[0-9]{1,9}", source) is not None
+
+
+def say_line(text: str, *, error: bool = False) -> None:
+    """One line, whatever the names of sources and labels in it hold."""
+    say(visible(text, keep=""), error=error)
 
 
 def show_event(event: dict[str, Any]) -> None:
@@ -100,14 +119,14 @@ def show_event(event: dict[str, Any]) -> None:
     if kind in ("start", "end"):
         end = "" if event["end_seconds"] is None else f"{event['end_seconds']:.2f}"
         whose = f"  track {event['track']}" if "track" in event else ""
-        say(
+        say_line(
             f"{source}  {event['start_seconds']:8.2f} - {end:>8} s  {event['label']}  "
             f"{event['probability']:.2f}{whose}"
         )
     elif kind == "recorded":
-        say(f"{source}  {event['label']}: {event['file']}")
+        say_line(f"{source}  {event['label']}: {event['file']}")
     elif kind not in ("heartbeat", "step", "forecast"):
-        say(f"{source or event['surface']}: {kind}: {event['detail']}", error=True)
+        say_line(f"{source or event['surface']}: {kind}: {event['detail']}", error=True)
 
 
 def said_of(report: SourceReport) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -110,8 +109,8 @@ def load_timed(
     """
     if format != "auto" and format not in TIMED_FORMATS:
         raise DatasetError(f"unknown format of labels `data.format` {format}{nearest(format, TIMED_FORMATS)}")
-    if labelled_fps is not None and not 0 < labelled_fps < math.inf:
-        raise DatasetError(f"`data.labelled_fps` is {labelled_fps:g}; it must be positive")
+    if labelled_fps is not None and not 1e-3 <= labelled_fps <= 1e6:
+        raise DatasetError(f"`data.labelled_fps` is {labelled_fps:g}; it must be from 0.001 to a million")
     files = label_files(annotations)
     folder = Path(os.path.commonpath([f.absolute() if f.is_dir() else f.absolute().parent for f in files]))
     there = VideoFiles(folder if videos is None else videos)
@@ -143,7 +142,10 @@ def label_files(annotations: Path | Sequence[Path]) -> list[Path]:
         inside = [Path(e.path) for e in entries(path) if suffix_of(e.name) in LABEL_SUFFIXES and is_file(e)]
         if not inside:
             endings = ", ".join(sorted(LABEL_SUFFIXES))
-            raise DatasetError(f"{path} holds neither groundTruth nor a file that ends in {endings}")
+            raise DatasetError(
+                f"{path} holds neither groundTruth nor a file that ends in {endings}; folders in it are not "
+                "looked into"
+            )
         found += inside
     if not found:
         raise DatasetError("no labels are given; name a file or a folder with them in `data.annotations`")

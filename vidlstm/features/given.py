@@ -15,6 +15,7 @@ from vidlstm.features.extract import ExtractionReport
 from vidlstm.features.given_files import pieces_of, shape_of, times_in
 from vidlstm.features.spec import FeatureSpec
 from vidlstm.structures import GIVEN, Failure, FeatureSequence
+from vidlstm.video.clock import LATEST_SECONDS
 from vidlstm.video.hashing import hash_video
 
 if TYPE_CHECKING:
@@ -108,17 +109,18 @@ class GivenFeatures:
             VideoError: it cannot be read, or holds what is no finite number.
         """
         lying, first = x_TF if self.layout == "TF" else x_TF.T, 0
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             for piece in pieces_of(path):
                 lying[first : first + len(piece)] = piece
                 first += len(piece)
-        if not np.isfinite(x_TF.sum(dtype=np.float64)):  # takes no memory of the size of the file
-            bad = np.argwhere(~np.isfinite(x_TF))
-            step, feature = bad[0]
+            finite = np.isfinite(x_TF.sum(dtype=np.float64))  # takes no memory of the size of the file
+        if not finite:
+            bad = ~np.isfinite(x_TF)
+            step, feature = divmod(int(bad.argmax()), bad.shape[1])
             raise _bad(
                 path,
                 f"feature {feature} of step {step} (both from 0) is {x_TF[step, feature]}, and so are "
-                f"{len(bad) - 1} more; fill them in, or leave the file out",
+                f"{int(bad.sum()) - 1} more; fill them in, or leave the file out",
             )
         return self._times(path, len(x_TF), times_in(path))
 
@@ -126,8 +128,9 @@ class GivenFeatures:
         if times is None:
             return np.arange(steps) / self.fps
         times_T = times.astype(np.float64).reshape(-1)
-        if len(times_T) != steps or not np.isfinite(times_T).all() or not (np.diff(times_T) > 0).all():
-            raise _bad(path, f"its times must be {steps} finite seconds that rise")
+        finite = len(times_T) == steps and (abs(times_T) < LATEST_SECONDS).all()
+        if not finite or not (np.diff(times_T) > 0).all():
+            raise _bad(path, f"its times must be {steps} finite seconds that rise, none beyond 3000 years")
         return times_T
 
 

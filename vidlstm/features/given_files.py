@@ -134,7 +134,8 @@ def _telling(path: Path) -> Iterator[None]:
     except _BadFileError as error:
         raise VideoError(path, reason="not_features", detail=str(error)) from error
     except (Exception, polars.exceptions.PanicException) as error:  # each stumbles in its own way
-        detail = f"it is damaged: {str(error).partition(chr(10))[0][:200]}"
+        said = str(error).partition("\n")[0].partition(" If you trust")[0]  # numpy's advice is to unpickle
+        detail = f"it is damaged: {said[:200]}"
         raise VideoError(path, reason="not_features", detail=detail) from error
 
 

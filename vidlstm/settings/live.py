@@ -1,6 +1,7 @@
 """Settings of ``watch``: how sources are read, when something has begun, and where it is shown."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,7 +9,7 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 
 from vidlstm.errors import SettingsError
-from vidlstm.settings.ranges import NotNegative, Positive, Share
+from vidlstm.settings.ranges import NotNegative, Positive, Seconds, Share
 
 
 @dataclass
@@ -30,7 +31,7 @@ class WatchSettings:
 
     pace: Literal["real", "fast"] = "fast"
     drop: Literal["auto", "latest", "none"] = "auto"
-    timeout_seconds: Positive = 10.0
+    timeout_seconds: Seconds = 10.0
     reconnect_seconds: NotNegative = 60.0
     keep_state_seconds: NotNegative = 2.0
     heartbeat_seconds: Positive = 10.0
@@ -101,20 +102,28 @@ class SurfaceSettings:
     def __post_init__(self) -> None:
         if (self.record is None) != (self.out is None):
             raise SettingsError("`record SECONDS` and `out FOLDER` are given together or not at all")
+        if self.record is None and self.record_megabytes != SurfaceSettings.record_megabytes:
+            raise SettingsError("`record_megabytes` has no effect without `record SECONDS`")
         if self.http is not None:
             host_and_port(self.http, "http")
         if self.mqtt is not None:
             host_and_port(self.mqtt, "mqtt", port=1883)
-        elif self.mqtt_login or self.mqtt_tls or self.mqtt_ca:
-            name = "mqtt_login" if self.mqtt_login else "mqtt_tls" if self.mqtt_tls else "mqtt_ca"
-            raise SettingsError(f"`{name}` has no effect without `mqtt HOST`")
+        for name in ("mqtt_topic", "mqtt_login", "mqtt_tls", "mqtt_ca"):
+            if self.mqtt is None and getattr(self, name) != getattr(SurfaceSettings, name):
+                raise SettingsError(f"`{name}` has no effect without `mqtt HOST`")
         if self.mqtt_ca is not None and not self.mqtt_tls:
             raise SettingsError("`mqtt_ca` has no effect without `mqtt_tls true`")
-        if re.search(r"[+#\0]|^[/$]|/$", self.mqtt_topic):
+        if re.search(r"[+#\0\ud800-\udfff]|^$|^[/$]|/$|.{1000}", self.mqtt_topic):
             raise SettingsError(
-                f"`mqtt_topic` {self.mqtt_topic!r}: a topic holds no + or #, and neither begins nor "
-                "ends with /"
+                f"`mqtt_topic` {self.mqtt_topic[:80]!r}: a topic holds no + or #, neither begins nor "
+                "ends with /, and is no longer than a thousand letters"
             )
+
+
+def _is_host(name: str) -> bool:
+    with suppress(UnicodeError):
+        return name.strip("[]").encode("idna") is not None
+    return False
 
 
 def host_and_port(text: str, name: str, *, port: int | None = None) -> tuple[str, int]:
@@ -133,7 +142,9 @@ def host_and_port(text: str, name: str, *, port: int | None = None) -> tuple[str
     """
     found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]*)(?::(\d{1,5}))?", text)
     number = int(found[2]) if found and found[2] else port
-    if found is None or number is None or number > 65535 or not (found[1] or found[2]):
+    given = found is not None and (found[1] or found[2])
+    least = 0 if port is None else 1  # port 0 is any that is free to listen at, and none to reach
+    if found is None or number is None or not least <= number <= 65535 or not given or not _is_host(found[1]):
         shape = "HOST:PORT or :PORT" if port is None else "HOST or HOST:PORT"
         raise SettingsError(f"`{name}` is {shape}, with a port up to 65535, not {text!r}", setting=name)
     return found[1].strip("[]") or LOOPBACK, number

@@ -13,7 +13,7 @@ from vidlstm.backbones.weights import sha256_of
 from vidlstm.datasets.videos import find_videos
 from vidlstm.errors import SettingsError, VideoError, VidlstmError
 from vidlstm.render.names import output_stems
-from vidlstm.settings import OnlineSettings
+from vidlstm.settings import OnlineSettings, settings_from
 from vidlstm.structures import Failure
 from vidlstm.video.reader import open_video
 
@@ -154,7 +154,9 @@ class Predictor(ABC):
         """Why :meth:`streams` reads windows anew: empty, or the setting of the training to change."""
         return ""
 
-    def stream(self, *, fps: float | None = None, online: OnlineSettings | None = None) -> Stream:
+    def stream(
+        self, *, fps: float | None = None, online: OnlineSettings | dict[str, Any] | None = None
+    ) -> Stream:
         """One source for a loop of one's own.
 
         >>> stream = model.stream()  # doctest: +SKIP
@@ -169,7 +171,8 @@ class Predictor(ABC):
         from vidlstm.tasks.stream import Stream
 
         card: Any = self.card
-        return Stream(self, fps or card.fps, online or OnlineSettings())
+        rule = settings_from(OnlineSettings, online, section="online")
+        return Stream(self, card.fps if fps is None else fps, rule)
 
     def reads(self, inputs: Sequence[Path]) -> list[Path]:
         """The files that are read for inputs; none of them may be written over."""

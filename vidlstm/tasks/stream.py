@@ -54,7 +54,7 @@ class Stream:
         self._backbone = network.backbone
         self._due, self._viewer = SteadySampler(fps), Viewer(self._backbone.views)
         self._segments = OnlineSegments(self.labels, online)
-        self._frames = 0
+        self._frames, self._last_seconds = 0, -np.inf
 
     def push(self, frame_HWC: np.ndarray, timestamp_seconds: float) -> list[Change]:
         """Takes the next frame.
@@ -65,11 +65,20 @@ class Stream:
 
         Returns:
             The labels that begin or are over with it. Frames between two steps change nothing.
+
+        Raises:
+            ValueError: it is no such frame, or its time is no number or earlier than the last.
         """
+        if not np.isfinite(timestamp_seconds) or timestamp_seconds < self._last_seconds:
+            raise ValueError(
+                f"times of frames are finite seconds that rise; {timestamp_seconds} comes after "
+                f"{self._last_seconds}. Where a clock began anew, begin another stream"
+            )
+        self._last_seconds = timestamp_seconds
         self._frames += 1
         if not self._due(timestamp_seconds):
             return []
-        with ArrayReader(frame_HWC[None], fps=1.0, size=self._backbone.size) as reader:
+        with ArrayReader(np.asarray(frame_HWC)[None], fps=1.0, size=self._backbone.size) as reader:
             (frame,) = reader
         shown = self._viewer.push(Frame(frame.image, timestamp_seconds, self._frames - 1))
         return [change for view in shown for change in self._step(*view)]

@@ -69,7 +69,8 @@ def build_trainer(
         patience: epochs without a better one before stopping; 0 never stops early.
         device: where to train, unless the arguments say; None and auto leave it to Lightning.
         callbacks: of the task.
-        told: how far the run has come, in place of Lightning's bar of each epoch.
+        told: how far the run has come. Lightning's bar of each epoch is for whoever asks for it:
+            ``enable_progress_bar``, or one among the callbacks.
 
     Raises:
         SettingsError: an argument does not fit; see :func:`check_arguments`.
@@ -81,9 +82,10 @@ def build_trainer(
     if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
         plugins.append(WholeCheckpoints())
     chosen = [*listed(arguments.pop("callbacks", None)), *callbacks, StopAtNonFinite(monitor)]
-    if told and arguments.get("enable_progress_bar") is not False and not _has_bar(chosen):
-        arguments["enable_progress_bar"] = False
-        chosen.append(TellProgress(told))
+    if not _has_bar(chosen):
+        wanted = arguments.get("enable_progress_bar")
+        arguments["enable_progress_bar"] = bool(wanted) and not told
+        chosen += [TellProgress(told)] if told and wanted is not False else []
     if patience:
         chosen.append(EarlyStopping(monitor, mode="min", patience=patience))
     chosen.append(ModelCheckpoint(out, BEST, monitor, mode="min", enable_version_counter=False))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import cycle, islice
 from pathlib import Path
@@ -126,17 +125,19 @@ def bench(
         VidlstmError: see its other subclasses.
     """
     seconds, resolved = value_from(Seconds, seconds, name="seconds"), str(resolve_device(device))
+    parts = {"backbone": backbone, "sampling": sampling, "device": device}
+    given: dict[str, Any] = {name: value for name, value in parts.items() if value is not None}
+    model: Any = load(checkpoint, **given) if isinstance(checkpoint, str | Path) else checkpoint
+    if model is not None:
+        model.streams()  # what cannot be watched so is refused before anything is measured
     found = find_videos(videos_from(videos, "videos"))
     chosen = found[:: max(1, len(found) // MOST_VIDEOS)][:MOST_VIDEOS]
     with tempfile.TemporaryDirectory(prefix="vidlstm-bench-") as folder:
         pieces = [piece_of(path, seconds, Path(folder)) for path in chosen]
-        if checkpoint is None:
+        if model is None:
             how = settings_from(BackboneSettings, backbone, section="backbone")
             frames = settings_from(SamplingSettings, sampling, section="sampling")
             return _Extraction(pieces, how, frames, seconds, resolved, step).run(Path(folder))
-        parts = {"backbone": backbone, "sampling": sampling, "device": device}
-        given: dict[str, Any] = {name: value for name, value in parts.items() if value is not None}
-        model: Any = load(checkpoint, **given) if isinstance(checkpoint, str | Path) else checkpoint
         return _Watching(pieces, model, seconds, step).run()
 
 
@@ -221,11 +222,14 @@ class _Extraction(_Measuring):
         found: dict[str, tuple[Spent, np.ndarray]] = {}
         for decoder in ("pyav", "opencv"):
             self.step(f"decoding with {decoder}")
-            with suppress(VideoError):
+            try:
                 found[decoder] = self.decode(network, self._sampling, decoder)
-                self.note("decode", decoder, found[decoder][0])
+            except VideoError as error:
+                failure = error
+                continue
+            self.note("decode", decoder, found[decoder][0])
         if not found:
-            raise VideoError(self.videos[0], reason="unreadable", detail=self.report.failures[0])
+            raise failure
         most = max(spent.frames for spent, _ in found.values())
         whole = {name: f for name, f in found.items() if f[0].frames == most}
         fastest = min(whole, key=lambda name: whole[name][0].cpu_ms)

@@ -9,17 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.errors import SettingsError
+from vidlstm.errors import SettingsError, without_login
 from vidlstm.inference.online import OnlineSegments
 from vidlstm.render.live.annotate import PICTURE_SIDE
 from vidlstm.render.live.listener import Shot
 from vidlstm.render.live.surfaces import check_surfaces, opened_surfaces
-from vidlstm.settings import OnlineSettings, SurfaceSettings, WatchSettings, settings_from
+from vidlstm.settings import OnlineSettings, SurfaceSettings, WatchSettings, given_in, settings_from
 from vidlstm.tasks.predictor import Predictor
 from vidlstm.verbs.load import load
 from vidlstm.verbs.watched import SourceReport, Watched, told, utc_at
 from vidlstm.video.container import check_is_file
-from vidlstm.video.reader import STANDARD_INPUT, is_live, open_video, without_login
+from vidlstm.video.reader import STANDARD_INPUT, is_live, open_video
 from vidlstm.video.sampling import SteadySampler
 from vidlstm.video.source import Mailbox, Note, Shown, Source
 
@@ -82,21 +82,64 @@ def watch(
     names = [sources] if isinstance(sources, str | int | Path) else list(sources)
     if not names:
         raise SettingsError("there is nothing to watch; give a camera's number, an address or a file")
+    if names.count(STANDARD_INPUT) > 1:
+        raise SettingsError("standard input, `-`, is there once; give it once")
     for name in names:
         if not isinstance(name, int) and not is_live(name):
             check_is_file(name)
-    predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
+    predictor = checkpoint if isinstance(checkpoint, Predictor) else load_to_watch(checkpoint, **options)
     with closing(predictor.watcher(len(names))) as watcher, ExitStack() as kept:
-        if shown.record is not None and not watcher.labels:
-            raise SettingsError("`record` saves what happens; a checkpoint of forecasts does not say it")
+        if not watcher.labels:
+            _refuse_of_labels(how, rule, shown)
         if predictor.settings.tracking.boxes and any(map(is_live, names)):
             raise SettingsError("`boxes` are those of the frames of a file, and a stream counts its own")
-        known = [without_login(name) for name in names]
+        known = called(names)
         own = opened_surfaces(shown, known, watcher.fps or USUAL_FPS, rule.minimum_seconds)
         everybody = [*listeners, *own]
         for listener in everybody:
             kept.callback(listener.close)
-        return _Watch(watcher, names, how, rule, on_event, everybody).run()
+        return _Watch(watcher, dict(zip(known, names, strict=True)), how, rule, on_event, everybody).run()
+
+
+def load_to_watch(checkpoint: Path | str, **options: Any) -> Predictor:
+    """Loads a checkpoint to watch with; see :func:`load`.
+
+    Raises:
+        SettingsError: an option has no effect here; see also there.
+    """
+    predictor = load(checkpoint, **options)
+    for name in given_in(options.get("window"), "window"):
+        if name == "minimum_seconds":
+            raise SettingsError("`window.minimum_seconds` has no effect here; see `online.minimum_seconds`")
+        if not predictor.why_not_carried():
+            raise SettingsError(f"`window.{name}` has no effect: this network takes one step after the other")
+    return predictor
+
+
+def _refuse_of_labels(how: WatchSettings, rule: OnlineSettings, shown: SurfaceSettings) -> None:
+    """Refuses what means nothing to a checkpoint of forecasts.
+
+    Raises:
+        SettingsError: it was given.
+    """
+    given = {"record": shown.record is not None, "steps": how.steps}
+    given |= {f"online.{name}": True for name in given_in(rule, "online")}
+    for name in (name for name, there in given.items() if there):
+        raise SettingsError(f"`{name}` is for what happens; a checkpoint of forecasts does not say it")
+
+
+def called(sources: Sequence[object]) -> list[str]:
+    """What sources are called where others may read it, each otherwise than those before it.
+
+    >>> called(["rtsp://me:secret@camera/1", "rtsp://camera/1", 0])
+    ['rtsp://camera/1', 'rtsp://camera/1 (2)', '0']
+    """
+    names: list[str] = []
+    for source in sources:
+        name = without_login(source)
+        ways = (name, *(f"{name} ({number})" for number in range(2, len(sources) + 1)))
+        names.append(next(way for way in ways if way not in names))
+    return names
 
 
 class _Watch:
@@ -105,7 +148,7 @@ class _Watch:
     def __init__(
         self,
         watcher: Watcher,
-        names: list[Any],
+        sources: dict[str, Any],
         how: WatchSettings,
         rule: OnlineSettings,
         on_event: Callable[[Event], None],
@@ -113,16 +156,14 @@ class _Watch:
     ) -> None:
         self._watcher, self._how, self._on_event, self._listeners = watcher, how, on_event, listeners
         self._look = [listener for listener in listeners if listener.takes_shots]
-        paced = [is_live(name) or how.pace == "real" for name in names]
+        paced = [is_live(source) or how.pace == "real" for source in sources.values()]
         self._newest = any(paced) if how.drop == "auto" else how.drop == "latest"
-        self._mailbox = Mailbox(len(names), newest=self._newest)
+        self._mailbox = Mailbox(len(sources), newest=self._newest)
         self._watched = [
-            Watched(
-                SourceReport(without_login(name)), partial(OnlineSegments, watcher.labels, rule), own_pace
-            )
-            for name, own_pace in zip(names, paced, strict=True)
+            Watched(SourceReport(name), partial(OnlineSegments, watcher.labels, rule), own_pace)
+            for name, own_pace in zip(sources, paced, strict=True)
         ]
-        self._sources = [self._source(number, name) for number, name in enumerate(names)]
+        self._sources = [self._source(number, source) for number, source in enumerate(sources.values())]
 
     def _source(self, number: int, name: Any) -> Source:
         live = is_live(name)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
+from vidlstm.errors import without_login
 from vidlstm.structures import Frame, VideoInfo
 from vidlstm.video.clock import Clock
 from vidlstm.video.fitting import within
@@ -111,7 +112,7 @@ class VideoReader(ABC):
 
     def _tell(self, what: str) -> None:
         """Warns of something that the user should know of this video."""
-        warnings.warn(f"{self.info.path}: {what}", stacklevel=2)
+        warnings.warn(f"{without_login(self.info.path)}: {what}", stacklevel=2)
 
     def _jumped(self) -> str:
         before, after = self._clock.first_jump

@@ -34,7 +34,6 @@ PICTURE = "it is one picture; give a video, or a folder of pictures"
 _PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM")
 """How files of pictures begin: PNG, JPEG, TIFF and BMP; of WebP see below."""
 
-_LOGIN = re.compile(r"^(\w+://)[^/?#]*@")
 _ADDRESS = re.compile(r"(rtsps?|rtmps?|rtp|srt|udp|tcp|https?)://", re.IGNORECASE)
 
 
@@ -115,15 +114,6 @@ def is_live(path: object) -> bool:
     return isinstance(path, int) or (
         isinstance(path, str) and (path == STANDARD_INPUT or bool(_ADDRESS.match(path)))
     )
-
-
-def without_login(source: object) -> str:
-    """What a source is called where others may read it: an address without the user's name and password.
-
-    >>> without_login("rtsp://admin:secret@camera/1")
-    'rtsp://camera/1'
-    """
-    return _LOGIN.sub(r"\1", str(source))
 
 
 def _in_order(

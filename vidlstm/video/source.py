@@ -8,9 +8,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from vidlstm.errors import VideoError
+from vidlstm.errors import VideoError, without_login
 from vidlstm.structures import Frame
-from vidlstm.video.reader import without_login
 from vidlstm.video.views import with_views
 
 if TYPE_CHECKING:
@@ -201,6 +200,8 @@ class Source(threading.Thread):
                 return frames, reader.truncated
         except VideoError as error:
             return frames, error.detail or str(error)
+        except Exception as error:  # noqa: BLE001 - a thread that dies unheard is waited for without end
+            return frames, f"{type(error).__name__}: {error}"
 
     def _shown(self, frame: Frame, image: np.ndarray, reader: VideoReader) -> Shown:
         dropped = getattr(reader, "dropped_frames", 0)

@@ -139,3 +139,31 @@ def test_a_password_in_the_clear_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     sender = mqtt.MqttSender(SurfaceSettings(mqtt="broker.example"), ["a"])
     assert "unencrypted; see `mqtt_tls true`" in sender.turn()[0][0]["detail"]
     sender.close()
+
+
+def test_a_broker_that_takes_nothing_makes_nothing_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt, "MOST_WAITING", 5)
+    sender = mqtt.MqttSender(SurfaceSettings(mqtt="127.0.0.1:1"), ["a"])
+    waiting = client.MQTTMessageInfo(1)
+    monkeypatch.setattr(sender._client, "is_connected", lambda: True)
+    sent: list[str] = []
+    monkeypatch.setattr(sender._client, "publish", lambda topic, *_, **__: sent.append(topic) or waiting)
+    for _ in range(20):
+        sender.on_event({"event": "step"}, 0)
+    assert len(sent) == 5
+    waiting._set_as_published()
+    sender.on_event({"event": "step"}, 0)
+    assert len(sent) == 6
+    monkeypatch.undo()
+    sender.close()
+
+
+def test_a_login_that_never_ends_or_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match="wants the user name"):
+        mqtt.check_mqtt(SurfaceSettings(mqtt="a", mqtt_login=Path("/dev/null")))
+    assert (
+        mqtt.login_of(SurfaceSettings(mqtt="a", mqtt_login=Path("/dev/zero")))[0] == "\0" * mqtt.LOGIN_LETTERS
+    )
+    monkeypatch.setenv(mqtt.USER, "\udcff")
+    with pytest.raises(SettingsError, match="is no text"):
+        mqtt.check_mqtt(SurfaceSettings(mqtt="a"))

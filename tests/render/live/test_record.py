@@ -116,3 +116,21 @@ def test_frames_of_a_camera_that_come_too_fast_are_left_out_and_counted(
     one.close()
     ((event, _),) = one.turn()
     assert event["surface"] == "record" and event["detail"].split()[0] in ("67", "68")
+
+
+def test_a_recording_that_is_watched_does_not_make_room(tmp_path: Path) -> None:
+    old = [tmp_path / f"camera_20200101T00000000{n}Z_fall.mp4" for n in range(2)]
+    for path in old:
+        path.write_bytes(bytes(2_000_000))
+        os.utime(path, (0, 0))
+    said = {1.0: [began("fall", 0.5)], 1.5: [over("fall", 0.5, 1.5)]}
+    play(recorder(tmp_path, names=[str(old[0])], megabytes=1.0), 40, said)
+    assert [path.exists() for path in old] == [True, False]
+
+
+def test_a_recording_that_fails_is_told_as_a_failure(tmp_path: Path) -> None:
+    one = recorder(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    (tmp_path / "gone").touch()
+    news = play(one, 20, {1.0: [began("fall", 0.5)]})
+    assert news and all(event["event"] == "failed" for event, _ in news)

@@ -7,6 +7,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -134,3 +135,38 @@ def test_pictures_are_made_only_while_somebody_looks(
     assert get(server, "sources")[0] == 200 and "jpeg" not in looked.__dict__
     get(server, "sources/0.jpg")
     assert "jpeg" in looked.__dict__
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:80", 200),
+        ("evil.test", 403),
+        ("127.0.0.1.evil.test:80", 403),
+    ],
+)
+def test_the_name_that_a_browser_looks_for_decides_with_or_without_a_port(
+    server: WebServer, host: str, status: int
+) -> None:
+    assert get(server, "sources", Host=host)[0] == status
+
+
+def test_what_anybody_sends_is_no_news_and_takes_no_files(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    monkeypatch.setattr(web, "MOST_CONNECTIONS", 3)
+    address = ("127.0.0.1", int(server.address.rstrip("/").rpartition(":")[2]))
+    with socket.create_connection(address, timeout=20) as one:
+        one.sendall(b"GET / HTTP/1.1\r\nX: " + b"a" * 10_000 + b"\r\n\r\n")
+        with one.makefile("rb") as answer:
+            assert b"400" in answer.read()
+    with ExitStack() as kept:
+        for _ in range(3):
+            one = kept.enter_context(socket.create_connection(address, timeout=20))
+            one.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert one.recv(1) == b"H"
+        assert kept.enter_context(socket.create_connection(address, timeout=20)).recv(1) == b""
+    server.close()
+    assert capfd.readouterr().err == ""

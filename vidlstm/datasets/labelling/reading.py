@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
 from vidlstm.datasets.timed import Clock, TimedLabel
 from vidlstm.errors import DatasetError
+
+MOST_LETTERS = 10_000
+"""Of a label."""
+SHORTEST_SECONDS = 1e-6
+"""Of a label: tables hold no finer times."""
+_NO_LABEL = re.compile("[\\r\\0\ud800-\udfff]")
 
 
 @dataclass
@@ -61,7 +67,7 @@ class Reading:
         Raises:
             DatasetError: neither the file nor the user says, or they contradict each other.
         """
-        said = said if said is not None and math.isfinite(said) and said > 0 else None
+        said = said if said is not None and 1e-3 <= said <= 1e6 else None
         if self.labelled_fps is not None:
             self.rate_used = True
             if said is not None and said != self.labelled_fps:
@@ -89,14 +95,20 @@ class Reading:
 
     def add(self, video: LabelledVideo, start_seconds: float, end_seconds: float, label: str) -> None:
         """Adds a label to a video, where it has a name and lasts; what begins before the video is cut."""
+        label = label.strip()
         if video.clock == "first_frame":
             start_seconds = max(start_seconds, 0.0)
-        if not label.strip():
+        if _NO_LABEL.search(label) or len(label) > MOST_LETTERS:
+            raise DatasetError(
+                f"{video.where}: no table could hold the label {label[:40]!a}: it has over {MOST_LETTERS} "
+                "letters, or a carriage return, a zero byte or half a letter among them; rename it"
+            )
+        if not label:
             self.leave_out("stretches without a label")
-        elif not end_seconds > start_seconds:
+        elif not end_seconds - start_seconds >= SHORTEST_SECONDS:
             self.leave_out("labels without length, or before the video")
         else:
-            video.labels.append(TimedLabel(start_seconds, end_seconds, label.strip()))
+            video.labels.append(TimedLabel(start_seconds, end_seconds, label))
 
     def add_frames(self, video: LabelledVideo, frames: tuple[int, int], fps: float, label: str) -> None:
         """The same for frames that count from 0; the second is the first that no longer belongs to it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +105,6 @@ class TellingListener(Listener):
         return [self._news.get_nowait() for _ in range(self._news.qsize())]
 
 
-def note(surface: str, detail: str) -> News:
-    """What a surface has to tell of itself, as an event."""
-    return {"event": "note", "source": None, "surface": surface, "detail": detail}, None
+def note(surface: str, detail: str, kind: Literal["note", "failed"] = "note") -> News:
+    """What a surface has to tell of itself, or what it could not do, as an event."""
+    return {"event": kind, "source": None, "surface": surface, "detail": detail}, None

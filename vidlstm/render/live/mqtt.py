@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.errors import SettingsError
@@ -23,6 +24,8 @@ USER, PASSWORD = "VIDLSTM_MQTT_USER", "VIDLSTM_MQTT_PASSWORD"
 PORT, TLS_PORT = 1883, 8883
 MOST_WAITING = 1000
 """Events that wait for a broker that is away; further ones are lost, and counted."""
+LOGIN_LETTERS = 4096
+"""Of a user name and a password together."""
 LONGEST_WAIT_SECONDS = 30
 """Between two tries to reach it."""
 LAST_SECONDS = 2.0
@@ -49,8 +52,10 @@ def client_of(settings: SurfaceSettings) -> Any:
     client.max_queued_messages_set(MOST_WAITING)
     client.reconnect_delay_set(1, LONGEST_WAIT_SECONDS)
     user, password = login_of(settings)
-    if user:
-        client.username_pw_set(user, password)
+    try:
+        client.username_pw_set(user or None, password)
+    except UnicodeEncodeError as error:
+        raise SettingsError(f"`mqtt`: {USER} or {PASSWORD} is no text", setting="mqtt") from error
     if settings.mqtt_tls:
         try:
             client.tls_set(ca_certs=None if settings.mqtt_ca is None else str(settings.mqtt_ca))
@@ -68,7 +73,8 @@ def login_of(settings: SurfaceSettings) -> tuple[str | None, str | None]:
     if settings.mqtt_login is None:
         return os.environ.get(USER), os.environ.get(PASSWORD)
     try:
-        lines = settings.mqtt_login.read_text(encoding="utf-8").splitlines()
+        with settings.mqtt_login.open(encoding="utf-8") as file:
+            lines = file.read(LOGIN_LETTERS).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
         raise SettingsError(f"`mqtt_login` {settings.mqtt_login}: cannot be read: {why}") from error
@@ -98,6 +104,7 @@ class MqttSender(TellingListener):
         self._client.on_connect, self._client.on_disconnect = self._connected, self._gone
         self._client.on_connect_fail = self._away
         self._client.on_publish = self._arrived
+        self._fleeting: deque[Any] = deque(maxlen=MOST_WAITING)
         self._sent, self._confirmed = 0, 0  # by the thread that watches, and by the library's
         self._lost, self._told_lost, self._said, self._closed = 0, 0, "", False
         if (
@@ -113,7 +120,7 @@ class MqttSender(TellingListener):
         """Sends an event, or lets it wait; never longer than it takes to queue it."""
         place = event.get("surface", "vidlstm") if source is None else self._names[source]
         lasting = event["event"] not in FLEETING
-        if not lasting and not self._client.is_connected():
+        if not lasting and not self._takes_fleeting():
             self._lost += 1
             return
         text = json.dumps(plain_json(event), allow_nan=False)
@@ -122,6 +129,13 @@ class MqttSender(TellingListener):
             self._lost += 1
         else:
             self._sent += 1
+            self._fleeting.extend([] if lasting else [sent])
+
+    def _takes_fleeting(self) -> bool:
+        """Whether the broker is there, and has taken what was sent so many events ago."""
+        many = len(self._fleeting) == MOST_WAITING
+        slow = many and not self._fleeting[0].rc and not self._fleeting[0].is_published()
+        return bool(self._client.is_connected()) and not slow
 
     def close(self) -> None:
         """Waits a little for what is on its way."""

@@ -10,6 +10,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.files import check_writable, make_folder
@@ -20,7 +21,6 @@ from vidlstm.video.writer import VideoWriter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 WAITING_SHOTS = 32
 """That wait for the recorder's thread; where it is too slow, those of cameras are left out and counted."""
@@ -136,7 +136,7 @@ class Recorder(TellingListener):
             writer, past.writer = past.writer, None
             if writer is not None:
                 writer.__exit__(type(error), error, None)
-            self._news.put(note("record", str(error) or type(error).__name__))
+            self._news.put(note("record", str(error) or type(error).__name__, "failed"))
 
     def _told(self, past: _Past, event: Event) -> None:
         kind = event["event"]
@@ -203,7 +203,9 @@ class Recorder(TellingListener):
 
     def _make_room(self, newest: Path) -> None:
         """Removes the oldest recordings beyond what they may take; the newest stays in any case."""
+        watched = {Path(past.shown).absolute() for past in self._of}
         files = [p for p in self._folder.glob("*.mp4") if _OURS.fullmatch(p.name) and not p.is_symlink()]
+        files = [p for p in files if p.exists() and p.absolute() not in watched]
         found = sorted(((p.stat().st_mtime, p.stat().st_size, p) for p in files), reverse=True)
         taken = 0
         for _, size, path in found:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import re
 import secrets
 import threading
 from collections import deque
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 PIP_LINE = "pip install 'vidlstm[serve]'"
 MOST_EVENTS = 200
 """The latest, that ``/events`` gives."""
+MOST_CONNECTIONS = 128
+"""At a time; further ones are closed."""
 MOST_VIEWERS = 32
 """Of streams of pictures at a time."""
 PATIENCE_SECONDS = 20.0
@@ -37,6 +41,8 @@ PATIENCE_SECONDS = 20.0
 LOOK_SECONDS = 2.0
 """How often it is looked whether a viewer is still there that waits for a frame."""
 LOCAL_NAMES = ("localhost", LOOPBACK, "::1")
+HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:]*))(?::\d*)?")
+"""What a browser says it looks for, with or without a port."""
 _BOUNDARY = "vidlstm-frame"
 
 
@@ -169,28 +175,33 @@ class WebServer(TellingListener):
         before.set()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._serve())
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
         except (OSError, ValueError) as error:  # a name that is none is a ValueError
             self._failures.append(error)
         finally:
             self._ready.set()
-            self._loop.close()
 
     async def _serve(self) -> None:
         from aiohttp import web
 
         self._stop = asyncio.Event()
-        runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1.0, handle_signals=False)
+        how: dict[str, Any] = {
+            "access_log": None,
+            "shutdown_timeout": 1.0,
+            "handle_signals": False,
+            "logger": _quiet(),
+        }
+        runner = web.AppRunner(self._app(), **how)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self._port).start()
-            host, port = runner.addresses[0][:2]
+            server = await self._loop.create_server(_few(runner), self._host, self._port)
+            host, port = server.sockets[0].getsockname()[:2]
             self.address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
             self._ready.set()
             await self._stop.wait()
+            server.close()
             self._closing = True
             for state in self._states:
                 state.changed.set()
@@ -212,14 +223,14 @@ class WebServer(TellingListener):
         """For this machine alone: under a name of its own (DNS rebinding) no other page may reach it."""
         from aiohttp import web
 
-        local = self._host in LOCAL_NAMES
+        local = self._host in LOCAL_NAMES or self._host.startswith("127.")
 
         @web.middleware
         async def guard(
             request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
         ) -> web.StreamResponse:
-            host = request.host.rpartition(":")[0] if request.host[-1:].isdigit() else request.host
-            if local and host.strip("[]") not in LOCAL_NAMES:
+            host = HOST.fullmatch(request.host.lower())
+            if local and (host is None or (host[1] or host[2]) not in (*LOCAL_NAMES, self._host)):
                 raise web.HTTPForbidden(text="this page is for the machine that it runs on\n")
             response = await handler(request)
             if not response.prepared:
@@ -290,6 +301,30 @@ class WebServer(TellingListener):
             data, written = await _encoded(shot), shot
             head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
             await asyncio.wait_for(response.write(head.encode() + data + b"\r\n"), PATIENCE_SECONDS)
+
+
+class _Refused(asyncio.Protocol):
+    """A connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ends it."""
+        transport.close()
+
+
+def _few(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
+    """What answers a connection: each takes a file of the process, and those who watch need some, too."""
+    server = runner.server
+    assert server is not None
+    return lambda: server() if len(server.connections) < MOST_CONNECTIONS else _Refused()
+
+
+def _quiet() -> logging.Logger:
+    """A log of our own faults: what anybody sends that is no request is none of them."""
+    from aiohttp.http_exceptions import HttpProcessingError
+
+    log = logging.getLogger(__name__)
+    log.addFilter(lambda r: not (r.exc_info and isinstance(r.exc_info[1], HttpProcessingError)))
+    return log
 
 
 async def _encoded(shot: Shot) -> bytes:
