@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vidlstm.cli.parsing import Parser, add_device, add_store, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar, show_failures
 from vidlstm.cli.terminal import say
-from vidlstm.settings import BackboneSettings, SamplingSettings
+from vidlstm.settings import BackboneSettings, Devices, SamplingSettings
 from vidlstm.structures import Progress
 
 if TYPE_CHECKING:
@@ -29,6 +29,15 @@ def extract_parser() -> Parser:
         default=None,
         help="such as 3/16: the third of sixteen extractions that share the videos, on any machines",
     )
+    parser.add_argument(
+        "--devices",
+        type=Devices,
+        default=1,
+        help="processes, one a GPU (or, with --device cpu, a part of the cores), which share the videos",
+    )
+    parser.add_argument(
+        "--num_nodes", type=Devices, default=1, help="machines on which torchrun or SLURM starts so many each"
+    )
     add_device(parser)
     parser.add_class_arguments(BackboneSettings, "backbone")
     parser.add_class_arguments(SamplingSettings, "sampling")
@@ -40,6 +49,7 @@ def run(argv: Sequence[str]) -> int:
     settings = parse(extract_parser(), argv)
 
     from vidlstm.datasets.videos import find_videos
+    from vidlstm.features.launch import speaks
     from vidlstm.files import check_inputs, files_named, write_csv
     from vidlstm.verbs.extract import extract_to_store
 
@@ -53,9 +63,13 @@ def run(argv: Sequence[str]) -> int:
             backbone=settings.backbone,
             sampling=settings.sampling,
             shard=settings.shard,
+            devices=settings.devices,
+            num_nodes=settings.num_nodes,
             device=settings.device,
             progress=Progress(extraction=bar),
         )
+    if settings.devices * settings.num_nodes > 1 and not speaks():
+        return 0  # the first process says it
     show_failures(report)
     say(
         f"{report.extracted} videos extracted, {report.found} there already, "

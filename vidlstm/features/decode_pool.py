@@ -90,6 +90,7 @@ class DecodePool:
         timeout_seconds: longest wait for one message of a worker.
         queue_size: frames held ready; the workers wait when it is full.
         crops: of each video, what is given instead of frames at ``fps``.
+        hashes: of videos that are known already; they are not looked for in the folder.
     """
 
     def __init__(
@@ -106,8 +107,9 @@ class DecodePool:
         timeout_seconds: float,
         queue_size: int,
         crops: Mapping[Path, Crops] | None = None,
+        hashes: Mapping[Path, str] | None = None,
     ) -> None:
-        self._crops = crops or {}
+        self._crops, self._hashes = crops or {}, hashes or {}
         self._settings = {
             "folder": str(folder.absolute()),
             "size": [size.height, size.width, size.fit],
@@ -187,8 +189,10 @@ class DecodePool:
         said, frames = False, 0
         try:
             path = self._paths[job]
-            cut = {"crops": self._crops[path].as_job()} if path in self._crops else {}
-            worker.start({"path": str(path.absolute()), **self._settings, **cut})
+            own = {"crops": self._crops[path].as_job()} if path in self._crops else {}
+            if path in self._hashes:
+                own["hash"] = self._hashes[path]
+            worker.start({"path": str(path.absolute()), **self._settings, **own})
             while True:
                 kind, text, image = worker.receive(self._shape)
                 said = True

@@ -72,15 +72,17 @@ class Outlet:
 def decode(job: dict[str, Any], outlet: Outlet) -> None:
     """Decodes one video: its hash, then the sampled frames or what is cut out of them, then how it ended.
 
-    Only the hash is sent where the store holds its features already.
+    Only the hash is sent where the store holds its features already; a job that brings the hash knows of none.
     """
     outlet.beat_seconds = job.get("beat_seconds", outlet.beat_seconds)
     path = Path(job["path"])
     crops = Crops.from_job(job["crops"]) if job.get("crops") else None
-    video_hash = hash_video(path, beat=outlet.beat)
-    video_hash = crops.key_of(video_hash) if crops else video_hash
-    features = Path(job["folder"]) / video_hash[:2] / f"{video_hash}.safetensors"
-    have = features.is_file() and not damage_of(features)
+    video_hash, have = job.get("hash", ""), False
+    if not video_hash:
+        video_hash = hash_video(path, beat=outlet.beat)
+        video_hash = crops.key_of(video_hash) if crops else video_hash
+        features = Path(job["folder"]) / video_hash[:2] / f"{video_hash}.safetensors"
+        have = features.is_file() and not damage_of(features)
     outlet.send(HASH, {"hash": video_hash, "have": have})
     if have:
         return

@@ -1,7 +1,7 @@
 """The extraction pipeline: decode ∥ backbone ∥ write.
 
-An engine decodes and runs the backbone, ``filing.py`` writes; each video's features go to its own file as they
-come. It prints nothing: a callback is told of the progress.
+An engine decodes and runs the backbone, ``filing.py`` writes; each video's features go to its own file as
+they come. It prints nothing: a callback is told of the progress.
 """
 
 from __future__ import annotations

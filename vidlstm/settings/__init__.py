@@ -31,6 +31,7 @@ from vidlstm.settings.prediction import PredictSettings, WindowSettings
 from vidlstm.settings.ranges import (
     Bias,
     Count,
+    Devices,
     Dropout,
     Few,
     Figures,
@@ -75,6 +76,7 @@ __all__ = [
     "BackboneSettings",
     "Bias",
     "Count",
+    "Devices",
     "Dropout",
     "Few",
     "Figures",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,17 @@ from vidlstm.devices import resolve_device
 from vidlstm.features.extract import ExtractionReport, fill_store, make_store
 from vidlstm.features.given_files import refuse_feature_files
 from vidlstm.features.in_process import features_of_video
+from vidlstm.features.launch import together
 from vidlstm.features.shards import parse_shard, shard_of
-from vidlstm.settings import BackboneSettings, Rate, SamplingSettings, path_from, settings_from, value_from
+from vidlstm.settings import (
+    BackboneSettings,
+    Devices,
+    Rate,
+    SamplingSettings,
+    path_from,
+    settings_from,
+    value_from,
+)
 from vidlstm.verbs.inputs import videos_from
 
 if TYPE_CHECKING:
@@ -78,6 +88,8 @@ def extract_to_store(
     backbone: BackboneSettings | Mapping[str, Any] | str | None = None,
     sampling: SamplingSettings | Mapping[str, Any] | None = None,
     shard: str | None = None,
+    devices: int = 1,
+    num_nodes: int = 1,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> ExtractionReport:
@@ -90,14 +102,23 @@ def extract_to_store(
         sampling: which frames.
         shard: such as ``3/16``: the third of sixteen extractions that share the videos, see
             ``features/shards.py``; None takes all.
+        devices: processes on this machine, one a device, which share the videos; see ``features/launch.py``.
+        num_nodes: machines with so many each.
         device: such as cpu or cuda:1; None takes a GPU where there is one.
         progress: told of the extraction.
+
+    Returns:
+        The report, of all processes together.
 
     Raises:
         DatasetError: a folder holds no video.
         WeightsError: the backbone's weights are nowhere.
+        RankError: one of several processes has ended before its videos were done.
     """
-    device = str(resolve_device(device))
+    devices, num_nodes = (
+        value_from(Devices, given, name=name)
+        for name, given in (("devices", devices), ("num_nodes", num_nodes))
+    )
     settings = settings_from(BackboneSettings, backbone, section="backbone")
     sampling = settings_from(SamplingSettings, sampling, section="sampling")
     part = None if shard is None else parse_shard(shard)
@@ -106,8 +127,21 @@ def extract_to_store(
     videos, store = find_videos(given), path_from(store, "store")
     if part is not None:
         videos = shard_of(videos, *part, image_fps=sampling.image_fps)
-    network = build_backbone(settings, device=device)
-    target = make_store(store, network, fps=sampling.fps, image_fps=sampling.image_fps)
-    return fill_store(
-        videos, target, network, sampling=sampling, batch_size=settings.batch_size, progress=progress
-    )
+    how: dict[str, Any] = {
+        "backbone": settings,
+        "sampling": sampling,
+        "devices": devices,
+        "num_nodes": num_nodes,
+    }
+    again = partial(extract_to_store, videos, store=store, device=device, **how)
+    with together(devices, num_nodes, device, again) as (ranks, place):
+        network = build_backbone(settings, device=str(place))
+        return fill_store(
+            videos,
+            make_store(store, network, fps=sampling.fps, image_fps=sampling.image_fps),
+            network,
+            sampling=sampling,
+            batch_size=settings.batch_size,
+            ranks=ranks,
+            progress=progress,
+        )
