@@ -9,7 +9,7 @@ import contextlib
 import queue
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vidlstm.features.decode_process import DecodeProcess
 from vidlstm.features.decode_worker import END, FAILED, FRAME, HASH, OPENED
@@ -189,7 +189,7 @@ class DecodePool:
         said, frames = False, 0
         try:
             path = self._paths[job]
-            own = {"crops": self._crops[path].as_job()} if path in self._crops else {}
+            own: dict[str, Any] = {"crops": self._crops[path].as_job()} if path in self._crops else {}
             if path in self._hashes:
                 own["hash"] = self._hashes[path]
             worker.start({"path": str(path.absolute()), **self._settings, **own})

@@ -72,7 +72,8 @@ class Outlet:
 def decode(job: dict[str, Any], outlet: Outlet) -> None:
     """Decodes one video: its hash, then the sampled frames or what is cut out of them, then how it ended.
 
-    Only the hash is sent where the store holds its features already; a job that brings the hash knows of none.
+    Only the hash is sent where the store holds its features already; a job that brings the hash knows of
+    none.
     """
     outlet.beat_seconds = job.get("beat_seconds", outlet.beat_seconds)
     path = Path(job["path"])
