@@ -15,10 +15,13 @@ import pytest
 from tests.features import tiny
 from tests.video.clips import make_clip
 from vidlstm.errors import SettingsError
-from vidlstm.features.engines import ENGINES, Engine, engine_named
+from vidlstm.features.engines import Engine, engine_named
 from vidlstm.features.extract import ExtractionReport
+from vidlstm.structures import ENGINES
 
 RAY = importlib.util.find_spec("ray") is not None
+Alone = tuple[ExtractionReport, dict[str, bytes]]
+pytestmark = pytest.mark.filterwarnings("ignore:.*jump.mkv. its clock jumps")
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +39,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def alone(
-    clips: list[Path], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[ExtractionReport, dict[str, bytes]]:
+def alone(clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Alone:
     root = tmp_path_factory.mktemp("alone")
     return tiny.extract(clips, root, workers=1), tiny.files_of(root)
 
@@ -70,9 +71,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return engine_named(request.param, address=None, build=tiny.built)
 
 
-def test_the_contract(
-    engine: Engine, clips: list[Path], alone: tuple[ExtractionReport, dict[str, bytes]], tmp_path: Path
-) -> None:
+def test_the_contract(engine: Engine, clips: list[Path], alone: Alone, tmp_path: Path) -> None:
     report, files = alone
     seen: list[tuple[int, int]] = []
 
@@ -104,7 +103,7 @@ def test_objects_are_cut_out_alike(engine: Engine, clips: list[Path], tmp_path: 
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_workers_of_a_cluster_that_are_killed_lose_nothing(
-    clips: list[Path], alone: tuple[ExtractionReport, dict[str, bytes]], tmp_path: Path
+    clips: list[Path], alone: Alone, tmp_path: Path
 ) -> None:
     killed: list[str] = []
 

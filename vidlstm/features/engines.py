@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vidlstm.errors import SettingsError, nearest
 from vidlstm.features.decode_pool import Ended, Failed, Hashed, Opened
+from vidlstm.structures import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -71,9 +72,6 @@ class Engine(Protocol):
     def pieces(self, extraction: Extraction) -> Generator[Piece]:
         """What becomes of the videos; closed before its end, it ends what it has begun."""
         ...
-
-
-ENGINES = ("local", "ray")
 
 
 def engine_named(name: str, *, address: str | None, build: Callable[..., Backbone]) -> Engine:

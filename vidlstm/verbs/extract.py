@@ -10,6 +10,8 @@ from vidlstm.backbones.base import Backbone
 from vidlstm.backbones.build import build_backbone
 from vidlstm.datasets.videos import find_videos
 from vidlstm.devices import resolve_device
+from vidlstm.errors import SettingsError
+from vidlstm.features.engines import engine_named
 from vidlstm.features.extract import ExtractionReport, fill_store, make_store
 from vidlstm.features.given_files import refuse_feature_files
 from vidlstm.features.in_process import features_of_video
@@ -90,6 +92,8 @@ def extract_to_store(
     shard: str | None = None,
     devices: int = 1,
     num_nodes: int = 1,
+    engine: str = "local",
+    address: str | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> ExtractionReport:
@@ -104,6 +108,9 @@ def extract_to_store(
             ``features/shards.py``; None takes all.
         devices: processes on this machine, one a device, which share the videos; see ``features/launch.py``.
         num_nodes: machines with so many each.
+        engine: local, or ray: a cluster decodes and runs the backbone, whose weights its machines find under
+            the same name; see ``features/ray_engine.py``.
+        address: of the cluster, ``HOST:PORT`` or auto; None starts one on this machine.
         device: such as cpu or cuda:1; None takes a GPU where there is one.
         progress: told of the extraction.
 
@@ -121,6 +128,7 @@ def extract_to_store(
     )
     settings = settings_from(BackboneSettings, backbone, section="backbone")
     sampling = settings_from(SamplingSettings, sampling, section="sampling")
+    check_engine(engine, devices * num_nodes, address)
     part = None if shard is None else parse_shard(shard)
     given = videos_from(paths, "paths")
     refuse_feature_files(given, NOTHING_TO_DO)
@@ -143,5 +151,19 @@ def extract_to_store(
             sampling=sampling,
             batch_size=settings.batch_size,
             ranks=ranks,
+            engine=engine_named(engine, address=address, build=partial(build_backbone, settings)),
             progress=progress,
+        )
+
+
+def check_engine(engine: str, processes: int, address: str | None) -> None:
+    """Refuses an engine that is not there, and settings that contradict it, before any work.
+
+    Raises:
+        SettingsError: see :func:`engine_named`; or a cluster is to be used by several processes.
+    """
+    engine_named(engine, address=address, build=build_backbone)
+    if engine != "local" and processes > 1:
+        raise SettingsError(
+            f"`engine {engine}` lets a cluster work for one process; leave out `devices` and `num_nodes`"
         )
