@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import sys
 import warnings
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.devices import resolve_device
@@ -15,7 +16,6 @@ from vidlstm.errors import RankError, SettingsError, VidlstmError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from multiprocessing.process import BaseProcess
 
     import torch
     from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
@@ -54,11 +54,13 @@ def together(
         kept.enter_context(_threads_and_variables())
         fabric = _fabric(devices, num_nodes, device)
         environment = fabric.strategy.cluster_environment
+        others: list[BaseProcess] = []
         if not environment.creates_processes_externally:
-            kept.enter_context(_siblings(environment, devices, devices * num_nodes, again))
+            others = kept.enter_context(_siblings(environment, devices, devices * num_nodes, again))
         try:
             fabric.launch()
-        except ValueError as error:
+        except Exception as error:
+            _end(others)  # which wait for this one
             raise SettingsError(f"`devices {devices}`, `num_nodes {num_nodes}`: {error}") from error
         kept.callback(distributed.destroy_process_group)
         ranks = Ranks()
@@ -108,38 +110,49 @@ def _threads_and_variables() -> Iterator[None]:
 @contextlib.contextmanager
 def _siblings(
     environment: ClusterEnvironment, devices: int, size: int, again: Callable[[], object]
-) -> Iterator[None]:
+) -> Iterator[list[BaseProcess]]:
     """Starts the other processes of this machine, and waits for them at the end.
 
     Not Fabric's own launcher, which kills all as soon as one dies: they are to finish what they have.
     """
-    os.environ["MASTER_ADDR"] = environment.main_address
-    os.environ["MASTER_PORT"] = str(environment.main_port)
-    os.environ["NODE_RANK"] = str(environment.node_rank())
-    os.environ["WORLD_SIZE"] = str(size)
-    said = PROCESSES.SimpleQueue()
-    others = []
+    variables = {
+        "MASTER_ADDR": environment.main_address,
+        "MASTER_PORT": str(environment.main_port),
+        "NODE_RANK": str(environment.node_rank()),
+        "WORLD_SIZE": str(size),
+    }
+    said, begun, others = PROCESSES.SimpleQueue(), PROCESSES.Semaphore(0), list[BaseProcess]()
     for rank in range(1, devices):
-        os.environ["LOCAL_RANK"] = str(rank)
-        others.append(PROCESSES.Process(target=_work, args=(dict(os.environ), again, said)))
+        own = {**variables, "LOCAL_RANK": str(rank)}
+        others.append(PROCESSES.Process(target=_work, args=(own, begun, again, said)))
         others[-1].start()
-    os.environ["LOCAL_RANK"] = "0"
+    os.environ.update(variables, LOCAL_RANK="0")
+    _wait_for(others, begun)
     try:
-        yield
+        yield others
     except RankError as error:
         _join(others)
         told = list(iter(lambda: None if said.empty() else said.get(), None))
         raise RankError("\n".join([str(error), *told, *_ended(others)])) from error
     except KeyboardInterrupt:
-        for other in others:
-            other.terminate()
+        _end(others)
         raise
     finally:
         _join(others)
 
 
-def _work(variables: dict[str, str], again: Callable[[], object], said: Any) -> None:
+def _wait_for(processes: list[BaseProcess], begun: Any) -> None:
+    """Waits until all have begun; one that cannot would be waited for in vain later."""
+    for _ in processes:
+        while not begun.acquire(timeout=0.2):
+            if any(process.exitcode is not None for process in processes):
+                _end(processes)
+                raise RankError("another process could not be started; see above")
+
+
+def _work(variables: dict[str, str], begun: Any, again: Callable[[], object], said: Any) -> None:
     os.environ.update(variables)
+    begun.release()
     try:
         again()
     except RankError:
@@ -154,6 +167,11 @@ def _work(variables: dict[str, str], again: Callable[[], object], said: Any) -> 
 def _join(processes: list[BaseProcess]) -> None:
     for process in processes:
         process.join()
+
+
+def _end(processes: list[BaseProcess]) -> None:
+    for process in processes:
+        process.terminate()
 
 
 def _ended(processes: list[BaseProcess]) -> list[str]:

@@ -141,7 +141,7 @@ def extract_to_store(
         "devices": devices,
         "num_nodes": num_nodes,
     }
-    again = partial(extract_to_store, videos, store=store, device=device, **how)
+    again = partial(extract_to_store, given, store=store, shard=shard, device=device, **how)
     with together(devices, num_nodes, device, again) as (ranks, place):
         network = build_backbone(settings, device=str(place))
         return fill_store(
