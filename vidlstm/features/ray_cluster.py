@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.errors import SettingsError
@@ -50,13 +52,25 @@ def cluster(address: str | None) -> Iterator[Any]:
     own = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     where: dict[str, Any] = own if address is None else {"address": address}
     try:
-        ray.init(**where, log_to_driver=False, logging_level="ERROR")
+        with _own_sigterm():
+            ray.init(**where, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise SettingsError(f"`address {address}`: no Ray cluster answers there: {error}") from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray ends a process at SIGTERM in its own way; ours clears away what was begun."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():  # which alone may set it
+            signal.signal(signal.SIGTERM, before)
 
 
 def nodes_of(ray: Any) -> list[tuple[str, dict[str, float]]]:
