@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidlstm.datamodules.collate import BatchIndices, SequenceDataset
+from vidlstm.datamodules.collate import SPARE, BatchIndices, SequenceDataset
 
 
 def dataset(lengths: list[int], width: int = 3, **settings: object) -> SequenceDataset:
@@ -83,19 +83,20 @@ def test_evaluation_gives_every_sequence_to_one_process(size: int, batch_size: i
 
 
 @given(st.integers(5, 40), st.integers(1, 9), st.integers(1, 5), st.integers(0, 3))
-def test_training_shares_equally_and_drops_nothing(
+def test_training_takes_the_batches_of_one_process_with_a_larger_batch(
     size: int, batch_size: int, world: int, epoch: int
 ) -> None:
-    shares = []
-    for rank in range(world):
+    def batches(batch_size: int, rank: int, world: int) -> list[list[int]]:
         order = BatchIndices(size, batch_size, shuffle=True, seed=1, rank=rank, world_size=world)
         order.set_epoch(epoch)
-        shares.append([i for batch in order for i in batch])
-        assert len(order) == -(-len(shares[-1]) // batch_size)
-    assert {len(share) for share in shares} == {-(-size // world)}
-    together = [i for share in shares for i in share]
-    assert set(together) == set(range(size))
-    assert len(together) - size < world  # only what is needed to fill up is seen twice
+        assert len(order) == len(list(order))
+        return list(order)
+
+    shares = [batches(batch_size, rank, world) for rank in range(world)]
+    together = [[i for batch in step for i in batch if i != SPARE] for step in zip(*shares, strict=True)]
+    whole = batches(batch_size * world, 0, 1)
+    assert [sorted(step) for step in together] == [sorted(step) for step in whole]
+    assert all(SPARE not in batch or batch == [SPARE] for share in shares for batch in share)
 
 
 def test_the_training_order_follows_seed_and_epoch() -> None:

@@ -7,15 +7,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 import torch
+from lightning.fabric.plugins.environments.lightning import find_free_network_port
 
 from tests.fakes.videos import write_video
+from tests.features import tiny
 from vidlstm.cli.main import main
+from vidlstm.features.engines import Extraction, Piece
+from vidlstm.features.local_engine import LocalEngine
 
-TRAIN_CLIPS, VALIDATION_CLIPS = 14, 7
+TRAIN_CLIPS, VALIDATION_CLIPS = 17, 7
+"""Of the last of three batches of eight there is one clip: the second process has none of it."""
 TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
 FAILING = """
 import json, os, sys
@@ -158,6 +164,42 @@ def test_two_processes_give_what_one_gives(
     evaluated = json.loads((report / "report.json").read_text())
     assert evaluated["accuracy"] == pytest.approx(two["val_accuracy"], abs=1e-6)
     assert sum(map(sum, evaluated["confusion"])) == VALIDATION_CLIPS
+
+
+def train_as(rank: int, port: int, argv: list[str], told: Path) -> None:
+    """Trains as one of two that torchrun has started, and notes which videos it extracts."""
+    own = {"RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+    own |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "1"}
+    os.environ.update({name: str(value) for name, value in own.items()})
+    pieces = LocalEngine.pieces
+
+    def noted(engine: LocalEngine, extraction: Extraction) -> Generator[Piece]:
+        told.write_text("\n".join(path.name for path in extraction.paths))
+        return pieces(engine, extraction)
+
+    LocalEngine.pieces = noted
+    torch.set_num_threads(1)
+    sys.exit(main(argv))
+
+
+def test_processes_that_torchrun_starts_extract_each_its_shard(root: Path, tmp_path: Path) -> None:
+    argv = [*arguments(root, tmp_path / "run", batch_size=4, store=tmp_path / "store"), *TWO]
+    argv += ["--trainer.max_epochs", "1", "--sampling.workers", "1"]
+    port = find_free_network_port()
+    told = [tmp_path / f"{rank}.txt" for rank in range(2)]
+    ranks = [
+        tiny.PROCESSES.Process(target=train_as, args=(rank, port, argv, told[rank])) for rank in range(2)
+    ]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join()
+    assert [rank.exitcode for rank in ranks] == [0, 0]
+    first, second = (set(path.read_text().split()) for path in told)
+    assert first and second and not first & second
+    assert first | second == {path.name for path in root.glob("*.mp4")}
+    assert len(list((tmp_path / "store").rglob("*.safetensors"))) == TRAIN_CLIPS + VALIDATION_CLIPS
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["train_clips"] == TRAIN_CLIPS
 
 
 def test_a_failure_of_one_process_ends_both(root: Path, tmp_path: Path) -> None:

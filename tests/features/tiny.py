@@ -8,6 +8,9 @@ import random
 import resource
 import signal
 import threading
+import time
+from fractions import Fraction
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -23,13 +26,16 @@ from vidlstm.backbones.network import Network
 from vidlstm.backbones.weights import hash_parameters
 from vidlstm.errors import StoreError
 from vidlstm.features.crops import Crops
-from vidlstm.features.extract import ExtractionReport, extract_features, make_store
+from vidlstm.features.extract import ExtractionReport, extract_features, fill_store, make_store
+from vidlstm.features.launch import together
 from vidlstm.features.store import FeatureStore
-from vidlstm.structures import FrameSize
+from vidlstm.settings import SamplingSettings
+from vidlstm.structures import FrameSize, Progress
 from vidlstm.video.reader import open_video
 
 WIDTH = 24
 FPS = 10.0
+MS = Fraction(1, 1000)
 
 # A server that has imported all of this forks children in no time.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -161,3 +167,52 @@ def extract_with_little_room(clips: list[Path], root: Path, answer: Path) -> Non
         extract(clips, root, backbone=backbone)
     except StoreError as error:
         answer.write_text(str(error))
+
+
+def extract_together(
+    clips: list[Path], root: Path, *, killed: int | None = None, seen: list[tuple[int, int]] | None = None
+) -> ExtractionReport:
+    """Two processes, of which one may be killed in the middle; ``seen`` takes what is told of videos."""
+    again = partial(extract_together, clips, root, killed=killed)
+    with together(2, 1, "cpu", again) as (ranks, _):
+        assert ranks is not None
+        backbone = tiny_backbone()
+        if ranks.rank == killed:
+            forward, frames = backbone.parts[0]._forward, iter(range(4))
+            backbone.parts[0]._forward = lambda x: forward(x) if next(frames, None) is not None else _die()
+
+        def told(report: ExtractionReport, total: int) -> None:
+            if seen is not None:
+                seen.append((report.extracted + report.found, len(report.unreadable)))
+
+        return fill_store(
+            clips,
+            make_store(root, backbone, fps=FPS),
+            backbone,
+            sampling=SamplingSettings(fps=FPS, workers=1),
+            batch_size=8,
+            ranks=ranks,
+            progress=Progress(extraction=told),
+        )
+
+
+def _die() -> Any:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def built(device: str) -> Backbone:
+    """The tiny backbone, as an engine asks for it on another machine."""
+    return tiny_backbone()
+
+
+def built_slow(device: str) -> Backbone:
+    """One that takes long enough to be killed at work."""
+    backbone = tiny_backbone()
+    forward = backbone.parts[0]._forward
+
+    def slow(frames: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.05)
+        return forward(frames)
+
+    backbone.parts[0]._forward = slow
+    return backbone

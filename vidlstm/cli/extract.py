@@ -9,8 +9,8 @@ from vidlstm.addresses import address
 from vidlstm.cli.parsing import Parser, add_device, add_store, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar, show_failures
 from vidlstm.cli.terminal import say
-from vidlstm.settings import BackboneSettings, SamplingSettings
-from vidlstm.structures import Progress
+from vidlstm.settings import BackboneSettings, Devices, SamplingSettings
+from vidlstm.structures import ENGINES, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,28 @@ def extract_parser() -> Parser:
         default=None,
         help="such as 3/16: the third of sixteen extractions that share the videos, on any machines",
     )
+    parser.add_argument(
+        "--devices",
+        type=Devices,
+        default=1,
+        help="processes, one a GPU (or, with --device cpu, a part of the cores), which share the videos",
+    )
+    parser.add_argument(
+        "--num_nodes", type=Devices, default=1, help="machines on which torchrun or SLURM starts so many each"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="local",
+        help="what does the work: this machine, or a Ray cluster",
+    )
+    parser.add_argument(
+        "--address",
+        type=str | None,
+        default=None,
+        help="of the Ray cluster: HOST:PORT, or auto for the one of this machine; without it one is started "
+        "here, for this command alone",
+    )
     add_device(parser)
     parser.add_class_arguments(BackboneSettings, "backbone")
     parser.add_class_arguments(SamplingSettings, "sampling")
@@ -46,6 +68,7 @@ def run(argv: Sequence[str]) -> int:
     settings = parse(extract_parser(), argv)
 
     from vidlstm.datasets.videos import find_videos
+    from vidlstm.features.launch import speaks
     from vidlstm.files import check_inputs, files_named, write_csv
     from vidlstm.verbs.extract import extract_to_store
 
@@ -59,9 +82,15 @@ def run(argv: Sequence[str]) -> int:
             backbone=settings.backbone,
             sampling=settings.sampling,
             shard=settings.shard,
+            devices=settings.devices,
+            num_nodes=settings.num_nodes,
+            engine=settings.engine,
+            address=settings.address,
             device=settings.device,
             progress=Progress(extraction=bar),
         )
+    if settings.devices * settings.num_nodes > 1 and not speaks():
+        return 0  # the first process says it
     show_failures(report)
     say(
         f"{report.extracted} videos extracted, {report.found} there already, "

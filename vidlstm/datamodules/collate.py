@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+SPARE = -1
+"""The index of a sequence that fills a batch and counts for nothing; it is the last of the dataset."""
+
+
 class SequenceDataset(Dataset[SequenceBatch]):
     """Sequences as row ranges of one table; an item is a whole padded batch.
 
@@ -68,8 +72,9 @@ class SequenceDataset(Dataset[SequenceBatch]):
 class BatchIndices(Sampler[list[int]]):
     """Which sequences make up each batch of one process.
 
-    In training every process gets the same number of sequences, a few of them twice where the count does
-    not divide; in evaluation every sequence goes to exactly one process.
+    Every sequence goes to exactly one process. In training all processes get the same number of batches: one
+    that has nothing left for the last of them gets ``SPARE``, the batches together being those of one process
+    with ``world_size`` times the batch.
 
     Args:
         size: sequences in all.
@@ -97,13 +102,13 @@ class BatchIndices(Sampler[list[int]]):
         mixed = int(np.random.SeedSequence([self._seed, self._epoch]).generate_state(1)[0])
         generator = torch.Generator().manual_seed(mixed)
         order = torch.randperm(self._size, generator=generator).tolist()
-        order += order[: -len(order) % self._world_size]
         return order[self._rank :: self._world_size]
 
     def __iter__(self) -> Iterator[list[int]]:
         mine = self._mine()
-        for i in range(0, len(mine), self._batch_size):
-            yield mine[i : i + self._batch_size]
+        for first in range(0, len(self) * self._batch_size, self._batch_size):
+            yield mine[first : first + self._batch_size] or [SPARE]
 
     def __len__(self) -> int:
-        return -(-len(self._mine()) // self._batch_size)
+        most = -(-self._size // self._world_size)  # of any process
+        return -(-(most if self._shuffle else len(self._mine())) // self._batch_size)

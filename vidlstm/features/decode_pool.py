@@ -9,7 +9,7 @@ import contextlib
 import queue
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vidlstm.addresses import is_remote
 from vidlstm.features.decode_process import DecodeProcess
@@ -99,6 +99,7 @@ class DecodePool:
         queue_size: frames held ready; the workers wait when it is full.
         crops: of each video, what is given instead of frames at ``fps``.
         copies: keeps what is downloaded; None keeps nothing.
+        hashes: of videos that are known already; they are not looked for in the folder.
     """
 
     def __init__(
@@ -116,8 +117,9 @@ class DecodePool:
         queue_size: int,
         crops: Mapping[Path, Crops] | None = None,
         copies: Path | None = None,
+        hashes: Mapping[Path, str] | None = None,
     ) -> None:
-        self._crops = crops or {}
+        self._crops, self._hashes = crops or {}, hashes or {}
         self._settings = {
             "folder": str(_from_anywhere(folder)),
             "copies": copies and str(copies.absolute()),
@@ -207,8 +209,10 @@ class DecodePool:
         said, frames = False, 0
         try:
             path = self._paths[job]
-            cut = {"crops": self._crops[path].as_job()} if path in self._crops else {}
-            worker.start({"path": str(_from_anywhere(path)), **self._settings, **cut})
+            own: dict[str, Any] = {"crops": self._crops[path].as_job()} if path in self._crops else {}
+            if path in self._hashes:
+                own["hash"] = self._hashes[path]
+            worker.start({"path": str(_from_anywhere(path)), **self._settings, **own})
             while True:
                 kind, text, image = worker.receive(self._shape)
                 said = True

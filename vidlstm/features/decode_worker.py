@@ -74,11 +74,15 @@ def decode(job: dict[str, Any], outlet: Outlet) -> None:
     """Decodes one video: its hash, then the sampled frames or what is cut out of them, then how it ended.
 
     Only the hash is sent where the store holds its features already. A video in a bucket is downloaded first,
-    but for one that the store knows and has the features of.
+    but for one that the store knows and has the features of. A job that brings the hash knows of no features.
     """
     outlet.beat_seconds = job.get("beat_seconds", outlet.beat_seconds)
     path, root = Path(job["path"]), Path(job["folder"]).parent
     crops = Crops.from_job(job["crops"]) if job.get("crops") else None
+    if key := job.get("hash"):
+        outlet.send(HASH, {"hash": key, "have": False})
+        _decode(path, crops, job, outlet)
+        return
     known = known_hash(path, root) if is_remote(path) else ""
     if known and _tell_hash(known, crops, job, outlet, only_if_there=True):
         return

@@ -8,13 +8,14 @@ progress.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vidlstm.errors import SettingsError, nearest
 from vidlstm.features.decode_pool import Ended, Failed, Hashed, Opened
+from vidlstm.structures import ENGINES
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -43,8 +44,7 @@ class Extraction:
     copies: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A frame of which a piece has the features."""
 
     job: int
@@ -75,15 +75,13 @@ class Engine(Protocol):
         ...
 
 
-ENGINES = ("local", "ray")
-
-
-def engine_named(name: str, *, address: str | None = None) -> Engine:
+def engine_named(name: str, *, address: str | None, build: Callable[..., Backbone]) -> Engine:
     """An engine.
 
     Args:
         name: one of ``ENGINES``.
         address: of a Ray cluster; None starts one on this machine.
+        build: makes the backbone on another machine; is given the ``device``.
 
     Raises:
         SettingsError: there is none of this name, or the package that it needs is not installed.
@@ -95,7 +93,7 @@ def engine_named(name: str, *, address: str | None = None) -> Engine:
     if name == "ray":
         from vidlstm.features.ray_engine import RayEngine
 
-        return RayEngine(address)
+        return RayEngine(address, build)
     if address is not None:
         raise SettingsError("`address` is that of a Ray cluster, and has no effect without `engine ray`")
     from vidlstm.features.local_engine import LocalEngine

@@ -30,6 +30,7 @@ class Lanes:
     Args:
         backbone: what runs.
         batch_size: frames per forward pass.
+        threads: on a CPU; None takes all cores.
         small: batches come with few frames, which are not padded where that changes no bit.
 
     Attributes:
@@ -40,11 +41,13 @@ class Lanes:
     _open = 0
     """Lanes on the CPU in this process; until the last is closed MKL takes one thread, or bits change."""
 
-    def __init__(self, backbone: Backbone, batch_size: int, *, small: bool = False) -> None:
+    def __init__(
+        self, backbone: Backbone, batch_size: int, *, threads: int | None = None, small: bool = False
+    ) -> None:
         self._backbone = backbone
         self._on_cpu = backbone.device.type == "cpu"
         self._shape = (batch_size, backbone.size.height, backbone.size.width, backbone.channels)
-        threads = available_cores() if self._on_cpu else 1
+        threads = (threads or available_cores()) if self._on_cpu else 1
         self.most_under_way = threads + 1 + threads // 2
         self._executor = ThreadPoolExecutor(threads, "backbone", initializer=self._start)
         if self._on_cpu:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidlstm.backbones.cpu import available_cores
-from vidlstm.features.decode_pool import Decoded, DecodePool
-from vidlstm.features.engines import Piece, Row
+from vidlstm.features.decode_pool import DecodePool
+from vidlstm.features.engines import Piece
 from vidlstm.features.lanes import Lanes
+from vidlstm.features.packing import packed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -40,14 +41,13 @@ class LocalEngine:
         """See :class:`~vidlstm.features.engines.Engine`."""
         lanes = Lanes(extraction.backbone, extraction.batch_size)
         try:
-            with pool_of(extraction, extraction.workers or default_workers()) as pool:
+            with _pool_of(extraction, extraction.workers or default_workers()) as pool:
                 yield from _run(pool, lanes)
         finally:
             lanes.close()
 
 
-def pool_of(extraction: Extraction, workers: int) -> DecodePool:
-    """What decodes the videos of an extraction."""
+def _pool_of(extraction: Extraction, workers: int) -> DecodePool:
     backbone, store = extraction.backbone, extraction.store
     return DecodePool(
         extraction.paths,
@@ -68,34 +68,23 @@ def pool_of(extraction: Extraction, workers: int) -> DecodePool:
 def _run(events: Iterable[Event], lanes: Lanes) -> Generator[Piece]:
     # Batches under way, oldest first: features are told of in the order of the frames.
     under_way: deque[tuple[list[News], Future[np.ndarray]]] = deque()
-    news: list[News] = []
-    batch, rows = lanes.new_batch(), 0
-    for event in events:
-        if not isinstance(event, Decoded):
-            news.append(event)
-            if not (rows or under_way):
-                yield Piece(news, NOTHING)
-                news = []
-            continue
-        batch[rows] = event.image
-        news.append(Row(event.job, event.timestamp_seconds))
-        rows += 1
-        if rows == len(batch):
-            under_way.append((news, lanes.submit(batch, rows)))
-            batch, rows, news = lanes.new_batch(), 0, []
-            while len(under_way) >= lanes.most_under_way or (under_way and under_way[0][1].done()):
-                yield _oldest(under_way)
-    if rows:
-        under_way.append((news, lanes.submit(batch, rows)))
-        news = []
+    for part in packed(events, lanes.new_batch):
+        if part.rows:
+            under_way.append((part.news, lanes.submit(part.batch, part.rows)))
+        elif under_way:
+            under_way[-1][0].extend(part.news)
+        else:
+            yield Piece(part.news, NOTHING)
+        while under_way and (len(under_way) >= lanes.most_under_way or under_way[0][1].done()):
+            yield _oldest(under_way)
     while under_way:
         yield _oldest(under_way)
-    yield Piece(news, NOTHING)
-
-
-NOTHING = np.zeros((0, 0), np.float16)
 
 
 def _oldest(under_way: deque[tuple[list[News], Future[np.ndarray]]]) -> Piece:
     news, future = under_way.popleft()
     return Piece(news, future.result())
+
+
+NOTHING = np.zeros((0, 0), np.float16)
+"""The features of no frames."""

@@ -14,7 +14,7 @@ import platform
 import threading
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 from torch import distributed
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 WORKING, DONE, FAILED = range(3)
 SECONDS = 0.25
 """Between two exchanges."""
+
+
+T = TypeVar("T")
 
 
 class Work(Protocol):
@@ -83,27 +86,29 @@ class Ranks:
         with sharing_cores(self._beside()), _Exchange(self, len(mine.paths), told) as others:
             own = work(mine, progress=others.tell)
             others.wait(own)
-        reports: list[ExtractionReport] = [own] * self.size
-        distributed.all_gather_object(reports, own, group=self.group)
-        return joined(reports, extraction.paths)
+        return joined(self._of_all(own), extraction.paths)
 
     def _shard(self, extraction: Extraction) -> Sequence[Path]:
-        """One process looks at how long the videos are: all must come to the same shards."""
-        shards: list[list[list[Path]] | None] = [None]
+        """As the first process says, which looks at how long the videos are; all must mean the same."""
+        shards: list[list[Path]] = []
         if self.rank == 0:
-            image_fps = extraction.store.spec.image_fps
-            shards = [shards_of(extraction.paths, self.size, image_fps=image_fps)]
-        distributed.broadcast_object_list(shards, src=0, group=self.group)
-        assert shards[0] is not None
-        return shards[0][self.rank]
+            shards = shards_of(extraction.paths, self.size, image_fps=extraction.store.spec.image_fps)
+        return self._of_all(shards)[0][self.rank]
 
     def _beside(self) -> int:
         """How many processes have the cores of this one, itself among them."""
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         own = (platform.node(), cores)
-        places = [own] * self.size
-        distributed.all_gather_object(places, own, group=self.group)
-        return places.count(own)
+        return self._of_all(own).count(own)
+
+    def _of_all(self, own: T) -> list[T]:
+        """What each process has, by rank."""
+        given = [own] * self.size
+        try:
+            distributed.all_gather_object(given, own, group=self.group)
+        except RuntimeError as error:
+            raise RankError(f"one of the {self.size} processes has ended too early; see above") from error
+        return given
 
 
 def joined(reports: Sequence[ExtractionReport], paths: Sequence[Path]) -> ExtractionReport:

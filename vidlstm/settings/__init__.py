@@ -32,6 +32,7 @@ from vidlstm.settings.prediction import PredictSettings, WindowSettings
 from vidlstm.settings.ranges import (
     Bias,
     Count,
+    Devices,
     Dropout,
     Few,
     Figures,
@@ -76,6 +77,7 @@ __all__ = [
     "BackboneSettings",
     "Bias",
     "Count",
+    "Devices",
     "Dropout",
     "Few",
     "Figures",

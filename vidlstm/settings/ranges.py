@@ -38,5 +38,6 @@ Side = Annotated[int, Interval(ge=1, le=8192)]
 Frames = Annotated[int, Interval(ge=1, le=4096)]
 """That go through a network together."""
 FramesOrAuto = Annotated[int, Interval(ge=0, le=4096)]
+Devices = Annotated[int, Interval(ge=1, le=1024)]
 Workers = Annotated[int, Interval(ge=0, le=1024)]
 """Processes; 0 takes what suits the machine."""

@@ -87,13 +87,12 @@ class ActionModule(TaskModule):
             batch_size=len(batch.targets),
             sync_dist=True,
         )
-        return loss * self._share(batch.targets)
+        return loss * self._share(batch)
 
-    def _share(self, targets_B: Tensor) -> Tensor | float:
-        """See :meth:`share_of`; of clips, by the weights of their classes."""
-        weight_K = self.loss.weight
-        weights_B = torch.ones_like(targets_B).float() if weight_K is None else weight_K[targets_B]
-        return self.share_of(weights_B.sum())
+    def _share(self, batch: SequenceBatch) -> Tensor | float:
+        """See :meth:`share_of`; of clips, by the weights of their classes, a spare one's being 0."""
+        weight_K, counts_B = self.loss.weight, (batch.index_B >= 0).float()
+        return self.share_of((counts_B if weight_K is None else counts_B * weight_K[batch.targets]).sum())
 
     def validation_step(self, batch: SequenceBatch, batch_index: int) -> None:
         """Gathers one batch's scores."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -17,6 +18,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Progress
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
+from torch import distributed
 
 from vidlstm.cards import write_checkpoint
 from vidlstm.devices import AUTO, resolve_device
@@ -28,7 +30,7 @@ from vidlstm.training.outcome import BEST, LAST, first_line
 from vidlstm.training.resuming import in_this_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vidlstm.training.callbacks import TrainingReport
 
@@ -148,6 +150,21 @@ def start_together(trainer: Trainer) -> bool:
         return False
     trainer.strategy.setup_environment()  # which `fit` does else, and finds done
     return True
+
+
+@contextlib.contextmanager
+def hanging_up() -> Iterator[None]:
+    """Lets the other processes hear at once when this one fails.
+
+    Else they wait until it has gone, which takes seconds after its last word.
+    """
+    try:
+        yield
+    except BaseException:
+        # What NCCL has under way would have to end first.
+        if distributed.is_initialized() and distributed.get_backend() == "gloo":
+            distributed.destroy_process_group()
+        raise
 
 
 def _all_at_once(trainer: Trainer) -> bool:

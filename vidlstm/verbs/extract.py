@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,22 @@ from vidlstm.backbones.base import Backbone
 from vidlstm.backbones.build import build_backbone
 from vidlstm.datasets.videos import find_videos
 from vidlstm.devices import resolve_device
+from vidlstm.errors import SettingsError
+from vidlstm.features.engines import engine_named
 from vidlstm.features.extract import ExtractionReport, fill_store, make_store
 from vidlstm.features.given_files import refuse_feature_files
 from vidlstm.features.in_process import features_of_video
+from vidlstm.features.launch import together
 from vidlstm.features.shards import parse_shard, shard_of
-from vidlstm.settings import BackboneSettings, Rate, SamplingSettings, settings_from, store_from, value_from
+from vidlstm.settings import (
+    BackboneSettings,
+    Devices,
+    Rate,
+    SamplingSettings,
+    settings_from,
+    store_from,
+    value_from,
+)
 from vidlstm.verbs.inputs import videos_from
 
 if TYPE_CHECKING:
@@ -78,6 +90,10 @@ def extract_to_store(
     backbone: BackboneSettings | Mapping[str, Any] | str | None = None,
     sampling: SamplingSettings | Mapping[str, Any] | None = None,
     shard: str | None = None,
+    devices: int = 1,
+    num_nodes: int = 1,
+    engine: str = "local",
+    address: str | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> ExtractionReport:
@@ -90,24 +106,64 @@ def extract_to_store(
         sampling: which frames.
         shard: such as ``3/16``: the third of sixteen extractions that share the videos, see
             ``features/shards.py``; None takes all.
+        devices: processes on this machine, one a device, which share the videos; see ``features/launch.py``.
+        num_nodes: machines with so many each.
+        engine: local, or ray: a cluster decodes and runs the backbone, whose weights its machines find under
+            the same name; see ``features/ray_engine.py``.
+        address: of the cluster, ``HOST:PORT`` or auto; None starts one on this machine.
         device: such as cpu or cuda:1; None takes a GPU where there is one.
         progress: told of the extraction.
+
+    Returns:
+        The report, of all processes together.
 
     Raises:
         DatasetError: a folder holds no video.
         WeightsError: the backbone's weights are nowhere.
+        RankError: one of several processes has ended before its videos were done.
     """
-    device = str(resolve_device(device))
+    devices, num_nodes = (
+        value_from(Devices, given, name=name)
+        for name, given in (("devices", devices), ("num_nodes", num_nodes))
+    )
     settings = settings_from(BackboneSettings, backbone, section="backbone")
     sampling = settings_from(SamplingSettings, sampling, section="sampling")
+    check_engine(engine, devices * num_nodes, address)
     part = None if shard is None else parse_shard(shard)
     given = videos_from(paths, "paths")
     refuse_feature_files(given, NOTHING_TO_DO)
     videos, store = find_videos(given), store_from(store)
     if part is not None:
         videos = shard_of(videos, *part, image_fps=sampling.image_fps)
-    network = build_backbone(settings, device=device)
-    target = make_store(store, network, fps=sampling.fps, image_fps=sampling.image_fps)
-    return fill_store(
-        videos, target, network, sampling=sampling, batch_size=settings.batch_size, progress=progress
-    )
+    how: dict[str, Any] = {
+        "backbone": settings,
+        "sampling": sampling,
+        "devices": devices,
+        "num_nodes": num_nodes,
+    }
+    again = partial(extract_to_store, given, store=store, shard=shard, device=device, **how)
+    with together(devices, num_nodes, device, again) as (ranks, place):
+        network = build_backbone(settings, device=str(place))
+        return fill_store(
+            videos,
+            make_store(store, network, fps=sampling.fps, image_fps=sampling.image_fps),
+            network,
+            sampling=sampling,
+            batch_size=settings.batch_size,
+            ranks=ranks,
+            engine=engine_named(engine, address=address, build=partial(build_backbone, settings)),
+            progress=progress,
+        )
+
+
+def check_engine(engine: str, processes: int, address: str | None) -> None:
+    """Refuses an engine that is not there, and settings that contradict it, before any work.
+
+    Raises:
+        SettingsError: see :func:`engine_named`; or a cluster is to be used by several processes.
+    """
+    engine_named(engine, address=address, build=build_backbone)
+    if engine != "local" and processes > 1:
+        raise SettingsError(
+            f"`engine {engine}` lets a cluster work for one process; leave out `devices` and `num_nodes`"
+        )

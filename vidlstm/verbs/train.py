@@ -24,7 +24,7 @@ from vidlstm.training.callbacks import ReplaceEarlier
 from vidlstm.training.outcome import fitting, keep_best, refuse_trained
 from vidlstm.training.resuming import Earlier, carry_on_metrics, resumable
 from vidlstm.training.threads import threads_that_pay, using_threads
-from vidlstm.training.trainer import build_trainer, extracts, quieten_lightning, start_together
+from vidlstm.training.trainer import build_trainer, extracts, hanging_up, quieten_lightning, start_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,7 @@ KEPT_MEGABYTES = 1024
 """Every step takes and gives back the same arrays, some hundred megabytes of them."""
 
 
+@hanging_up()
 def train(
     task: str = "action",
     *,

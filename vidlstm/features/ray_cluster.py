@@ -1,0 +1,86 @@
+"""A connection to a Ray cluster, or one of its own on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+from vidlstm.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PIP = "pip install 'vidlstm[ray]'"
+RETRIES = 3
+"""How often Ray does again what a dead worker had."""
+
+
+def import_ray() -> Any:
+    """The package; it reports nothing to its makers.
+
+    Raises:
+        SettingsError: it is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a warning of a change to come
+    try:
+        import ray
+    except ImportError as error:
+        raise SettingsError(f"`engine ray` needs a package that is not installed: {PIP}") from error
+    return ray
+
+
+@contextlib.contextmanager
+def cluster(address: str | None) -> Iterator[Any]:
+    """The package, connected.
+
+    Args:
+        address: ``HOST:PORT`` of a cluster, or auto for the one that this machine belongs to; None starts one
+            on this machine, which listens to nobody else, and ends it afterwards. Where ``ray.init`` was
+            called before, that is used.
+
+    Raises:
+        SettingsError: the package is not installed, or none answers there.
+    """
+    ray = import_ray()
+    if ray.is_initialized():
+        yield ray
+        return
+    own = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    where: dict[str, Any] = own if address is None else {"address": address}
+    try:
+        with _own_sigterm():
+            ray.init(**where, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise SettingsError(f"`address {address}`: no Ray cluster answers there: {error}") from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray ends a process at SIGTERM in its own way; ours clears away what was begun."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():  # which alone may set it
+            signal.signal(signal.SIGTERM, before)
+
+
+def nodes_of(ray: Any) -> list[tuple[str, dict[str, float]]]:
+    """The machines that have processors for us: their names and resources."""
+    alive = [(node["NodeID"], node["Resources"]) for node in ray.nodes() if node["Alive"]]
+    return [(name, resources) for name, resources in alive if resources.get("CPU", 0) >= 1]
+
+
+def at(node: str, *, only: bool) -> Any:
+    """How Ray is told where something is to run: there, or if ``only`` nowhere else."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node, soft=not only)
