@@ -61,8 +61,8 @@ class RayEngine:
         """
         if any(map(is_remote, extraction.paths)):
             raise SettingsError(
-                "`engine ray` reads videos from disks that all machines reach; extract those in a bucket with "
-                "`shard`, one for each machine"
+                "`engine ray` reads videos from disks that all machines reach; extract those in a bucket "
+                "with `shard`, one for each machine"
             )
         with cluster(self._address) as ray, contextlib.closing(_Flow(ray, extraction, self._build)) as flow:
             yield from flow.pieces()
