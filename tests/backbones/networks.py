@@ -19,7 +19,7 @@ from vidlstm.backbones.base import Backbone
 from vidlstm.backbones.build import build_backbone, build_network, with_one_fit
 from vidlstm.backbones.network import FrozenNetwork, Network
 from vidlstm.backbones.onednn import FusedConvolution
-from vidlstm.backbones.parts import Part
+from vidlstm.backbones.parts import parse_parts
 from vidlstm.settings import BackboneSettings
 from vidlstm.structures import FrameSize
 from vidlstm.video.reader import open_video
@@ -73,7 +73,8 @@ def small(size: FrameSize) -> FrameSize:
 def drawn(name: str, size: int | None) -> Network:
     """A network with drawn weights; drawing and reading one takes longer than what is asked of it."""
     weights = str(yolo_file(name)) if name in YOLO_WIDTHS else "random"
-    return build_network(Part(name, weights=weights), BackboneSettings(size=size))
+    (part,) = parse_parts(name, weights)
+    return build_network(part, BackboneSettings(size=size))
 
 
 def outputs(part: FrozenNetwork, frames: torch.Tensor) -> list[torch.Tensor]:
