@@ -108,10 +108,15 @@ class GivenFeatures:
             VideoError: it cannot be read, or holds what is no finite number.
         """
         lying, first = x_TF if self.layout == "TF" else x_TF.T, 0
-        with np.errstate(over="ignore"):
-            for piece in pieces_of(path):
-                lying[first : first + len(piece)] = piece
-                first += len(piece)
+        for piece in pieces_of(path):
+            room = lying[first : first + len(piece)]
+            if room.shape != piece.shape:
+                break
+            with np.errstate(over="ignore"):
+                room[:] = piece
+            first += len(piece)
+        if first != len(lying):
+            raise _bad(path, f"it holds something else than the {len(lying)} rows that it said before")
         if not np.isfinite(x_TF.sum(dtype=np.float64)):  # takes no memory of the size of the file
             bad = np.argwhere(~np.isfinite(x_TF))
             step, feature = bad[0]
