@@ -190,6 +190,9 @@ def test_a_labeller_of_ones_own_loop_is_predicted_with(several: bool, tmp_path: 
     assert prediction.produced_by["minimum_seconds"] == 0
     with pytest.raises(SettingsError, match="`window_seconds` has no effect on a labeller"):
         vidlstm.save_card(tmp_path / "o", net, **given, window_seconds=1)
+    places = vidlstm.SequenceLabeller(4, 2, boundary=True)
+    with pytest.raises(SettingsError, match="`multi_label` has no effect on a labeller with a boundary"):
+        vidlstm.save_card(tmp_path / "o", places, **given, multi_label=True)
     with pytest.raises(SettingsError, match="a SequenceClassifier or a SequenceLabeller"):
         vidlstm.save_card(tmp_path / "o", torch.nn.Linear(4, 2), **given)
 

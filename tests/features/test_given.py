@@ -209,6 +209,14 @@ def test_files_are_found_and_videos_are_none(tmp_path: Path) -> None:
         find_feature_files([tmp_path / "empty"])
 
 
+@pytest.mark.parametrize("rows", [5, 7])
+def test_a_file_that_changes_while_it_is_read_is_told_of(rows: int, tmp_path: Path) -> None:
+    path = save(tmp_path / "a.npy", X_TF[:6])
+    given = GivenFeatures.of([path], layout="TF", fps=5.0, device="cpu")
+    with pytest.raises(VideoError, match=f"something else than the {rows} rows that it said before"):
+        given.read_into(path, np.empty((rows, X_TF.shape[1]), np.float32))
+
+
 @pytest.mark.parametrize("limit", [None, 0])
 def test_a_table_keeps_their_precision(limit: int | None, tmp_path: Path) -> None:
     """Pixels in half precision would be whole numbers from 1024 on."""

@@ -32,6 +32,7 @@ from vidlstm.training.segmentation import (
     boundary_targets,
     smoothing_loss,
     step_losses,
+    step_metrics,
 )
 
 TASK = SegmentationTask()
@@ -93,6 +94,12 @@ def test_a_segment_begins_where_the_class_changes() -> None:
     assert boundary_targets(targets[:, :1]).tolist() == [[-1], [-1]]
     assert boundary_rarity(targets).tolist() == [2.0]  # 4 of 6 do not begin
     assert boundary_rarity(targets[1:]).tolist() == [3.0]  # none does
+
+
+def test_one_label_that_may_be_absent_is_scored() -> None:
+    metrics = step_metrics(1, multi_label=True)
+    metrics.update(torch.tensor([[2.0], [3.0], [-1.0]]), torch.tensor([[1], [0], [0]]))
+    assert metrics.compute()["val_macro_f1"].item() == pytest.approx(2 / 3)
 
 
 # Learning: a short pulse begins a class, and what lies between pulses looks alike.

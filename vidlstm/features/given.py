@@ -109,10 +109,16 @@ class GivenFeatures:
             VideoError: it cannot be read, or holds what is no finite number.
         """
         lying, first = x_TF if self.layout == "TF" else x_TF.T, 0
+        for piece in pieces_of(path):
+            room = lying[first : first + len(piece)]
+            if room.shape != piece.shape:
+                break
+            with np.errstate(over="ignore", invalid="ignore"):
+                room[:] = piece
+            first += len(piece)
+        if first != len(lying):
+            raise _bad(path, f"it holds something else than the {len(lying)} rows that it said before")
         with np.errstate(over="ignore", invalid="ignore"):
-            for piece in pieces_of(path):
-                lying[first : first + len(piece)] = piece
-                first += len(piece)
             finite = np.isfinite(x_TF.sum(dtype=np.float64))  # takes no memory of the size of the file
         if not finite:
             bad = ~np.isfinite(x_TF)

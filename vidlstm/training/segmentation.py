@@ -8,7 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanMetric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MultilabelF1Score
+from torchmetrics.classification import (
+    BinaryF1Score,
+    MulticlassAccuracy,
+    MulticlassF1Score,
+    MultilabelF1Score,
+)
 
 from vidlstm.models.cells import valid_steps
 from vidlstm.models.trunk import Carried
@@ -259,7 +264,8 @@ class SegmentationModule(TaskModule):
 def step_metrics(num_classes: int, *, multi_label: bool) -> MetricCollection:
     """Scores of single steps, over all processes."""
     metrics: dict[str, nn.Module] = (
-        {"macro_f1": MultilabelF1Score(num_classes, average="macro")}
+        # torchmetrics takes two labels or more.
+        {"macro_f1": MultilabelF1Score(num_classes, average="macro") if num_classes > 1 else BinaryF1Score()}
         if multi_label
         else {
             "accuracy": MulticlassAccuracy(num_classes, average="micro"),
