@@ -143,14 +143,22 @@ def opened(
     Raises:
         OSError: it is not there, is replaced meanwhile, or cannot be read.
     """
-    with (
-        _plainly(path),
-        file_system().open(address(path), "rb", cache_type="none") as file,
-    ):
+    with _plainly(path):
+        file = file_system().open(address(path), "rb", cache_type="none")
         known = _status(file.details)
         if known is None:
             raise IsADirectoryError(errno.EISDIR, NO_FOLDER, address(path))
-        yield known, iter(lambda: file.read(PIECE_BYTES), b"")
+    with file:
+        yield known, _pieces(file, path)
+
+
+def _pieces(file: Any, path: Path) -> Iterator[bytes]:
+    while True:
+        with _plainly(path):
+            piece: bytes = file.read(PIECE_BYTES)
+        if not piece:
+            return
+        yield piece
 
 
 def write(data: bytes, path: Path) -> None:

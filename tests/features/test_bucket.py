@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -143,6 +145,10 @@ def test_copies_are_kept_where_they_are_asked_for_and_gone_otherwise(
     assert bucket.sent[name] == clips[0].stat().st_size
     with at_hand(video, tmp_path / "store") as (file, _):
         assert file.parents[1] == tmp_path / "temporary" and file.read_bytes() == clips[0].read_bytes()
+    for error in (BrokenPipeError(), OSError(28, "No space left on device")):  # not the bucket's
+        with pytest.raises((BrokenPipeError, VideoError), match=r"No space left|^$"):
+            at_hand(video, tmp_path / "store", beat=Mock(side_effect=error)).__enter__()
+    gc.collect()
     assert not list((tmp_path / "temporary").iterdir())
     assert len(list((tmp_path / "kept").iterdir())) == 1
 
@@ -238,12 +244,15 @@ def test_datasets_and_shards_are_those_of_a_disk(bucket: Bucket, clips: list[Pat
         (tmp_path / "videos" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(clips[i % 3], tmp_path / "videos" / name)
     bucket.fill(tmp_path / "videos", "videos")
+    bucket.put("videos/odd%3F%23%20/e.mp4", b"e")
+    (tmp_path / "videos" / "odd?# ").mkdir()
+    (tmp_path / "videos" / "odd?# " / "e.mp4").write_bytes(b"e")
     bucket.put("videos/", b"")  # as consoles make for a folder
     with pytest.warns(UserWarning, match=r"notes\.txt|\.txt"):
         here = [path.relative_to(tmp_path) for path in find_videos([tmp_path / "videos"])]
         there = [path.relative_to(STORE.parent) for path in find_videos([Path("s3://bucket/videos/")])]
         records = [load_folder(root).records for root in (tmp_path / "videos", VIDEOS)]
-    assert here == there and len(here) == 4
+    assert here == there and len(here) == 5
     assert [(r.name, r.label) for r in records[0]] == [(r.name, r.label) for r in records[1]]
     assert all(is_remote(record.path) for record in records[1])
     (tmp_path / "clips.csv").write_text("path,label\nrun/a.mp4,run\nwalk/c.mp4,walk\n")

@@ -19,7 +19,6 @@ from vidlstm.media import IMAGE_SUFFIXES, are_frames, hidden, suffix_of
 
 _UCF101 = re.compile(r"v_(?P<label>[^_]+)_g(?P<group>\d\d)_c\d\d")
 
-
 Found = os.DirEntry[str] | remote.Entry
 
 
@@ -55,7 +54,11 @@ def is_directory(path: Path) -> bool:
     Raises:
         DatasetError: it is no address, or the bucket cannot be listed.
     """
-    return bool(entries(path)) if is_remote(path) else path.is_dir()
+    if not is_remote(path):
+        return path.is_dir()
+    if why := why_no_address(path):
+        raise DatasetError(why)
+    return bool(entries(path))
 
 
 def entries(folder: str | Path) -> list[Found]:
@@ -75,8 +78,6 @@ def entries(folder: str | Path) -> list[Found]:
 
 def _listed(folder: str | Path) -> list[Found]:
     if is_remote(folder):
-        if why := why_no_address(folder):
-            raise DatasetError(why)
         return [*remote.entries(folder)]
     with os.scandir(folder) as found:
         return [*found]

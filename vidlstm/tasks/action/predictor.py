@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vidlstm.addresses import address
 from vidlstm.datasets.videos import find_videos
 from vidlstm.errors import SettingsError
 from vidlstm.features.extract import fill_store, make_store, store_folder
@@ -170,7 +171,7 @@ class ActionPredictor(Predictor):
         written = tuple(suffix for suffix in suffixes(self.kind) if not (given and suffix == "mp4"))
         for path, sequence_of in self._sequences(self.reads(inputs), work):
             with work.one(path):
-                yield Outcome(self.windows(str(path), sequence_of()), stems[path], material, written)
+                yield Outcome(self.windows(address(path), sequence_of()), stems[path], material, written)
 
     def _sequences(
         self, paths: Sequence[Path], work: Work
