@@ -105,6 +105,7 @@ class MqttSender(TellingListener):
         self._client.on_connect_fail = self._away
         self._client.on_publish = self._arrived
         self._fleeting: deque[Any] = deque(maxlen=MOST_WAITING)
+        self._refused = False
         self._sent, self._confirmed = 0, 0  # by the thread that watches, and by the library's
         self._lost, self._told_lost, self._said, self._closed = 0, 0, "", False
         if (
@@ -160,14 +161,16 @@ class MqttSender(TellingListener):
         self._confirmed += 1
 
     def _connected(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-        if reason.is_failure:
+        self._refused = reason.is_failure
+        if self._refused:
             return self._tell(f"the broker refuses: {reason}")
         lost, self._told_lost = self._lost - self._told_lost, self._lost
         self._tell(f"connected{f'; {lost} events were lost while it was away' if lost else ''}")
         return None
 
     def _gone(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-        self._tell(f"the broker is gone: {reason}; up to {MOST_WAITING} events wait for it")
+        if not self._refused:  # which is said already, and would be in turn with this at every try
+            self._tell(f"the broker is gone: {reason}; up to {MOST_WAITING} events wait for it")
 
     def _away(self, client: Any, data: Any) -> None:
         trusted = ", or its certificate is not trusted" if self._encrypted else ""
