@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# What of an address is for nobody's eyes: see without_login.
 LOGIN = re.compile(r"^(\w+://)[^/?#]*@")
 SECRET = re.compile(r"(\b\w*(?:pass|pwd|token|secret|key|auth)\w*=)[^&#;]+", re.IGNORECASE)
 

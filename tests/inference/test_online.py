@@ -61,3 +61,8 @@ def test_starts_and_ends_alternate_and_lie_within(p_TK: np.ndarray) -> None:
             assert lasting.pop(change.label) == change.start_seconds
             assert change.end_seconds is not None and change.end_seconds >= change.start_seconds
     assert not lasting
+
+
+def test_what_is_no_number_ends_a_label() -> None:
+    nan = float("nan")
+    assert [(i, c.kind) for i, c in said([0.9, 0.9, nan, 0.9, nan])] == [(1, "start"), (2, "end")]

@@ -230,7 +230,7 @@ def test_a_stream_that_breaks_off_is_opened_again_and_said_to_be_lost(
 def test_the_command_line_writes_events_and_says_how_sources_ended(
     causal: Predictor, videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    monkeypatch.setattr("vidlstm.verbs.load.load", lambda *_, **__: causal)
+    monkeypatch.setattr("vidlstm.verbs.watch.load", lambda *_, **__: causal)
     out = tmp_path / "events.jsonl"
     assert main(["watch", str(causal.path), str(videos[7]), "--events", str(out), "--steps", "true"]) == 0
     events = [json.loads(line) for line in out.read_text().splitlines()]
@@ -286,7 +286,7 @@ def test_a_listener_ends_the_watching(causal: Predictor, videos: list[Path]) -> 
 def test_the_command_line_records_what_happens(
     causal: Predictor, videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    monkeypatch.setattr("vidlstm.verbs.load.load", lambda *_, **__: causal)
+    monkeypatch.setattr("vidlstm.verbs.watch.load", lambda *_, **__: causal)
     out = tmp_path / "out"
     assert main(["watch", str(causal.path), str(videos[7]), "--record", "1", "--out", str(out)]) == 0
     (file,) = out.glob("*7.mp4_*Z_*.mp4")

@@ -82,25 +82,38 @@ def run(argv: Sequence[str]) -> int:
     tracking = {name: given.pop(name) for name in TrackingSettings.__dataclass_fields__ if name in given}
     given |= {"tracking": tracking} if tracking else {}
     named = [int(source) if is_camera(source) else source for source in sources]
-    failed: list[dict[str, Any]] = []
     with closing(EventFile(Path(events) if events and events != "-" else None)) as file:
         predictor = load_to_watch(checkpoint, **given)
-        why = [predictor.why_not_carried()]
         consumers: list[Callable[[dict[str, Any]], None]] = [file] if events else []
-        if events != "-":
-            consumers.append(show_event)
-
-        def told(event: dict[str, Any]) -> None:
-            if why and (first := why.pop()):  # with the first event: what is refused has none
-                say(f"no state is carried: {with_flags(first)}", error=True)
-            failed.extend([event] if event["event"] == "failed" else [])
-            for consumer in consumers:
-                consumer(event)
-
+        consumers += [] if events == "-" else [show_event]
+        told = _Told(predictor.why_not_carried(), consumers)
         report = watch(predictor, named, on_event=told, settings=settings, online=online, surfaces=surfaces)
     for source in report.sources:
         say_line(said_of(source), error=True)
-    return 1 if failed else 0
+    return 1 if told.failed else 0
+
+
+class _Told:
+    """Passes events on.
+
+    Args:
+        why: no state is carried, or empty; said with the first event: what is refused has none.
+        consumers: of events.
+
+    Attributes:
+        failed: whether a source or a surface did.
+    """
+
+    def __init__(self, why: str, consumers: Sequence[Callable[[dict[str, Any]], None]]) -> None:
+        self._why, self._consumers, self.failed = why, consumers, False
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        if self._why:
+            say(f"no state is carried: {with_flags(self._why)}", error=True)
+            self._why = ""
+        self.failed |= event["event"] == "failed"
+        for consumer in self._consumers:
+            consumer(event)
 
 
 def is_camera(source: str) -> bool:

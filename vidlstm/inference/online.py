@@ -70,7 +70,7 @@ class OnlineSegments:
     def push(self, seconds: float, probabilities_K: np.ndarray) -> list[Change]:
         """What the probabilities at a moment, later than the last, change."""
         self._last_seconds = seconds
-        over_K = self._lasts_K & (probabilities_K < self._rule.leave)
+        over_K = self._lasts_K & ~(probabilities_K >= self._rule.leave)  # one that is no number, too
         changes = [self._end(int(k), seconds) for k in np.flatnonzero(over_K)]
         likely_K = self._lasts_K | ((probabilities_K >= self._rule.enter) & self._said_K)
         self._since_K = np.where(likely_K, np.where(np.isnan(self._since_K), seconds, self._since_K), np.nan)

@@ -159,11 +159,22 @@ def test_a_broker_that_takes_nothing_makes_nothing_grow(monkeypatch: pytest.Monk
 
 
 def test_a_login_that_never_ends_or_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match="wants the user name"):
-        mqtt.check_mqtt(SurfaceSettings(mqtt="a", mqtt_login=Path("/dev/null")))
-    assert (
-        mqtt.login_of(SurfaceSettings(mqtt="a", mqtt_login=Path("/dev/zero")))[0] == "\0" * mqtt.LOGIN_LETTERS
-    )
+    for endless in ("/dev/null", "/dev/zero"):
+        with pytest.raises(SettingsError, match="wants the user name"):
+            mqtt.check_mqtt(SurfaceSettings(mqtt="a", mqtt_login=Path(endless)))
     monkeypatch.setenv(mqtt.USER, "\udcff")
     with pytest.raises(SettingsError, match="is no text"):
         mqtt.check_mqtt(SurfaceSettings(mqtt="a"))
+
+
+def test_a_broker_that_refuses_is_told_of_once() -> None:
+    sender = mqtt.MqttSender(SurfaceSettings(mqtt="127.0.0.1:1"), ["a"])
+    while not sender.turn():  # that nobody answers there
+        time.sleep(0.01)
+    refusal = client.ReasonCode(client.PacketTypes.CONNACK, "Not authorized")
+    for _ in range(3):
+        sender._connected(None, None, None, refusal, None)
+        sender._gone(None, None, None, refusal, None)
+    details = [event["detail"] for event, _ in sender.turn() if "answer" not in event["detail"]]
+    assert details == ["127.0.0.1:1: the broker refuses: Not authorized"]
+    sender.close()

@@ -25,7 +25,7 @@ PORT, TLS_PORT = 1883, 8883
 MOST_WAITING = 1000
 """Events that wait for a broker that is away; further ones are lost, and counted."""
 LOGIN_LETTERS = 4096
-"""Of a user name and a password together."""
+"""That a file with a user name and a password has fewer of."""
 LONGEST_WAIT_SECONDS = 30
 """Between two tries to reach it."""
 LAST_SECONDS = 2.0
@@ -53,7 +53,8 @@ def client_of(settings: SurfaceSettings) -> Any:
     client.reconnect_delay_set(1, LONGEST_WAIT_SECONDS)
     user, password = login_of(settings)
     try:
-        client.username_pw_set(user or None, password)
+        if user:
+            client.username_pw_set(user, password)
     except UnicodeEncodeError as error:
         raise SettingsError(f"`mqtt`: {USER} or {PASSWORD} is no text", setting="mqtt") from error
     if settings.mqtt_tls:
@@ -74,11 +75,12 @@ def login_of(settings: SurfaceSettings) -> tuple[str | None, str | None]:
         return os.environ.get(USER), os.environ.get(PASSWORD)
     try:
         with settings.mqtt_login.open(encoding="utf-8") as file:
-            lines = file.read(LOGIN_LETTERS).splitlines()
+            text = file.read(LOGIN_LETTERS)
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
         raise SettingsError(f"`mqtt_login` {settings.mqtt_login}: cannot be read: {why}") from error
-    if not lines or not lines[0]:
+    lines = text.splitlines()
+    if not lines or not lines[0] or len(text) == LOGIN_LETTERS:
         raise SettingsError(
             f"`mqtt_login` {settings.mqtt_login}: wants the user name in its first line, the password "
             "in its second"
@@ -105,6 +107,7 @@ class MqttSender(TellingListener):
         self._client.on_connect_fail = self._away
         self._client.on_publish = self._arrived
         self._fleeting: deque[Any] = deque(maxlen=MOST_WAITING)
+        self._refused = False
         self._sent, self._confirmed = 0, 0  # by the thread that watches, and by the library's
         self._lost, self._told_lost, self._said, self._closed = 0, 0, "", False
         if (
@@ -160,14 +163,16 @@ class MqttSender(TellingListener):
         self._confirmed += 1
 
     def _connected(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-        if reason.is_failure:
+        self._refused = reason.is_failure
+        if self._refused:
             return self._tell(f"the broker refuses: {reason}")
         lost, self._told_lost = self._lost - self._told_lost, self._lost
         self._tell(f"connected{f'; {lost} events were lost while it was away' if lost else ''}")
         return None
 
     def _gone(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-        self._tell(f"the broker is gone: {reason}; up to {MOST_WAITING} events wait for it")
+        if not self._refused:  # which is said already, and would be in turn with this at every try
+            self._tell(f"the broker is gone: {reason}; up to {MOST_WAITING} events wait for it")
 
     def _away(self, client: Any, data: Any) -> None:
         trusted = ", or its certificate is not trusted" if self._encrypted else ""

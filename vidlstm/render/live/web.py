@@ -320,11 +320,15 @@ def _few(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
 
 def _quiet() -> logging.Logger:
     """A log of our own faults: what anybody sends that is no request is none of them."""
+    log = logging.getLogger(__name__)
+    log.addFilter(_is_ours)
+    return log
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
     from aiohttp.http_exceptions import HttpProcessingError
 
-    log = logging.getLogger(__name__)
-    log.addFilter(lambda r: not (r.exc_info and isinstance(r.exc_info[1], HttpProcessingError)))
-    return log
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _encoded(shot: Shot) -> bytes:
