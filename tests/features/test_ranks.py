@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 
 from tests.features import tiny
 from vidlstm.backbones.cpu import available_cores, sharing_cores
+from vidlstm.cli import progress
 from vidlstm.cli.main import main
 from vidlstm.errors import RankError, SettingsError
 from vidlstm.features import launch
@@ -71,8 +73,9 @@ def test_two_give_one_s_store_and_report_and_a_killed_one_loses_nothing(
 
 
 def test_the_command_line_says_once_what_all_did(
-    clips: list[Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    clips: list[Path], tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(progress, "LOG_SECONDS", math.inf)
     command = ["extract", *map(str, clips[-4:]), "--device", "cpu", "--backbone.name", "squeezenet1_1"]
     command += ["--backbone.weights", "random", "--sampling.workers", "1"]
     assert main([*command, "--store", str(tmp_path / "one")]) == 1

@@ -161,9 +161,10 @@ class _Flow:
         """Goes on with a portion; where its task has died for good, its videos have failed."""
         try:
             yield from go_on(portion)
-        except self._ray.exceptions.RayTaskError:  # an error of our code, or of the backbone
-            raise
         except self._ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", None)
+            if isinstance(cause, Exception) and not isinstance(cause, self._ray.exceptions.RayError):
+                raise cause from error  # of our code, or of the backbone: as it would be raised here
             portion.parts = None
             for _, actor, _ in portion.results:
                 actor.has -= 1
@@ -247,8 +248,7 @@ class _Flow:
         if actor in self._actors:
             self._actors.remove(actor)
         if not self._actors:
-            cause = getattr(error, "cause", None) or error
-            raise RankError(f"no machine of the cluster is left to run the backbone: {cause}") from error
+            raise RankError(f"no machine of the cluster is left to run the backbone: {error}") from error
 
 
 def _actors(
