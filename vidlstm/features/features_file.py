@@ -92,7 +92,7 @@ def _first_bytes(file: io.FileIO | io.BytesIO) -> bytes:
 
 
 def _fill(array: np.ndarray, file: io.FileIO | io.BytesIO) -> None:
-    rest = memoryview(array.reshape(-1).view(np.uint8))
+    rest = array.reshape(-1).view(np.uint8).data
     while rest:
         if not (count := file.readinto(rest)):
             raise DamagedError("it ends early")
