@@ -79,7 +79,7 @@ class FeatureStore:
         path = self.folder / "spec.json"
         try:
             found = json.loads(remote.read(path) if self._uploads else path.read_bytes())
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return False  # it is for people: every file says of itself what it holds; the next one mends it
         except OSError as error:
             raise StoreError(f"{address(path)} cannot be read: {error.strerror or error}") from error
