@@ -89,8 +89,8 @@ def watch(
             check_is_file(name)
     predictor = checkpoint if isinstance(checkpoint, Predictor) else load_to_watch(checkpoint, **options)
     with closing(predictor.watcher(len(names))) as watcher, ExitStack() as kept:
-        if not watcher.labels:
-            _refuse_of_labels(how, rule, shown)
+        if shown.record is not None and not watcher.labels:
+            raise SettingsError("`record` saves what happens; a checkpoint of forecasts does not say it")
         if predictor.settings.tracking.boxes and any(map(is_live, names)):
             raise SettingsError("`boxes` are those of the frames of a file, and a stream counts its own")
         known = called(names)
@@ -114,18 +114,6 @@ def load_to_watch(checkpoint: Path | str, **options: Any) -> Predictor:
         if not predictor.why_not_carried():
             raise SettingsError(f"`window.{name}` has no effect: this network takes one step after the other")
     return predictor
-
-
-def _refuse_of_labels(how: WatchSettings, rule: OnlineSettings, shown: SurfaceSettings) -> None:
-    """Refuses what means nothing to a checkpoint of forecasts.
-
-    Raises:
-        SettingsError: it was given.
-    """
-    given = {"record": shown.record is not None, "steps": how.steps}
-    given |= {f"online.{name}": True for name in given_in(rule, "online")}
-    for name in (name for name, there in given.items() if there):
-        raise SettingsError(f"`{name}` is for what happens; a checkpoint of forecasts does not say it")
 
 
 def called(sources: Sequence[object]) -> list[str]:
