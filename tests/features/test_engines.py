@@ -51,7 +51,7 @@ def ray_cluster() -> Iterator[Any]:
         pytest.skip("ray is not installed (pip install 'vidlstm[ray]', 240 MB)")
     from vidlstm.features.ray_cluster import import_ray
 
-    ray = import_ray()
+    ray = import_ray("auto")
     from ray.cluster_utils import Cluster
 
     there = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})

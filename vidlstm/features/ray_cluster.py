@@ -18,14 +18,19 @@ RETRIES = 3
 """How often Ray does again what a dead worker had."""
 
 
-def import_ray() -> Any:
+def import_ray(address: str | None) -> Any:
     """The package; it reports nothing to its makers.
+
+    Args:
+        address: see :func:`cluster`.
 
     Raises:
         SettingsError: it is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a warning of a change to come
+    if address is None:  # what Ray does elsewhere than on Linux: its processes listen on the loopback alone
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
     except ImportError as error:
@@ -39,17 +44,17 @@ def cluster(address: str | None) -> Iterator[Any]:
 
     Args:
         address: ``HOST:PORT`` of a cluster, or auto for the one that this machine belongs to; None starts one
-            on this machine, which listens to nobody else, and ends it afterwards. Where ``ray.init`` was
-            called before, that is used.
+            on this machine, which listens to nobody else (unless Ray was imported before), and ends it
+            afterwards. Where ``ray.init`` was called before, that is used.
 
     Raises:
         SettingsError: the package is not installed, or none answers there.
     """
-    ray = import_ray()
+    ray = import_ray(address)
     if ray.is_initialized():
         yield ray
         return
-    own = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    own = {"address": "local", "include_dashboard": False}
     where: dict[str, Any] = own if address is None else {"address": address}
     try:
         with _own_sigterm():

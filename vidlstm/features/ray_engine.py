@@ -47,7 +47,7 @@ class RayEngine:
     """
 
     def __init__(self, address: str | None, build: Callable[..., Backbone]) -> None:
-        import_ray()
+        import_ray(address)
         self._address, self._build = address, build
 
     def pieces(self, extraction: Extraction) -> Generator[Piece]:
