@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 ANEW = (
     *("backbones/", "cli/", "video/"),
-    *(f"features/test_{name}" for name in ("decode", "failures", "interruption")),
+    *(f"features/test_{name}" for name in ("bucket", "decode", "failures", "interruption")),
 )
 """Where tests are of decode processes, networks and parsers themselves; all others share them."""
 GLANCED_AT = ("tasks/", "test_api.py", "verbs/")

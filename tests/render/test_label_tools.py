@@ -56,11 +56,11 @@ def test_times_are_counted_from_the_first_frame(video: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("suffix", ["eaf", "labelstudio.json"])
 def test_labels_of_any_characters_come_back(suffix: str, video: Path, tmp_path: Path) -> None:
-    names = [name.strip() for name in HOSTILE if name]
+    names = [*(name.strip() for name in HOSTILE if name), "half\ra line"]
     found = said(video, *((9.0 + i, 10.0 + i, name) for i, name in enumerate(names)))
     file = write_outputs("action", found, tmp_path / "z", [suffix])[0]
     read = [at.label for at in load_timed(file, videos=video.parent).videos[0].labels]
-    assert read == [name.replace("\x00", "\ufffd") if suffix == "eaf" else name for name in names]
+    assert read == [name.replace("\x00", "\ufffd").replace("\r", "\ufffd") for name in names]
     assert write_outputs("action", replace(found, segments=()), tmp_path / "empty", [suffix])
 
 

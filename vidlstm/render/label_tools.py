@@ -17,7 +17,8 @@ from vidlstm.files import write_json, write_text
 from vidlstm.render.material import Material, one_file
 from vidlstm.structures import ActionPrediction
 
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_READ = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML cannot hold, or a table of labels."""
 
 _EAF = {
     "AUTHOR": "vidlstm",
@@ -40,7 +41,12 @@ def _segments(prediction: ActionPrediction) -> list[tuple[float, float, str, flo
     starts = prediction.window_start_seconds
     first = float(starts[0]) if len(starts) else 0.0
     return [
-        (max(s.start_seconds - first, 0.0), max(s.end_seconds - first, 0.0), s.label, float(s.probability))
+        (
+            max(s.start_seconds - first, 0.0),
+            max(s.end_seconds - first, 0.0),
+            _NOT_READ.sub("\ufffd", s.label),
+            float(s.probability),
+        )
         for s in prediction.segments
     ]
 
@@ -54,9 +60,7 @@ def as_eaf(prediction: ActionPrediction, path: Path, material: Material) -> None
     order = SubElement(root, "TIME_ORDER")
     tier = SubElement(root, "TIER", {"LINGUISTIC_TYPE_REF": "action", "TIER_ID": "action"})
     for number, (start, end, label, _) in enumerate(_segments(prediction), start=1):
-        _annotate(order, tier, number, round(1000 * start), round(1000 * end)).text = _NOT_XML.sub(
-            "\ufffd", label
-        )
+        _annotate(order, tier, number, round(1000 * start), round(1000 * end)).text = label
     kind = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": "action", "TIME_ALIGNABLE": "true"}
     SubElement(root, "LINGUISTIC_TYPE", kind)
     indent(root)
