@@ -91,6 +91,11 @@ def test_the_contract(engine: Engine, clips: list[Path], alone: Alone, tmp_path:
     again = tiny.extract(clips, tmp_path, engine=engine)
     assert (again.found, again.extracted, again.features) == (12, 0, 0)
     assert again.failures == report.failures
+
+    next(tmp_path.rglob("*.safetensors")).write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="its features were damaged and are made anew"):
+        tiny.extract(clips, tmp_path, engine=engine)
+    assert tiny.files_of(tmp_path) == files
     assert tiny.leftovers_of(tmp_path) == []
 
 

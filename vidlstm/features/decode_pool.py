@@ -99,7 +99,8 @@ class DecodePool:
         queue_size: frames held ready; the workers wait when it is full.
         crops: of each video, what is given instead of frames at ``fps``.
         copies: keeps what is downloaded; None keeps nothing.
-        hashes: of videos that are known already; they are not looked for in the folder.
+        hashes: of videos that are known already, with the ``damage`` of their features; they are not looked
+            for in the folder.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class DecodePool:
         queue_size: int,
         crops: Mapping[Path, Crops] | None = None,
         copies: Path | None = None,
-        hashes: Mapping[Path, str] | None = None,
+        hashes: Mapping[Path, Mapping[str, str]] | None = None,
     ) -> None:
         self._crops, self._hashes = crops or {}, hashes or {}
         self._settings = {

@@ -79,12 +79,12 @@ def decode(job: dict[str, Any], outlet: Outlet) -> None:
     outlet.beat_seconds = job.get("beat_seconds", outlet.beat_seconds)
     path, root = Path(job["path"]), Path(job["folder"]).parent
     crops = Crops.from_job(job["crops"]) if job.get("crops") else None
-    if key := job.get("hash"):
-        outlet.send(HASH, {"hash": key, "have": False})
+    if known := job.get("hash"):
+        outlet.send(HASH, {**known, "have": False})
         _decode(path, crops, job, outlet)
         return
-    known = known_hash(path, root) if is_remote(path) else ""
-    if known and _tell_hash(known, crops, job, outlet, only_if_there=True):
+    video_hash = known_hash(path, root) if is_remote(path) else ""
+    if video_hash and _tell_hash(video_hash, crops, job, outlet, only_if_there=True):
         return
     kept = Path(job["copies"]) if job.get("copies") else None
     with at_hand(path, root, kept=kept, beat=outlet.beat) as (file, video_hash):

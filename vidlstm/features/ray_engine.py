@@ -184,21 +184,21 @@ class _Flow:
     def _look_up(self, portion: _Portion) -> Iterator[Piece]:
         """Tells of what is there already, and has the others decoded."""
         hashes, portion.hashes = self._ray.get(portion.hashes), None
-        missing: dict[int, str] = {}
+        missing: dict[int, dict[str, str]] = {}
         news: list[News] = []
         for job, found in zip(portion.jobs, hashes, strict=True):
             if isinstance(found, VideoError):
                 news.append(Failed(job, found.reason, found.detail, found.frame))
-            elif self._extraction.store.has(found):
-                news.append(Hashed(job, found, have=True))
+            elif (look := self._extraction.store.look(found)).have:
+                news.append(Hashed(job, found, have=True, truncated=look.truncated))
             else:
-                missing[job] = found
+                missing[job] = {"hash": found, "damage": look.damage}
         portion.left = set(missing)
         if missing:
             portion.parts = self._decoded(portion.node, missing)
         yield Piece(news, NOTHING)
 
-    def _decoded(self, node: str, hashes: dict[int, str]) -> Any:
+    def _decoded(self, node: str, hashes: dict[int, dict[str, str]]) -> Any:
         todo, backbone, spec = self._extraction, self._extraction.backbone, self._extraction.store.spec
         paths = [todo.paths[job] for job in hashes]
         how = {
