@@ -87,6 +87,7 @@ def extract_features(
     batch_size: int = 32,
     crops: Mapping[Path, Crops] | None = None,
     copies: Path | None = None,
+    ranks: Ranks | None = None,
     engine: Engine | None = None,
     progress: Callable[[ExtractionReport], None] | None = None,
 ) -> ExtractionReport:
@@ -103,11 +104,16 @@ def extract_features(
         crops: of each video, what is cut out of it instead of frames at a steady rate; one feature a box, in
             the order of the frames and of the boxes of each, stored under :meth:`Crops.key_of`.
         copies: keeps the videos that are downloaded; None deletes each when it has been decoded.
+        ranks: the processes that share the work, each of which comes here with the same videos and gets the
+            report of all.
         engine: where the work is done; None is this machine.
         progress: called after every video and every batch with the report so far.
 
     Returns:
         The report. A video that fails does not stop the others.
+
+    Raises:
+        RankError: another of the ranks has ended before its work was done.
 
     Warns:
         UserWarning: of what the readers had to tell, all videos together.
@@ -116,8 +122,11 @@ def extract_features(
     extraction = Extraction(
         unique, store, backbone, decoder, workers, timeout_seconds, batch_size, crops or {}, copies
     )
-    report = work_through(extraction, engine or LocalEngine(), progress)
-    tell_remarks(report)
+    work = partial(work_through, engine=engine or LocalEngine())
+    report = ranks.share(extraction, work, progress) if ranks else work(extraction, progress=progress)
+    if told := report.remarks:
+        text = f"{len(told)} remarks on videos:{listing(told)}" if told[1:] else told[0]
+        warnings.warn(text, stacklevel=2)
     return report
 
 
@@ -140,13 +149,6 @@ def work_through(
     return report
 
 
-def tell_remarks(report: ExtractionReport) -> None:
-    """Warns once of all that there is to tell of the videos."""
-    if told := report.remarks:
-        text = f"{len(told)} remarks on videos:{listing(told)}" if told[1:] else told[0]
-        warnings.warn(text, stacklevel=3)
-
-
 def fill_store(
     paths: Sequence[Path],
     store: FeatureStore,
@@ -163,11 +165,9 @@ def fill_store(
     """Sees to it that a store holds the features of videos.
 
     Args:
-        paths, store, backbone, batch_size, crops, engine: see :func:`extract_features`.
+        paths, store, backbone, batch_size, crops, ranks, engine: see :func:`extract_features`.
         sampling: how videos are decoded; the rate is the store's.
         elsewhere: another process has extracted everything; see :func:`look_up`.
-        ranks: the processes that share the work, each of which comes here with the same videos and gets the
-            report of all.
         progress: its ``extraction`` gets the report so far and the number of videos in all.
 
     Raises:
@@ -177,20 +177,20 @@ def fill_store(
     if elsewhere:
         return look_up(unique, store, crops=crops, timeout_seconds=sampling.timeout_seconds)
     told = progress.extraction if progress else None
-    how = (
-        sampling.decoder,
-        sampling.workers,
-        sampling.timeout_seconds,
-        batch_size,
-        crops or {},
-        sampling.copies,
+    return extract_features(
+        unique,
+        store,
+        backbone,
+        decoder=sampling.decoder,
+        workers=sampling.workers,
+        timeout_seconds=sampling.timeout_seconds,
+        batch_size=batch_size,
+        crops=crops,
+        copies=sampling.copies,
+        ranks=ranks,
+        engine=engine,
+        progress=None if told is None else lambda report: told(report, len(unique)),
     )
-    extraction = Extraction(unique, store, backbone, *how)
-    work = partial(work_through, engine=engine or LocalEngine())
-    so_far = None if told is None else lambda report: told(report, len(unique))
-    report = ranks.share(extraction, work, so_far) if ranks else work(extraction, progress=so_far)
-    tell_remarks(report)
-    return report
 
 
 @contextlib.contextmanager

@@ -86,8 +86,8 @@ def shape_of(path: Path) -> tuple[int, int]:
         VideoError: ``not_features``, or the file is not there.
     """
     with _telling(path):
-        headers = _kind_of(path).headers(path)
-        return _shape(headers[_name_in(headers)])
+        _, headers, name = _inside(path)
+        return _shape(headers[name])
 
 
 def pieces_of(path: Path) -> Iterator[np.ndarray]:
@@ -97,9 +97,7 @@ def pieces_of(path: Path) -> Iterator[np.ndarray]:
         VideoError: see :func:`shape_of`.
     """
     with _telling(path):
-        kind = _kind_of(path)
-        headers = kind.headers(path)
-        name = _name_in(headers)
+        kind, headers, name = _inside(path)
         _shape(headers[name])
         yield from kind.read(path, name)
 
@@ -111,9 +109,7 @@ def times_in(path: Path) -> np.ndarray | None:
         VideoError: see :func:`shape_of`.
     """
     with _telling(path):
-        kind = _kind_of(path)
-        headers = kind.headers(path)
-        features = _name_in(headers)
+        kind, headers, features = _inside(path)
         name = next((t for t in TIMES if t in headers and t != features), None)
         if name is None:
             return None
@@ -250,6 +246,13 @@ KINDS = {
     "parquet": _Kind(_parquet_headers, _read_parquet),
 }
 """How a file is read, by its ending."""
+
+
+def _inside(path: Path) -> tuple[_Kind, dict[str, Header], str]:
+    """How a file is read, what it holds by name, and the name of the features among it."""
+    kind = _kind_of(path)
+    headers = kind.headers(path)
+    return kind, headers, _name_in(headers)
 
 
 def _kind_of(path: Path) -> _Kind:
