@@ -84,7 +84,7 @@ def run(argv: Sequence[str]) -> int:
     with naming_the_task(task.name):
         settings = parse(train_parser(task), argv)
 
-    from vidlstm.training.trainer import speaks
+    from vidlstm.features.launch import speaks
     from vidlstm.verbs.train import train
 
     with ExtractionBar() as bar, TrainingBar() as training_bar:

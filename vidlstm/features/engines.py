@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import numpy as np
+
 from vidlstm.errors import SettingsError, nearest
 from vidlstm.features.decode_pool import Ended, Failed, Hashed, Opened
 from vidlstm.structures import ENGINES
@@ -17,8 +19,6 @@ from vidlstm.structures import ENGINES
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
-
-    import numpy as np
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.features.crops import Crops
@@ -60,11 +60,11 @@ class Piece:
 
     Attributes:
         news: what happened; of each video, in its order.
-        features: ``(rows, F)`` float16, of the rows among it.
+        features: ``(rows, F)`` float16, of the rows among it; none where there are none.
     """
 
     news: list[News]
-    features: np.ndarray
+    features: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float16))
 
 
 class Engine(Protocol):

@@ -70,17 +70,22 @@ def together(
 
 
 def speaks() -> bool:
-    """Whether this process prints; of several that work together only the first does."""
+    """Whether this process prints; of several that work or train together only the first does."""
     from lightning.fabric.utilities import rank_zero_only
 
     return not getattr(rank_zero_only, "rank", 0)
 
 
+def quieten_loggers() -> None:
+    """Leaves out what Lightning tells of hardware and of other products."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
 def _fabric(devices: int, num_nodes: int, device: str | None) -> Any:
     from lightning.fabric import Fabric
 
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    quieten_loggers()
     place = resolve_device(device)
     if ":" in str(place):
         raise SettingsError(

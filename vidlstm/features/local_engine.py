@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from vidlstm.backbones.cpu import available_cores
 from vidlstm.features.decode_pool import DecodePool
 from vidlstm.features.engines import Piece
@@ -20,6 +18,8 @@ from vidlstm.features.packing import packed
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
     from concurrent.futures import Future
+
+    import numpy as np
 
     from vidlstm.features.decode_pool import Event
     from vidlstm.features.engines import Extraction, News
@@ -74,7 +74,7 @@ def _run(events: Iterable[Event], lanes: Lanes) -> Generator[Piece]:
         elif under_way:
             under_way[-1][0].extend(part.news)
         else:
-            yield Piece(part.news, NOTHING)
+            yield Piece(part.news)
         while under_way and (len(under_way) >= lanes.most_under_way or under_way[0][1].done()):
             yield _oldest(under_way)
     while under_way:
@@ -84,7 +84,3 @@ def _run(events: Iterable[Event], lanes: Lanes) -> Generator[Piece]:
 def _oldest(under_way: deque[tuple[list[News], Future[np.ndarray]]]) -> Piece:
     news, future = under_way.popleft()
     return Piece(news, future.result())
-
-
-NOTHING = np.zeros((0, 0), np.float16)
-"""The features of no frames."""

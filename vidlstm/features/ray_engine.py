@@ -13,8 +13,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from vidlstm.addresses import is_remote
 from vidlstm.errors import RankError, SettingsError, VideoError
 from vidlstm.features.decode_pool import Ended, Failed, Hashed
@@ -32,7 +30,6 @@ AHEAD = 4
 """Batches that a decode task may have ready."""
 PORTION = 64
 """Most videos of a task: a decoder takes half a second to start."""
-NOTHING = np.zeros((0, 0), np.float16)
 
 
 class RayEngine:
@@ -179,7 +176,7 @@ class _Flow:
     def _given_up(self, portion: _Portion, why: str) -> Piece:
         news: list[News] = [Failed(job, "crashed", why, 0) for job in sorted(portion.left)]
         portion.left.clear()
-        return Piece(news, NOTHING)
+        return Piece(news)
 
     def _look_up(self, portion: _Portion) -> Iterator[Piece]:
         """Tells of what is there already, and has the others decoded."""
@@ -196,7 +193,7 @@ class _Flow:
         portion.left = set(missing)
         if missing:
             portion.parts = self._decoded(portion.node, missing)
-        yield Piece(news, NOTHING)
+        yield Piece(news)
 
     def _decoded(self, node: str, hashes: dict[int, dict[str, str]]) -> Any:
         todo, backbone, spec = self._extraction, self._extraction.backbone, self._extraction.store.spec

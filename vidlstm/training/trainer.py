@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import os
 import warnings
@@ -17,12 +16,12 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins import CheckpointIO
-from lightning.pytorch.utilities import rank_zero_only
 from torch import distributed
 
 from vidlstm.cards import write_checkpoint
 from vidlstm.devices import AUTO, resolve_device
 from vidlstm.errors import SettingsError
+from vidlstm.features.launch import quieten_loggers, speaks
 from vidlstm.settings import TRAINER_DEFAULTS
 from vidlstm.training.arguments import check_arguments, check_precision, listed
 from vidlstm.training.callbacks import StopAtNonFinite, TellProgress
@@ -172,16 +171,10 @@ def _all_at_once(trainer: Trainer) -> bool:
     return not isinstance(environment, LightningEnvironment)
 
 
-def speaks() -> bool:
-    """Whether this process prints; of several that train together only the first does."""
-    return not getattr(rank_zero_only, "rank", 0)
-
-
 def quieten_lightning() -> None:
     """Leaves what is said of a training's own, without Lightning's remarks on hardware, on other products, on
     folders that are not empty (this room says what happens to them) and on small data."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    quieten_loggers()
     for remark in REMARKS:
         warnings.filterwarnings("ignore", remark)
     if not speaks():
