@@ -213,7 +213,7 @@ def test_features_in_a_bucket_are_checked_as_on_disk(bucket: Bucket) -> None:
         bucket.put(place, damaged)
         with pytest.raises(StoreError, match=f"s3://bucket/{place} is damaged.*{words}"):
             store.get(key)
-    assert store.damage(key) and not store.has(key)
+    assert store.look(key).damage and not store.has(key)
     bucket.put(f"features/{store.spec.fingerprint}/spec.json", b'{"fps": 5.0}')
     with pytest.raises(StoreError, match=r"s3://bucket/features/.*another `store`"):
         tiny.store_of(STORE)

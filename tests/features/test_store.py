@@ -209,10 +209,10 @@ def test_damage_of_every_kind_is_noticed(kind: str, tmp_path: Path) -> None:
     store = FeatureStore(tmp_path, spec())
     numbers = np.random.default_rng(0).normal(size=(STEPS, WIDTH)).astype(np.float32)
     fill(store, numbers)
-    assert store.damage(HASH) == ""
+    assert store.look(HASH).damage == ""
     path, (damage, words) = store.path_of(HASH), DAMAGE[kind]
     path.write_bytes(damage(path.read_bytes()))
-    assert words in store.damage(HASH) and not store.has(HASH)
+    assert words in store.look(HASH).damage and not store.has(HASH)
     with pytest.raises(StoreError, match="is damaged"):
         store.get(HASH)
     fill(store, numbers)
@@ -251,7 +251,7 @@ def test_what_cannot_be_is_damage_where_there_is_no_checksum(place: str, value: 
     else:
         raw[-16:-8] = np.float64(value).tobytes()
     path.write_bytes(raw)
-    assert "cannot be" in store.damage(HASH) and not store.has(HASH)
+    assert "cannot be" in store.look(HASH).damage and not store.has(HASH)
 
 
 def test_reading_what_is_not_there_is_an_error_of_the_store(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from typing import IO, Any
 from vidlstm.addresses import address, is_remote
 from vidlstm.errors import VideoError, VidlstmError
 from vidlstm.features.crops import CountedFrames, Crops
-from vidlstm.features.features_file import look_at
+from vidlstm.features.features_file import look_at, place_of
 from vidlstm.features.remote_videos import at_hand, known_hash
 from vidlstm.structures import FrameSize, VideoInfo
 from vidlstm.video.reader import open_video
@@ -97,7 +97,7 @@ def _tell_hash(
 ) -> bool:
     """Sends the hash that features lie under, and whether they do; returns that."""
     key = crops.key_of(video_hash) if crops else video_hash
-    look = look_at(Path(job["folder"]) / key[:2] / f"{key}.safetensors")
+    look = look_at(place_of(job["folder"], key))
     if look.have or not only_if_there:
         more = {name: text for name in ("truncated", "damage") if (text := getattr(look, name))}
         outlet.send(HASH, {"hash": key, "have": look.have, **more})

@@ -34,6 +34,16 @@ MOST_HEADER_BYTES = 1 << 20
 SUFFIX = ".safetensors"
 
 
+def place_of(folder: str, video_hash: str) -> str:
+    """Where the features of a video lie.
+
+    Args:
+        folder: of a spec, on disk or in a bucket.
+        video_hash: what the video is known by.
+    """
+    return f"{folder}{os.sep}{video_hash[:2]}{os.sep}{video_hash}{SUFFIX}"
+
+
 class DamagedError(Exception):
     """A features file is not what was written, or not what its place says; the message says how."""
 

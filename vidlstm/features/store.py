@@ -22,11 +22,11 @@ from vidlstm.addresses import address, is_remote
 from vidlstm.errors import OutputError, StoreError, side_by_side
 from vidlstm.features.features_file import (
     HEADER_BYTES,
-    SUFFIX,
     DamagedError,
     Look,
     header_of,
     look_at,
+    place_of,
     read_features,
     read_header,
     steps_in,
@@ -68,7 +68,7 @@ class FeatureStore:
         self.spec = spec
         self.root = Path(root)
         self.folder = self.root / spec.fingerprint
-        self._start = f"{self.folder}{os.sep}"
+        self._folder = str(self.folder)  # pathlib would take as long as the reading
         self._uploads = Uploads() if is_remote(self.root) else None
         self.readers = 1 if self._uploads is None else REMOTE_READERS
         self.local = self.folder if self._uploads is None else Path(tempfile.gettempdir())
@@ -95,15 +95,11 @@ class FeatureStore:
         return Path(self._place_of(video_hash))
 
     def _place_of(self, video_hash: str) -> str:
-        return f"{self._start}{video_hash[:2]}{os.sep}{video_hash}{SUFFIX}"
+        return place_of(self._folder, video_hash)
 
     def has(self, video_hash: str) -> bool:
         """Whether this video's features are there and whole; all of them are read."""
         return self.look(video_hash).have
-
-    def damage(self, video_hash: str) -> str:
-        """What is wrong with the features of one video; empty where nothing is, or where there are none."""
-        return self.look(video_hash).damage
 
     def look(self, video_hash: str) -> Look:
         """What lies in the place of one video's features; see :func:`look_at`."""
