@@ -38,14 +38,16 @@ def extract_bulky(clip: Path, root: Path) -> None:
 
 
 def peak_bytes(clip: Path, root: Path) -> int:
-    """The most resident memory that an extraction and its decode process allocated; no mapped libraries."""
+    """The most memory that an extraction and its decode process had each to itself.
+
+    What they share is not counted: mapped libraries, and all of a process in the moment that it forks.
+    """
     process = tiny.start(extract_bulky, clip, root)
     family, peak = psutil.Process(process.pid), 0
     while process.is_alive():
         try:
             members = [family, *family.children(recursive=True)]
-            taken = [member.memory_info() for member in members]
-            peak = max(peak, sum(memory.rss - memory.shared for memory in taken))
+            peak = max(peak, sum(member.memory_full_info().uss for member in members))
         except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it ended meanwhile
             continue
         process.join(0.01)
