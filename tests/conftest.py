@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import random
 import signal
@@ -26,7 +27,7 @@ import pytest  # noqa: E402
 from hypothesis import HealthCheck, register_random, settings  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # A deadline is a clock, and so is "too slow". The examples follow from the test alone: what passes here
 # passes anywhere, and what fails fails again. --hypothesis-profile search looks for new ones.
@@ -118,3 +119,23 @@ def _seeded() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """Ray, connected to a cluster of two machines with a processor each, as far as it can tell."""
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("ray is not installed (pip install 'vidlstm[ray]', 240 MB)")
+    from vidlstm.ray_cluster import import_ray
+
+    ray = import_ray("auto")
+    from ray.cluster_utils import Cluster
+
+    there = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    there.add_node(num_cpus=1)
+    ray.init(address=there.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+        there.shutdown()

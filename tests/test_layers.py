@@ -13,7 +13,7 @@ PACKAGE = Path(vidlstm.__file__).parent
 LEVELS = [
     {"addresses"},
     {"errors"},
-    {"structures", "settings", "files", "devices", "media", "remote"},
+    {"structures", "settings", "files", "devices", "media", "ray_cluster", "remote"},
     {"video", "backbones", "datasets", "models"},
     {"tracking", "features", "cards"},
     {"datamodules", "training"},

@@ -33,9 +33,6 @@ middle out, ``letterbox`` scales the long side and pads with grey (114).
 VIEWS = ("picture", "motion")
 """What a network is shown of a frame: the picture itself, or its change since the sampled frame before."""
 
-ENGINES = ("local", "ray")
-"""Where an extraction is done; see ``features/engines.py``."""
-
 GIVEN = "given"
 """What a checkpoint calls its backbone where features were made elsewhere."""
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
@@ -17,9 +14,8 @@ from tests.video.clips import make_clip
 from vidlstm.errors import SettingsError
 from vidlstm.features.engines import Engine, engine_named
 from vidlstm.features.extract import ExtractionReport
-from vidlstm.structures import ENGINES
+from vidlstm.ray_cluster import ENGINES
 
-RAY = importlib.util.find_spec("ray") is not None
 Alone = tuple[ExtractionReport, dict[str, bytes]]
 pytestmark = pytest.mark.filterwarnings("ignore:.*jump.mkv. its clock jumps")
 
@@ -42,26 +38,6 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def alone(clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Alone:
     root = tmp_path_factory.mktemp("alone")
     return tiny.extract(clips, root, workers=1), tiny.files_of(root)
-
-
-@pytest.fixture(scope="module")
-def ray_cluster() -> Iterator[Any]:
-    """Two machines with a processor each, as far as Ray can tell."""
-    if not RAY:
-        pytest.skip("ray is not installed (pip install 'vidlstm[ray]', 240 MB)")
-    from vidlstm.features.ray_cluster import import_ray
-
-    ray = import_ray("auto")
-    from ray.cluster_utils import Cluster
-
-    there = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    there.add_node(num_cpus=1)
-    ray.init(address=there.address, log_to_driver=False, logging_level="ERROR")
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-        there.shutdown()
 
 
 @pytest.fixture(params=ENGINES)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -154,3 +156,22 @@ def test_words_that_are_no_options_are_refused(clips: Path, classifier: Path, tm
         with pytest.raises(SettingsError, match=message):
             vidlstm.predict(classifier, two(clips), out=tmp_path / "out", **options)  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_cluster_predicts_what_one_machine_does(clips: Path, classifier: Path, tmp_path: Path) -> None:
+    folder, argv = clips / "data" / "b", ["predict", str(classifier), "--video", "false", "--device", "cpu"]
+    assert main([*argv, str(folder), "--out", str(tmp_path / "one")]) == 0
+    assert main([*argv, str(folder), "--out", str(tmp_path / "many"), "--engine", "ray"]) == 0
+    one, many = ({p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("one", "many"))
+    assert one == many
+
+
+def test_an_engine_is_refused_where_there_is_no_video(
+    forecaster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
+    argv = ["predict", str(forecaster), str(tmp_path / "t.parquet"), "--out", str(tmp_path / "out")]
+    (tmp_path / "t.parquet").touch()
+    assert main([*argv, "--engine", "ray"]) == 2
+    assert "--engine ray: it works through videos, and" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from vidlstm.cli.main import main
 from vidlstm.datasets.tracks_parquet import COLUMNS, read_tracks_parquet
 from vidlstm.errors import OutputError, SettingsError, WeightsError
 from vidlstm.settings import TrackingSettings
-from vidlstm.tracking import run as tracking_run
+from vidlstm.tracking import engines
 from vidlstm.tracking.run import TrackingReport
 from vidlstm.verbs.track import track
 from vidlstm.video.reader import open_video
@@ -67,7 +67,7 @@ def test_a_killed_run_goes_on_with_what_is_missing(
     whole = track(videos, out=tmp_path / "whole.parquet", settings=settings)
     assert whole.tracked == 3
     assert polars.read_parquet(out).equals(polars.read_parquet(tmp_path / "whole.parquet"))
-    monkeypatch.setattr(tracking_run, "track_video", None)  # nothing is left to track
+    monkeypatch.setattr(engines, "track_video", None)  # nothing is left to track
     assert track(videos, out=out, settings=settings).found == 3
     assert not list(tmp_path.glob(".*"))
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidlstm.addresses import address
-from vidlstm.cli.parsing import Parser, add_device, add_store, new_parser, parse
+from vidlstm.cli.parsing import Parser, add_device, add_engine, add_store, new_parser, parse
 from vidlstm.cli.progress import ExtractionBar, show_failures
 from vidlstm.cli.terminal import say
 from vidlstm.settings import BackboneSettings, Devices, SamplingSettings
-from vidlstm.structures import ENGINES, Progress
+from vidlstm.structures import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,19 +44,7 @@ def extract_parser() -> Parser:
     parser.add_argument(
         "--num_nodes", type=Devices, default=1, help="machines on which torchrun or SLURM starts so many each"
     )
-    parser.add_argument(
-        "--engine",
-        choices=ENGINES,
-        default="local",
-        help="what does the work: this machine, or a Ray cluster",
-    )
-    parser.add_argument(
-        "--address",
-        type=str | None,
-        default=None,
-        help="of the Ray cluster: HOST:PORT, or auto for the one of this machine; without it one is started "
-        "here, for this command alone",
-    )
+    add_engine(parser)
     add_device(parser)
     parser.add_class_arguments(BackboneSettings, "backbone")
     parser.add_class_arguments(SamplingSettings, "sampling")

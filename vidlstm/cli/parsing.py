@@ -14,6 +14,7 @@ from yaml import safe_dump  # type: ignore[import-untyped]
 
 from vidlstm.cli.config import check_trusted, read_config, trusts_config, with_configs
 from vidlstm.errors import SettingsError
+from vidlstm.ray_cluster import ENGINES
 from vidlstm.settings.checking import refuse_blank
 
 if TYPE_CHECKING:
@@ -121,6 +122,23 @@ def add_device(parser: ArgumentParser) -> None:
     """``--device``, the same on every verb."""
     parser.add_argument(
         "--device", type=str, default="auto", help="cpu, cuda, cuda:1; auto takes a GPU where there is one"
+    )
+
+
+def add_engine(parser: ArgumentParser) -> None:
+    """``--engine`` and ``--address`` of verbs that work through many videos."""
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="local",
+        help="what does the work: this machine, or a Ray cluster",
+    )
+    parser.add_argument(
+        "--address",
+        type=str | None,
+        default=None,
+        help="of the Ray cluster: HOST:PORT, or auto for the one of this machine; without it one is started "
+        "here, for this command alone",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidlstm.cli.parsing import Parser, add_device, add_how, new_parser, parse_given
+from vidlstm.cli.parsing import Parser, add_device, add_engine, add_how, new_parser, parse_given
 from vidlstm.cli.progress import DrawingBar, ExtractionBar, TrackingBar, show_failures, show_lines
 from vidlstm.cli.track import add_tracking
 from vidlstm.render.sinks import SINKS
@@ -32,6 +32,7 @@ def predict_parser() -> Parser:
     parser.add_argument("--video", type=bool, default=True, help="draw the MP4 where --outputs does not say")
     parser.add_argument("--store", type=Path | None, default=None, help="keep the features here")
     add_device(parser)
+    add_engine(parser)
     parser.add_argument("--every", type=Count | None, default=None, help="forecast from every so many steps")
     parser.add_argument(
         "--homography", type=Path | None, default=None, help="pixels to metres, 3 x 3 numbers (forecasts)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidlstm.cli.parsing import Parser, add_device, new_parser, parse
+from vidlstm.cli.parsing import Parser, add_device, add_engine, new_parser, parse
 from vidlstm.cli.progress import TrackingBar, show_failures, show_lines
 from vidlstm.cli.terminal import say
 from vidlstm.settings import TrackingSettings
@@ -32,6 +32,7 @@ def track_parser() -> Parser:
         "--video", nargs="?", const=True, type=bool, default=False, help="draw an MP4 of each"
     )
     add_device(parser)
+    add_engine(parser)
     add_tracking(parser)
     return parser
 
@@ -49,6 +50,8 @@ def run(argv: Sequence[str]) -> int:
             settings={name: parsed[name] for name in TrackingSettings.__dataclass_fields__},
             video=parsed.video,
             device=parsed.device,
+            engine=parsed.engine,
+            address=parsed.address,
             progress=bar,
         )
     show_failures(report)

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from vidlstm.errors import SettingsError, nearest
 from vidlstm.features.decode_pool import Ended, Failed, Hashed, Opened
-from vidlstm.structures import ENGINES
+from vidlstm.ray_cluster import check_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -84,18 +83,13 @@ def engine_named(name: str, *, address: str | None, build: Callable[..., Backbon
         build: makes the backbone on another machine; is given the ``device``.
 
     Raises:
-        SettingsError: there is none of this name, or the package that it needs is not installed.
+        SettingsError: see :func:`~vidlstm.ray_cluster.check_engine`.
     """
-    if name not in ENGINES:
-        raise SettingsError(
-            f"`engine {name}`: there is no such engine{nearest(name, ENGINES)}", setting="engine"
-        )
+    check_engine(name, address)
     if name == "ray":
         from vidlstm.features.ray_engine import RayEngine
 
         return RayEngine(address, build)
-    if address is not None:
-        raise SettingsError("`address` is that of a Ray cluster, and has no effect without `engine ray`")
     from vidlstm.features.local_engine import LocalEngine
 
     return LocalEngine()

@@ -17,8 +17,8 @@ from vidlstm.addresses import is_remote
 from vidlstm.errors import RankError, SettingsError, VideoError
 from vidlstm.features.decode_pool import Ended, Failed, Hashed
 from vidlstm.features.engines import Piece
-from vidlstm.features.ray_cluster import RETRIES, at, cluster, import_ray, nodes_of
 from vidlstm.features.ray_tasks import BackboneActor, decode, hashes_of
+from vidlstm.ray_cluster import RETRIES, at, cluster, nodes_of, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -36,15 +36,11 @@ class RayEngine:
     """Decodes and runs the backbone on a Ray cluster.
 
     Args:
-        address: see :func:`~vidlstm.features.ray_cluster.cluster`.
+        address: see :func:`~vidlstm.ray_cluster.cluster`.
         build: makes the backbone of the extraction on a machine of the cluster; is given the ``device``.
-
-    Raises:
-        SettingsError: Ray is not installed.
     """
 
     def __init__(self, address: str | None, build: Callable[..., Backbone]) -> None:
-        import_ray(address)
         self._address, self._build = address, build
 
     def pieces(self, extraction: Extraction) -> Generator[Piece]:
@@ -99,10 +95,9 @@ class _Flow:
 
     def __init__(self, ray: Any, extraction: Extraction, build: Callable[..., Backbone]) -> None:
         self._ray, self._extraction = ray, extraction
-        nodes = nodes_of(ray)
-        self._actors = _actors(ray, nodes, extraction, build)
+        self._actors = _actors(ray, extraction, build)
         most = extraction.workers or 1 << 20
-        self._slots = {node: min(most, int(resources["CPU"])) for node, resources in nodes}
+        self._slots = {node: min(most, int(resources["CPU"])) for node, resources in nodes_of(ray)}
         self._under_way: list[_Portion] = []
         size = max(1, min(PORTION, len(extraction.paths) // (4 * sum(self._slots.values()))))
         jobs = range(len(extraction.paths))
@@ -248,30 +243,15 @@ class _Flow:
             raise RankError(f"no machine of the cluster is left to run the backbone: {error}") from error
 
 
-def _actors(
-    ray: Any,
-    nodes: Sequence[tuple[str, dict[str, float]]],
-    extraction: Extraction,
-    build: Callable[..., Backbone],
-) -> list[_Actor]:
+def _actors(ray: Any, extraction: Extraction, build: Callable[..., Backbone]) -> list[_Actor]:
     """One a machine with all its cores, or one a GPU."""
-    backbone = extraction.backbone
-    device, made = backbone.device.type, list[_Actor]()
-    for node, resources in nodes:
-        gpus = int(resources.get("GPU", 0)) if device == "cuda" else None
-        threads = 1 if gpus is not None else int(resources["CPU"])
-        room = threads + 1 + threads // 2 if gpus is None else AHEAD
-        for _ in range(1 if gpus is None else gpus):
-            kind = ray.remote(BackboneActor).options(
-                num_cpus=0,
-                num_gpus=0 if gpus is None else 1,
-                max_restarts=RETRIES,
-                max_task_retries=RETRIES,
-                max_concurrency=room,
-                scheduling_strategy=at(node, only=True),
-            )
-            handle = kind.remote(build, device, backbone.spec, extraction.batch_size, threads)
-            made.append(_Actor(handle, node, room))
-    if not made:
-        raise SettingsError(f"`engine ray`: the cluster has no {device} for `device {device}`")
+    backbone, made = extraction.backbone, list[_Actor]()
+    device = backbone.device.type
+    for place in places_of(ray, device):
+        room = AHEAD if device == "cuda" else place.threads + 1 + place.threads // 2
+        kind = ray.remote(BackboneActor).options(
+            **place.options, max_restarts=RETRIES, max_task_retries=RETRIES, max_concurrency=room
+        )
+        handle = kind.remote(build, device, backbone.spec, extraction.batch_size, place.threads)
+        made.append(_Actor(handle, place.node, room))
     return made

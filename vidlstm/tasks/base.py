@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from vidlstm.backbones.base import Backbone
+    from vidlstm.features.engines import Engine
     from vidlstm.features.ranks import Ranks
     from vidlstm.settings import BackboneSettings, PredictSettings, SamplingSettings
     from vidlstm.structures import Progress
@@ -44,6 +45,7 @@ class Run:
         extracts: whether this process extracts what is missing; else another one has.
         ranks: the processes that extract it together.
         progress: told of the extraction.
+        engine: what extracts; None is this machine.
     """
 
     store: Path = Path("features")
@@ -52,6 +54,7 @@ class Run:
     extracts: bool = True
     ranks: Ranks | None = None
     progress: Progress | None = None
+    engine: Engine | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.cards import VideoCard
+    from vidlstm.features.engines import Engine
     from vidlstm.features.extract import ExtractionReport
     from vidlstm.features.given import GivenFeatures, GivenStore
     from vidlstm.features.store import FeatureStore
     from vidlstm.settings import BackboneSettings, SamplingSettings
     from vidlstm.structures import ActionPrediction
     from vidlstm.tasks.base import Run
+    from vidlstm.tasks.predictor import Work
 
 
 RANDOM = "  warning: the backbone's weights are random; these labels mean nothing"
@@ -81,6 +84,25 @@ class FrameFeatures:
             yield RANDOM
         for s in prediction.segments:
             yield f"  {s.start_seconds:8.2f} - {s.end_seconds:8.2f} s  {s.label}  {s.probability:.2f}"
+
+
+def engine_of(work: Work, spec: dict[str, Any], weights_source: str, settings: BackboneSettings) -> Engine:
+    """What extracts the features of videos for a checkpoint.
+
+    Args:
+        work: has the engine's name.
+        spec: of the backbone of the training.
+        weights_source: see :func:`~vidlstm.backbones.restore.backbone_of_spec`.
+        settings: where the backbone's weights are, on each machine.
+
+    Raises:
+        SettingsError: see :func:`~vidlstm.features.engines.engine_named`.
+    """
+    from vidlstm.backbones.restore import backbone_of_spec
+    from vidlstm.features.engines import engine_named
+
+    build = partial(backbone_of_spec, spec, weights_source=weights_source, settings=settings)
+    return engine_named(work.engine, address=work.address, build=build)
 
 
 WITHOUT_NETWORK = "the checkpoint was trained on features that were made elsewhere, and there is no backbone"

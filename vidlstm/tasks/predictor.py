@@ -41,6 +41,8 @@ class Work:
         store: the root of a feature store; None keeps no features.
         truth: true segments, drawn beside the predicted ones.
         progress: told of tracking and extraction.
+        engine: local, or ray: a cluster tracks, decodes and runs the backbone.
+        address: of the cluster, ``HOST:PORT`` or auto; None starts one on this machine.
         failures: the videos that failed so far.
         files: what was written beside the outputs of predictions, such as a tracks table.
     """
@@ -49,6 +51,8 @@ class Work:
     store: Path | None = None
     truth: tuple[Any, ...] | None = None
     progress: Progress | None = None
+    engine: str = "local"
+    address: str | None = None
     failures: list[Failure] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
 

@@ -12,8 +12,9 @@ import numpy as np
 from vidlstm.devices import resolve_device
 from vidlstm.errors import SettingsError
 from vidlstm.tasks.predictor import Predictor, Work, rate_of
+from vidlstm.tracking.engines import NO_SOURCE, detector_of, track_source
 from vidlstm.tracking.mot_boxes import MotBoxes, read_mot_boxes
-from vidlstm.tracking.run import NO_SOURCE, TrackingReport, detector_of, track_source, track_videos
+from vidlstm.tracking.run import TrackingReport, track_videos
 from vidlstm.video.arrays import NAME
 from vidlstm.video.reader import open_video
 
@@ -78,6 +79,8 @@ class TrackingPredictor(Predictor):
             out=work.out / TRACKS,
             settings=self.settings.tracking,
             device=self.device,
+            engine=work.engine,
+            address=work.address,
             progress=work.progress.tracking if work.progress else None,
         )
         work.files += report.files

@@ -5,38 +5,33 @@ A killed run goes on with the videos that are missing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars
 
 from vidlstm.backbones.weights import sha256_of
-from vidlstm.backbones.yolo.model import load_yolo
-from vidlstm.backbones.yolo.ultralytics_quiet import ultralytics_module
 from vidlstm.datasets.tracks_parquet import SCHEMA, read_tracks_frame
 from vidlstm.devices import resolve_device
 from vidlstm.errors import DatasetError, SettingsError, VideoError
 from vidlstm.files import check_inputs, clear_leftovers, files_named, write_json, write_text, write_whole
+from vidlstm.ray_cluster import check_engine
 from vidlstm.structures import Failure
-from vidlstm.tracking.detector import Detector
-from vidlstm.tracking.mot_boxes import MotBoxes, read_mot_boxes
-from vidlstm.tracking.track_video import VideoSummary, track_video
-from vidlstm.video.hashing import hash_within
-from vidlstm.video.reader import open_video
-from vidlstm.video.sampling import SteadySampler
+from vidlstm.tracking.engines import NO_SOURCE, Tracking, spec_of, tracked_here
+from vidlstm.tracking.track_video import VideoSummary
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
+    from collections.abc import Generator
 
     from vidlstm.settings import TrackingSettings
+    from vidlstm.tracking.engines import Outcome, TrackedVideo
 
 
 @dataclass
@@ -64,75 +59,6 @@ class TrackingReport:
 Progress = Callable[[TrackingReport, int], None]
 """Told of the report so far, after each frame and each video, and of the videos in all."""
 
-NO_SOURCE = "give either `weights FILE` (a YOLO network) or `boxes FILE` (MOT text)"
-
-FORMAT = 2
-"""Rises when the same video and settings would give other tracks."""
-BOXES_FORMAT = 2
-"""Likewise of boxes made elsewhere: from 2 on confidences are read by their scale, and boxes outside the
-picture are left out."""
-
-
-def detector_of(settings: TrackingSettings, device: torch.device) -> Detector:
-    """The network that finds objects.
-
-    Raises:
-        SettingsError: no network is named.
-        WeightsError: it cannot be read.
-    """
-    if settings.weights is None:
-        raise SettingsError(NO_SOURCE, setting="weights")
-    return Detector(
-        load_yolo(Path(settings.weights), trust=settings.trust),
-        image_size=settings.image_size,
-        confidence=settings.confidence,
-        classes=settings.classes or (),
-        device=device,
-    )
-
-
-def track_source(
-    video: Path | np.ndarray,
-    name: str,
-    boxes: Detector | MotBoxes,
-    settings: TrackingSettings,
-    *,
-    image_fps: float | None = None,
-    progress: Callable[[VideoSummary], None] | None = None,
-) -> tuple[polars.DataFrame, VideoSummary]:
-    """Tracks the objects of one video; nothing is written.
-
-    Args:
-        video: a file, a folder of images, or RGB uint8 frames ``(T, H, W, 3)``.
-        name: of the video, for the table.
-        boxes: where its boxes come from.
-        settings: of the tracker.
-        image_fps: the rate of images and frames; None takes that of the settings.
-        progress: told of each frame.
-
-    Raises:
-        VideoError: the video cannot be read, or holds no frame.
-    """
-    opened = partial(
-        open_video,
-        video,
-        decoder=settings.decoder,
-        image_fps=image_fps or settings.image_fps,
-        wanted=SteadySampler(settings.fps) if settings.fps else None,
-    )
-    return track_video(
-        opened,
-        name,
-        boxes,
-        tracker=settings.tracker,
-        lost_seconds=settings.lost_seconds,
-        start_confidence=settings.start_confidence,
-        weigh_overlap=settings.weigh_overlap,
-        batch_size=settings.batch_size,
-        timeout_seconds=settings.timeout_seconds,
-        progress=progress,
-    )
-
 
 class TrackingRun:
     """One table under way: its source of boxes, its finished parts and its ledger.
@@ -140,26 +66,25 @@ class TrackingRun:
     Args:
         out: the table.
         settings: the network and the tracker.
-        device: such as cpu or cuda:1; None takes a GPU where there is one.
 
     Attributes:
         out, ledger: the table, and the JSON beside it.
+        known: records of the videos that an earlier run has finished, by key.
         new: keys of the videos that were tracked in this run.
 
     Raises:
         SettingsError: the table is no Parquet file, or there is not exactly one source of boxes.
     """
 
-    def __init__(self, out: Path, settings: TrackingSettings, device: str | None) -> None:
+    def __init__(self, out: Path, settings: TrackingSettings) -> None:
         self.out, self.ledger = out, out.with_suffix(".json")
         if out.suffix != ".parquet":
             raise SettingsError(f"`out` {out}: a tracks table is a Parquet file; end its name in .parquet")
         if (settings.weights is None) == (not settings.boxes):
             raise SettingsError(NO_SOURCE, setting="weights")
         self._settings, self._parts = settings, out.with_name(f".{out.name}.parts")
-        self._device = resolve_device(device)
-        self._detector: Detector | None = None
         self._earlier = self._read_ledger()
+        self.known = {**self._earlier, **self._read_parts()}
         self.new: set[str] = set()
 
     def sources(self, paths: Sequence[Path]) -> dict[Path, Path]:
@@ -172,24 +97,17 @@ class TrackingRun:
                 )
             return dict(zip(paths, map(Path, settings.boxes), strict=True))
         assert settings.weights is not None
-        self._detector = detector_of(settings, self._device)
         return dict.fromkeys(paths, Path(settings.weights))
 
-    def one(self, path: Path, source: Path, progress: Callable[[VideoSummary], None]) -> dict[str, Any]:
-        """The record of one video, which is tracked where no earlier run has done it."""
-        video_hash = hash_within(path, self._settings.timeout_seconds)
-        key = self._key(path, video_hash, source)
-        part = self._parts / f"{key}.json"
-        if record := self._finished_part(part) or self._earlier.get(key):
-            return record
-        table, summary = track_source(
-            path, str(path), self._detector or read_mot_boxes(source), self._settings, progress=progress
-        )
-        record = {"video": str(path), "sha256": video_hash, "key": key, **summary.as_dict()}
-        write_whole(table.write_parquet, part.with_suffix(".parquet"))
-        write_text(json.dumps(record) + "\n", part)
-        self.new.add(key)
-        return record
+    def keep(self, tracked: TrackedVideo) -> dict[str, Any]:
+        """The record of a video; one that was tracked now is written."""
+        if tracked.table is None:
+            return self.known[tracked.key]
+        part = self._parts / f"{tracked.key}.json"
+        write_whole(tracked.table.write_parquet, part.with_suffix(".parquet"))
+        write_text(json.dumps(tracked.record) + "\n", part)
+        self.new.add(tracked.key)
+        return tracked.record
 
     def finish(self, records: list[dict[str, Any]], failures: list[dict[str, str]]) -> polars.DataFrame:
         """Joins the parts to the table, writes table and ledger, and takes the parts away."""
@@ -201,42 +119,22 @@ class TrackingRun:
             tables.append(polars.read_parquet(part) if part.is_file() else found)
         table = polars.concat(tables, how="diagonal") if tables else polars.DataFrame(schema=SCHEMA)
         write_whole(table.write_parquet, self.out)
-        settings = {**self._spec(), "weights_sha256": self._weights_sha256()}
+        settings = {**spec_of(self._settings), "weights_sha256": self._weights_sha256()}
         ledger = {"settings": settings, "videos": records, "failures": failures}
         write_json(ledger, self.ledger)
         shutil.rmtree(self._parts, ignore_errors=True)
         return table
 
-    def _spec(self) -> dict[str, Any]:
-        s = self._settings
-        return {
-            "format": FORMAT,
-            **({"boxes_format": BOXES_FORMAT} if s.boxes else {}),
-            "weights": str(s.weights) if s.weights else None,
-            "tracker": s.tracker,
-            "classes": s.classes,
-            "confidence": s.confidence,
-            "image_size": s.image_size,
-            "lost_seconds": s.lost_seconds,
-            "start_confidence": s.start_confidence,
-            "weigh_overlap": s.weigh_overlap,
-            "fps": s.fps,
-            "decoder": s.decoder,
-            "image_fps": s.image_fps,
-            "ultralytics": str(ultralytics_module("ultralytics").__version__),
-        }
-
     def _weights_sha256(self) -> str | None:
         return sha256_of(Path(self._settings.weights)) if self._settings.weights else None
 
-    def _key(self, path: Path, video_hash: str, source: Path) -> str:
-        if not source.is_file():
-            raise SettingsError(f"{source}: no such file")
-        spec = {**self._spec(), "weights": sha256_of(source), "video": str(path), "sha256": video_hash}
-        return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:32]
+    def _read_parts(self) -> dict[str, dict[str, Any]]:
+        """The records of videos that a run finished which was ended before it had joined them, by key."""
+        records = map(self._finished_part, self._parts.glob("*.json"))
+        return {record["key"]: record for record in records if record}
 
     def _finished_part(self, part: Path) -> dict[str, Any] | None:
-        """The record of a video that a run before this one finished, where its rows are there."""
+        """The record of a part, where its rows are there."""
         try:
             record: dict[str, Any] = json.loads(part.read_text(encoding="utf-8"))
             rows = len(read_tracks_frame(part.with_suffix(".parquet"), empty=True))
@@ -265,6 +163,8 @@ def track_videos(
     out: Path,
     settings: TrackingSettings,
     device: str | None = None,
+    engine: str = "local",
+    address: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[TrackingReport, TrackingRun, polars.DataFrame]:
     """Tracks the objects in videos.
@@ -276,6 +176,8 @@ def track_videos(
             videos wait in ``.<name>.parts``.
         settings: the network and the tracker.
         device: such as cpu or cuda:1; None takes a GPU where there is one.
+        engine: local, or ray: a cluster tracks, see ``tracking/ray_engine.py``.
+        address: of the cluster, ``HOST:PORT`` or auto; None starts one on this machine.
         progress: see ``Progress``.
 
     Returns:
@@ -285,35 +187,52 @@ def track_videos(
     Raises:
         VidlstmError: see its subclasses.
     """
+    check_engine(engine, address)
     paths = list(dict.fromkeys(paths))
-    started, run = time.monotonic(), TrackingRun(Path(out), settings, device)
+    started, run = time.monotonic(), TrackingRun(Path(out), settings)
     check_inputs([run.out, run.ledger], [*paths, *files_named(settings)])
     clear_leftovers(run.out.parent)
-    report = TrackingReport()
-    sources = run.sources(paths)
-    for path in paths:
-        frames = report.frames
+    report, records = TrackingReport(), dict[Path, dict[str, Any]]()
+    frames = Counter[Path]()
 
-        def tell(summary: VideoSummary, frames: int = frames) -> None:
-            report.frames, report.seconds = frames + summary.frames, time.monotonic() - started
-            if progress:
-                progress(report, len(paths))
-
-        try:
-            record = run.one(path, sources[path], tell)
-        except VideoError as error:
-            detail = f"{error.detail} (after {error.frame} frames)" if error.frame else error.detail
-            report.failures.append(Failure(path, error.reason, detail))
-            continue
-        report.videos.append(record)
-        report.tracked = len(run.new)
-        report.found = len(report.videos) - report.tracked
-        if record["truncated"]:
-            report.failures.append(Failure(path, "truncated", record["truncated"]))
+    def tell(path: Path, count: int) -> None:
+        frames[path] = count
+        report.frames, report.seconds = frames.total(), time.monotonic() - started
         if progress:
             progress(report, len(paths))
+
+    todo = Tracking(run.sources(paths), settings, str(resolve_device(device)), frozenset(run.known))
+    with closing(_outcomes(todo, tell, engine, address)) as outcomes:
+        for path, outcome in outcomes:
+            if isinstance(outcome, VideoError):
+                report.failures.append(_failure_of(path, outcome))
+                continue
+            record = records[path] = run.keep(outcome)
+            report.videos.append(record)
+            report.tracked = len(run.new)
+            report.found = len(report.videos) - report.tracked
+            if record["truncated"]:
+                report.failures.append(Failure(path, "truncated", record["truncated"]))
+            tell(path, record["frames"] if outcome.record else 0)
+    report.videos = [records[path] for path in paths if path in records]
+    report.failures.sort(key=lambda failure: paths.index(failure.path))
     failures = [{"video": str(f.path), "reason": f.reason, "detail": f.detail} for f in report.failures]
     table = run.finish(report.videos, failures)
     report.files += [run.out, run.ledger]
     report.seconds = time.monotonic() - started
     return report, run, table
+
+
+def _outcomes(
+    todo: Tracking, tell: Callable[[Path, int], None], engine: str, address: str | None
+) -> Generator[tuple[Path, Outcome], None, None]:
+    if engine == "local":
+        return tracked_here(todo, tell)
+    from vidlstm.tracking.ray_engine import tracked_on_cluster
+
+    return tracked_on_cluster(todo, tell, address=address)
+
+
+def _failure_of(path: Path, error: VideoError) -> Failure:
+    detail = f"{error.detail} (after {error.frame} frames)" if error.frame else error.detail
+    return Failure(path, error.reason, detail)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.errors import SettingsError, VidlstmError
 from vidlstm.files import check_inputs, check_writable, files_named, held, make_folder
+from vidlstm.ray_cluster import check_engine
 from vidlstm.render.sinks import check_outputs, outputs_of, suffixes, usual, write_outputs
 from vidlstm.settings import path_from, store_from
 from vidlstm.structures import Failure
@@ -44,6 +45,8 @@ def predict(
     video: bool = True,
     store: Path | str | None = None,
     truth: tuple[Segment, ...] | None = None,
+    engine: str = "local",
+    address: str | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> PredictReport:
@@ -58,6 +61,9 @@ def predict(
         video: draw the MP4 where ``outputs`` does not say; off is faster.
         store: keeps features; None throws them away.
         truth: the true segments, drawn beside the predicted ones.
+        engine: local, or ray: a cluster tracks, decodes and runs the backbone, and finds videos and weights
+            under the same names; predictions and their outputs are made here.
+        address: of the cluster, ``HOST:PORT`` or auto; None starts one on this machine.
         progress: told of the tracking, of the extraction, and of the drawing.
         options: see :func:`load`.
 
@@ -71,10 +77,12 @@ def predict(
     """
     if isinstance(checkpoint, Predictor) and options:
         raise ValueError(f"a loaded predictor has its settings already; give load() {', '.join(options)}")
+    check_engine(engine, address)
     paths, folder = videos_from(inputs), path_from(out, "out")
     kept = None if store is None else store_from(store)
     predictor = checkpoint if isinstance(checkpoint, Predictor) else load(checkpoint, **options)
     check_use(predictor, paths, {"store": store, "truth": truth}, outputs)
+    _check_engine(engine, predictor, paths)
     named = [predictor.path, *files_named(predictor.settings)]
     all_usual = usual(suffixes(predictor.kind), video=video)
     files = [
@@ -84,7 +92,7 @@ def predict(
     ]
     check_inputs(files, [*predictor.reads(paths), *named])
     check_writable(folder)
-    work = Work(folder, kept, truth, progress)
+    work = Work(folder, kept, truth, progress, engine, address)
     make_folder(work.out)
     report = PredictReport(predictor.card.task, failures=work.failures, files=work.files)
     for outcome in predictor.outcomes(paths, work):
@@ -128,6 +136,16 @@ def check_use(
         raise SettingsError(
             f"{tables[0]} is a tracks table, which a checkpoint of trajectory reads; this one, of "
             f"{predictor.card.task}, takes videos"
+        )
+
+
+def _check_engine(engine: str, predictor: Predictor, paths: Sequence[Path]) -> None:
+    """Refuses a cluster where no videos are worked through."""
+    made = getattr(predictor.card, "given", False) or paths[0].suffix == TABLE
+    if engine != "local" and made:
+        raise SettingsError(
+            f"`engine {engine}`: it works through videos, and {paths[0]} is none; leave it out",
+            setting="engine",
         )
 
 

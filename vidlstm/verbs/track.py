@@ -32,6 +32,8 @@ def track(
     settings: TrackingSettings | Mapping[str, Any] | None = None,
     video: bool = False,
     device: str | None = None,
+    engine: str = "local",
+    address: str | None = None,
     progress: Progress | None = None,
 ) -> TrackingReport:
     """Tracks the objects in videos, as ``vidlstm track`` does.
@@ -42,6 +44,8 @@ def track(
         settings: the network and the tracker.
         video: draw ``<video>_tracks.mp4`` beside the table.
         device: such as cpu or cuda:1; None takes a GPU where there is one.
+        engine: local, or ray: a cluster tracks, and finds videos and the network under the same names.
+        address: of the cluster, ``HOST:PORT`` or auto; None starts one on this machine.
         progress: told of the report so far, after each frame and each video, and of the videos in all.
 
     Raises:
@@ -57,7 +61,15 @@ def track(
         drawn = {path: out.parent / f"{stem}_tracks.mp4" for path, stem in output_stems(paths).items()}
         check_inputs(drawn.values(), [*paths, *files_named(settings)])
     with held(out):
-        report, run, table = track_videos(paths, out=out, settings=settings, device=device, progress=progress)
+        report, run, table = track_videos(
+            paths,
+            out=out,
+            settings=settings,
+            device=device,
+            engine=engine,
+            address=address,
+            progress=progress,
+        )
         for record in report.videos if video else ():
             path = Path(record["video"])
             try:

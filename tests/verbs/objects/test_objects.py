@@ -124,6 +124,28 @@ def test_one_bad_video_and_one_without_anybody_do_not_stop_the_rest(
     assert "videos" in json.loads((tmp_path / "out" / "tracks.json").read_text()), "the table's ledger"
 
 
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_cluster_tracks_and_predicts_what_one_machine_does(
+    trained: Path, new: tuple[Path, Path], tmp_path: Path
+) -> None:
+    argv = [
+        "predict",
+        str(trained),
+        str(new[0]),
+        "--boxes",
+        str(new[1]),
+        "--video",
+        "false",
+        "--device",
+        "cpu",
+    ]
+    assert main([*argv, "--out", str(tmp_path / "one")]) == 0
+    assert main([*argv, "--out", str(tmp_path / "many"), "--engine", "ray"]) == 0
+    one, many = ({p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("one", "many"))
+    assert one == many
+    assert "tracks.parquet" in many
+
+
 def test_nobody_in_any_video_is_no_error(trained: Path, new: tuple[Path, Path], tmp_path: Path) -> None:
     nobody = tmp_path / "nobody.txt"
     nobody.write_text(UNCERTAIN)

@@ -23,7 +23,7 @@ from vidlstm.inference.windows import Cut, WindowClassifier
 from vidlstm.models.fusion import why_not_causal
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.structures import FeatureSequence
-from vidlstm.tasks.frames import WITHOUT_NETWORK
+from vidlstm.tasks.frames import WITHOUT_NETWORK, engine_of
 from vidlstm.tasks.predictor import Outcome, Predictor, Work, origin, rate_of
 from vidlstm.video.arrays import NAME
 
@@ -188,6 +188,7 @@ class ActionPredictor(Predictor):
                 self.backbone,
                 sampling=self.settings.sampling,
                 batch_size=self.settings.backbone.batch_size,
+                engine=engine_of(work, self.card.backbone, self.card.weights_source, self.settings.backbone),
                 progress=work.progress,
             )
             work.failures += report.failures

@@ -231,6 +231,7 @@ def _pictures(
         crops={video: rows.crops(margin) for video, rows in objects.items()},
         elsewhere=not run.extracts,
         ranks=run.ranks,
+        engine=run.engine,
         progress=run.progress,
     )
     # That the end of a video cannot be read was known when it was tracked: nothing was found there.

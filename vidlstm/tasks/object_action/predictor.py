@@ -22,7 +22,7 @@ from vidlstm.models.fusion import why_not_causal
 from vidlstm.render.sinks import Material, suffixes
 from vidlstm.settings import SamplingSettings
 from vidlstm.tasks.base import Run
-from vidlstm.tasks.frames import How
+from vidlstm.tasks.frames import How, engine_of
 from vidlstm.tasks.object_action.data import objects_of, sequences_of
 from vidlstm.tasks.predictor import Outcome, Work, origin
 from vidlstm.tasks.tracking_predictor import TRACKS, TrackingPredictor
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from vidlstm.cards import ObjectActionCard
+    from vidlstm.features.engines import Engine
     from vidlstm.features.tracked_objects import TrackedObjects
     from vidlstm.settings import PredictSettings
     from vidlstm.structures import FeatureSequence, ObjectActions
@@ -151,7 +152,7 @@ class ObjectActionPredictor(TrackingPredictor):
         with store_folder(work.store, work.out) as root:
             how = How(self._sampling(), self.settings.backbone.batch_size)
             gap = self.card.objects.max_gap_seconds
-            run = Run(root, progress=work.progress)
+            run = Run(root, engine=self._engine(work), progress=work.progress)
             done = objects_of(list(records), work.out / TRACKS, self.network, how, gap, run)
         work.failures += done.failures
         stems = self.stems(inputs, work.out)
@@ -169,6 +170,13 @@ class ObjectActionPredictor(TrackingPredictor):
                     fps={str(path): record["fps"]} if record["fps"] else {},
                 )
                 yield Outcome(prediction, stems[path], material, suffixes(self.kind))
+
+    def _engine(self, work: Work) -> Engine | None:
+        """What runs the network that sees what is cut out, where there is one."""
+        if self.network.crops is None:
+            return None
+        spec, source = self.network.crops.spec, self.card.weights_source
+        return engine_of(work, spec, source, self.settings.backbone)
 
     def stems(self, inputs: Sequence[Path], out: Path) -> dict[Path, Path]:
         """Also keeps clear of the table of tracks and its ledger, ``tracks.json``."""

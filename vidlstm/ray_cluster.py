@@ -1,4 +1,6 @@
-"""A connection to a Ray cluster, or one of its own on this machine."""
+"""Engines that there are; a connection to a Ray cluster, or one of its own on this machine; and where in it
+actors run that compute.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +8,38 @@ import contextlib
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vidlstm.errors import SettingsError
+from vidlstm.errors import SettingsError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ENGINES = ("local", "ray")
+"""Where videos are worked through: on this machine, or on a cluster."""
 PIP = "pip install 'vidlstm[ray]'"
 RETRIES = 3
 """How often Ray does again what a dead worker had."""
+
+
+def check_engine(name: str, address: str | None) -> None:
+    """Refuses an engine that is not there, before any work.
+
+    Args:
+        name: one of ``ENGINES``.
+        address: of a Ray cluster, see :func:`cluster`.
+
+    Raises:
+        SettingsError: there is none of this name, it does not go with the address, or Ray is not installed.
+    """
+    if name not in ENGINES:
+        raise SettingsError(
+            f"`engine {name}`: there is no such engine{nearest(name, ENGINES)}", setting="engine"
+        )
+    if name == "ray":
+        import_ray(address)
+    elif address is not None:
+        raise SettingsError("`address` is that of a Ray cluster, and has no effect without `engine ray`")
 
 
 def import_ray(address: str | None) -> Any:
@@ -89,3 +113,42 @@ def at(node: str, *, only: bool) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node, soft=not only)
+
+
+class Place(NamedTuple):
+    """Where an actor runs that computes: a machine with all its cores, or one GPU.
+
+    Attributes:
+        node: the machine.
+        threads: of its processors.
+        options: of the actor, in Ray's words.
+    """
+
+    node: str
+    threads: int
+    options: dict[str, Any]
+
+
+def places_of(ray: Any, device: str) -> list[Place]:
+    """One a machine, or one a GPU.
+
+    Args:
+        ray: the package, connected.
+        device: cpu or cuda.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    places = list[Place]()
+    for node, resources in nodes_of(ray):
+        gpus = int(resources.get("GPU", 0)) if device == "cuda" else None
+        threads = int(resources["CPU"]) if gpus is None else 1
+        options = {
+            "num_cpus": 0,
+            "num_gpus": 0 if gpus is None else 1,
+            "scheduling_strategy": at(node, only=True),
+        }
+        places += [Place(node, threads, options)] * (1 if gpus is None else gpus)
+    if not places:
+        raise SettingsError(f"`engine ray`: the cluster has no {device} for `device {device}`")
+    return places
