@@ -84,7 +84,10 @@ def cluster(address: str | None) -> Iterator[Any]:
         with _own_sigterm():
             ray.init(**where, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise SettingsError(f"`address {address}`: no Ray cluster answers there: {error}") from error
+        raise SettingsError(
+            f"`address {address}`: no Ray cluster answers there: {error}; one that asks for a token wants "
+            "RAY_AUTH_MODE=token in the environment, too"
+        ) from error
     try:
         yield ray
     finally:
@@ -100,6 +103,15 @@ def _own_sigterm() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():  # which alone may set it
             signal.signal(signal.SIGTERM, before)
+
+
+def go_to(folder: str) -> None:
+    """Makes a folder that of this worker, so that names which are not whole mean there what they mean here.
+
+    A machine that lacks it finds what has whole names.
+    """
+    with contextlib.suppress(OSError):
+        os.chdir(folder)
 
 
 def nodes_of(ray: Any) -> list[tuple[str, dict[str, float]]]:

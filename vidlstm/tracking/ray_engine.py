@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlstm.devices import resolve_device
 from vidlstm.errors import RankError, VideoError
-from vidlstm.ray_cluster import RETRIES, cluster, nodes_of, places_of
+from vidlstm.ray_cluster import RETRIES, cluster, go_to, nodes_of, places_of
 from vidlstm.tracking.engines import VideoTracker
 
 if TYPE_CHECKING:
@@ -32,15 +32,24 @@ class TrackingActor:
 
     Args:
         todo: the videos.
+        folder: where names begin that are not whole.
     """
 
-    def __init__(self, todo: Tracking) -> None:
-        self._track, self._frames = VideoTracker(todo), 0
+    def __init__(self, todo: Tracking, folder: str) -> None:
+        go_to(folder)
+        self._todo, self._frames = todo, 0
+        self._tracker: VideoTracker | None = None
 
     def track(self, path: Path) -> Outcome:
-        """What became of a video."""
+        """What became of a video.
+
+        Raises:
+            VidlstmError: see :class:`~vidlstm.tracking.engines.VideoTracker`.
+        """
         self._frames = 0
-        return self._track(path, self._count)
+        # Not made before: what is wrong with it would be the actor's death.
+        self._tracker = self._tracker or VideoTracker(self._todo)
+        return self._tracker(path, self._count)
 
     def frames(self) -> int:
         """Of the video that is being tracked, so far; asked from another thread."""
@@ -115,7 +124,9 @@ class _Flow:
 
     def _started(self, place: Place) -> _Worker:
         # It tells how far it is while it tracks.
-        handle = self._kind.options(**place.options, max_concurrency=2).remote(self._todo_there)
+        handle = self._kind.options(**place.options, max_concurrency=2).remote(
+            self._todo_there, str(Path.cwd())
+        )
         return _Worker(handle, place)
 
     def _give_out(self) -> None:
@@ -147,7 +158,8 @@ class _Flow:
             self._idle.append(self._started(place))
             self._deaths[path] += 1
         if self._deaths[path] > RETRIES:
-            yield path, VideoError(path, reason="crashed", detail=f"{type(error).__name__} on the cluster")
+            detail = f"{type(error).__name__} on the cluster, {self._deaths[path]} times"
+            yield path, VideoError(path, reason="crashed", detail=detail)
         else:
             self._waiting.appendleft(path)
 
