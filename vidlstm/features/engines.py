@@ -31,6 +31,7 @@ class Extraction:
 
     Attributes:
         paths: videos, each once; the position of one in this list is its *job*.
+        batch_size: frames per forward pass; a number, not 0.
     """
 
     paths: Sequence[Path]

@@ -29,7 +29,7 @@ class Lanes:
 
     Args:
         backbone: what runs.
-        batch_size: frames per forward pass.
+        batch_size: frames per forward pass; 0 takes what suits the device.
         threads: on a CPU; None takes all cores.
         small: batches come with few frames, which are not padded where that changes no bit.
 
@@ -46,7 +46,8 @@ class Lanes:
     ) -> None:
         self._backbone = backbone
         self._on_cpu = backbone.device.type == "cpu"
-        self._shape = (batch_size, backbone.size.height, backbone.size.width, backbone.channels)
+        rows = backbone.frames_at_once(batch_size)
+        self._shape = (rows, backbone.size.height, backbone.size.width, backbone.channels)
         threads = (threads or available_cores()) if self._on_cpu else 1
         self.most_under_way = threads + 1 + threads // 2
         self._executor = ThreadPoolExecutor(threads, "backbone", initializer=self._start)
