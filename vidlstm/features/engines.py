@@ -8,12 +8,11 @@ progress.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from vidlstm.errors import SettingsError, nearest
-from vidlstm.features.decode_pool import Ended, Failed, Hashed, Opened
 from vidlstm.structures import ENGINES
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.features.crops import Crops
+    from vidlstm.features.decode_pool import News
     from vidlstm.features.store import FeatureStore
 
 
@@ -43,16 +43,6 @@ class Extraction:
     batch_size: int = 32
     crops: Mapping[Path, Crops] = field(default_factory=dict)
     copies: Path | None = None
-
-
-class Row(NamedTuple):
-    """A frame of which a piece has the features."""
-
-    job: int
-    timestamp_seconds: float
-
-
-News = Row | Hashed | Opened | Ended | Failed
 
 
 @dataclass(frozen=True, eq=False)

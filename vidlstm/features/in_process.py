@@ -74,7 +74,7 @@ def features_of_frames(
         under_way: deque[Future[np.ndarray]] = deque()
         for batch, seconds in _batches(frames, own):
             times += seconds
-            under_way.append(own.submit(batch, len(seconds)))
+            under_way.append(own.submit([batch], len(seconds)))
             while len(under_way) >= own.most_under_way:
                 parts.append(under_way.popleft().result())
         parts += [future.result() for future in under_way]

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from vidlstm.backbones.base import Backbone
-    from vidlstm.features.engines import Extraction, News
+    from vidlstm.features.decode_pool import News
+    from vidlstm.features.engines import Extraction
 
 AHEAD = 4
 """Batches that a decode task may have ready."""
@@ -208,9 +209,8 @@ class _Flow:
             "crops": {path: todo.crops[path] for path in paths if path in todo.crops},
             "hashes": dict(zip(paths, hashes.values(), strict=True)),
         }
-        batch = (todo.batch_size, backbone.size.height, backbone.size.width, backbone.channels)
         where = self._decode.options(scheduling_strategy=at(node, only=False))
-        return where.remote(list(hashes), paths, batch, how)
+        return where.remote(list(hashes), paths, todo.batch_size, how)
 
     def _give_on(self, portion: _Portion) -> Iterator[Piece]:
         """Hands the next batch to an actor."""
