@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,8 @@ import pytest
 import torch
 
 from tests.features import tiny
-from vidlstm.features import local_engine
+from vidlstm.features import cuda_batches, local_engine
+from vidlstm.features.cuda_batches import CudaBatches
 from vidlstm.features.decode_pool import Part, Row
 from vidlstm.features.lanes import Lanes
 
@@ -50,6 +53,25 @@ def test_pieces_of_several_decoders_give_the_same_store(
     assert tiny.files_of(tmp_path / "mine") == tiny.files_of(tmp_path / "plain")
 
 
+def test_frames_are_written_over_when_they_have_been_read() -> None:
+    rng, given, taken = np.random.default_rng(0), list[np.ndarray](), list[np.ndarray]()
+
+    def parts() -> Iterator[Part | None]:
+        for number in range(20):
+            frames = rng.integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
+            given.append(frames.copy())
+            yield Part([Row(number, second) for second in range(15)], frames, 15, partial(frames.fill, 0))
+            taken.append(frames)
+
+    backbone = tiny.tiny_backbone()
+    with closing(Lanes(backbone, 16, threads=3)) as lanes:
+        pieces = list(local_engine._run(parts(), lanes))
+    assert [piece.news[0][0] for piece in pieces] == list(range(20)), "in the order of their frames"
+    for piece, frames in zip(pieces, given, strict=True):
+        assert np.array_equal(piece.features, backbone(torch.from_numpy(frames))[:15].half())
+    assert not np.any(taken), "each was given back"
+
+
 @pytest.mark.usefixtures("in_pieces")
 def test_a_batch_is_not_waited_for_that_nobody_can_fill() -> None:
     """A decoder that has filled all its slabs waits for one to be given back."""
@@ -67,6 +89,60 @@ def test_a_batch_is_not_waited_for_that_nobody_can_fill() -> None:
     with closing(Lanes(tiny.tiny_backbone(), 24)) as lanes:
         (piece,) = local_engine._run(parts(), lanes)
     assert piece.features.shape == (8, tiny.WIDTH)
+
+
+class PretendedCuda:
+    """Notes what is asked of a GPU; what is queued is done at once, on this processor."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.device = nullcontext
+        self.pinned: list[int] = []
+        self.cudaError = SimpleNamespace(success=0)
+
+    def cudart(self) -> PretendedCuda:
+        return self
+
+    def cudaHostRegister(self, address: int, size: int, flags: int) -> int:
+        self.pinned.append(address)
+        return 0
+
+    def cudaHostUnregister(self, address: int) -> None:
+        self.pinned.remove(address)
+
+    def Stream(self) -> str:
+        return "copies"
+
+    def current_stream(self) -> Any:
+        return SimpleNamespace(wait_stream=lambda other: self.asked.append(f"wait for {other}"))
+
+    @contextmanager
+    def stream(self, name: str) -> Iterator[None]:
+        yield
+        self.asked.append(name)
+
+    def Event(self, blocking: bool) -> Any:
+        assert blocking, "nobody waits with a busy processor"
+        return SimpleNamespace(
+            record=lambda: self.asked.append("record"), synchronize=lambda: self.asked.append("wait")
+        )
+
+
+def test_what_is_asked_of_a_gpu_is_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu, empty = PretendedCuda(), torch.empty
+    monkeypatch.setattr(cuda_batches, "cuda", gpu)
+    monkeypatch.setattr(torch, "empty", lambda *size, pin_memory=False, **how: empty(*size, **how))
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda self, stream: gpu.asked.append("keep"))
+    backbone = tiny.tiny_backbone()
+    frames = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
+    batches = CudaBatches(backbone, (64, 32, 32, 3))
+    batches.pin(frames)
+    assert gpu.pinned == [frames.ctypes.data]
+    found = batches.run([frames[:32], frames[32:]], 60)
+    assert np.array_equal(found, backbone(torch.from_numpy(frames))[:60].half())
+    assert gpu.asked == ["copies", "wait for copies", "keep", "record", "wait"]
+    batches.close()
+    assert gpu.pinned == []
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

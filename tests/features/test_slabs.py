@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from vidlstm.errors import SettingsError
+from vidlstm.features import slabs
 from vidlstm.features.slabs import Slabs
 
 SHAPE = (4, 8, 8, 3)
@@ -62,6 +63,7 @@ def test_where_there_is_no_room_the_setting_is_named(monkeypatch: pytest.MonkeyP
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "truncate", full)
+    monkeypatch.setattr(os, "memfd_create", full, raising=False)
+    monkeypatch.setattr(slabs, "scratch", full)
     with pytest.raises(SettingsError, match=r"73 MB .*No space left on device.* `backbone.batch_size`"):
         Slabs.new(8, (64, 224, 224, 3))

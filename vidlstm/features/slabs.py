@@ -12,7 +12,7 @@ import mmap
 import os
 import tempfile
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -127,12 +127,8 @@ def size_of(count: int, shape: Sequence[int]) -> int:
 
 def _memory(size: int, kept: ExitStack) -> tuple[mmap.mmap, str]:
     """Memory, and the path by which a child finds it until ``kept`` is closed."""
-    if hasattr(os, "memfd_create"):  # Linux. It has no name to leave behind, and needs no /dev/shm
-        descriptor = os.memfd_create("vidlstm-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        kept.callback(os.close, descriptor)
-        os.truncate(descriptor, size)
-        _seal(descriptor)
-        return mmap.mmap(descriptor, size), f"/proc/{os.getpid()}/fd/{descriptor}"
+    with suppress(OSError, AttributeError):  # another system than Linux, or one that hides /proc
+        return _nameless(size, kept)
     folder = Path(tempfile.gettempdir())
     clear_leftovers(folder)
     path = kept.enter_context(scratch(folder)) / "frames"
@@ -145,8 +141,15 @@ def _memory(size: int, kept: ExitStack) -> tuple[mmap.mmap, str]:
         return mmap.mmap(file.fileno(), size), str(path)
 
 
-def _seal(descriptor: int) -> None:
-    """Nobody makes it shorter, which would kill the process that reads it."""
+def _nameless(size: int, kept: ExitStack) -> tuple[mmap.mmap, str]:
+    """Memory that leaves nothing behind, and needs no room in /dev/shm; nobody can make it shorter."""
     import fcntl
 
+    descriptor = os.memfd_create("vidlstm-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    kept.callback(os.close, descriptor)
+    os.truncate(descriptor, size)
+    # Made shorter, it would kill the process that reads it.
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    path = f"/proc/{os.getpid()}/fd/{descriptor}"
+    Path(path).open("r+b").close()
+    return mmap.mmap(descriptor, size), path
