@@ -115,7 +115,7 @@ class _Filling:
 
     def cut(self) -> Part:
         """What is there; the process goes on in the next slab."""
-        give_back = self.slabs.lend(self.slab) if self.row else int
+        give_back = self.slabs.lend(self.slab) if self.row else lambda: None
         part = Part(self.news, self.slabs[self.slab], self.row, give_back)
         self.slab, self.row, self.news = (self.slab + bool(self.row)) % self.slabs.count, 0, []
         return part
@@ -288,18 +288,16 @@ class DecodePool:
                 kind, text = worker.receive()
                 said = True
                 if kind == HASH:
-                    more = {name: text[name] for name in ("truncated", "damage") if name in text}
+                    more = {key: text[key] for key in ("truncated", "damage") if key in text}
                     self._tell(filling, Hashed(name, text["hash"], text["have"], **more))
                 elif kind == OPENED:
                     self._tell(filling, Opened(name, text["expected"]))
                 elif kind == FRAMES:
                     rows = [Row(name, seconds) for seconds in text["t"]]
-                    frames += len(rows)
-                    filling.row += len(rows)
-                    if filling.row > filling.slabs.rows:  # it is not our code any more that speaks
-                        filling.row -= len(rows)
+                    if filling.row + len(rows) > filling.slabs.rows:  # what speaks is not our code any more
                         worker.kill()
                         raise EOFError
+                    frames, filling.row = frames + len(rows), filling.row + len(rows)
                     self._tell(filling, *rows)
                 elif kind == END:
                     self._tell(filling, Ended(name, text["frames"], text["truncated"], tuple(text["told"])))
