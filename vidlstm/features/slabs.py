@@ -151,5 +151,6 @@ def _nameless(size: int, kept: ExitStack) -> tuple[mmap.mmap, str]:
     # Made shorter, it would kill the process that reads it.
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     path = f"/proc/{os.getpid()}/fd/{descriptor}"
-    Path(path).open("r+b").close()
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise FileNotFoundError(path)
     return mmap.mmap(descriptor, size), path
