@@ -127,15 +127,14 @@ def size_of(count: int, shape: Sequence[int]) -> int:
 
 def _memory(size: int, kept: ExitStack) -> tuple[mmap.mmap, str]:
     """Memory, and the path by which a child finds it until ``kept`` is closed."""
-    with suppress(OSError, AttributeError):  # another system than Linux, or one that hides /proc
+    with suppress(OSError, AttributeError, ImportError):  # another system than Linux, or one that hides /proc
         return _nameless(size, kept)
     folder = Path(tempfile.gettempdir())
     clear_leftovers(folder)
     path = kept.enter_context(scratch(folder)) / "frames"
     with path.open("w+b") as file:
-        for start in range(
-            0, size, 1 << 24
-        ):  # a file with holes would kill whoever writes when a disk is full
+        # A file with holes would kill whoever writes to it when the disk is full.
+        for start in range(0, size, 1 << 24):
             file.write(bytes(min(1 << 24, size - start)))
         file.flush()
         return mmap.mmap(file.fileno(), size), str(path)
