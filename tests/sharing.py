@@ -54,8 +54,8 @@ class KeptProcess(DecodeProcess):
         self._between_jobs = False
         super().start(job)
 
-    def receive(self, shape: tuple[int, int, int]) -> Any:
-        message = super().receive(shape)
+    def receive(self) -> tuple[int, dict[str, Any]]:
+        message = super().receive()
         self._between_jobs = message[0] in (END, FAILED) or bool(message[1].get("have"))
         return message
 

@@ -35,6 +35,13 @@ def resolve_device(text: str | torch.device | None) -> torch.device:
     raise SettingsError(f"`device` {name!r} is unknown{nearest(name, [AUTO, 'cuda', *there])}")
 
 
+def memory_bytes(device: torch.device) -> int | None:
+    """All memory of a CUDA GPU, free or not, so that the answer is the same on every call; else None."""
+    import torch
+
+    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
+
+
 def devices_here() -> list[str]:
     """What can be named on this machine: ``cpu``, each ``cuda:N``, ``mps``."""
     import torch

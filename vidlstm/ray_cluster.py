@@ -14,6 +14,7 @@ from vidlstm.errors import SettingsError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ENGINES = ("local", "ray")
 """Where videos are worked through: on this machine, or on a cluster."""
@@ -105,7 +106,7 @@ def _own_sigterm() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def go_to(folder: str) -> None:
+def go_to(folder: Path) -> None:
     """Makes a folder that of this worker, so that names which are not whole mean there what they mean here.
 
     A machine that lacks it finds what has whole names.

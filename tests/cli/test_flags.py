@@ -251,7 +251,7 @@ def test_no_verb_is_forgotten() -> None:
         (["extract", "v.mp4"], "sampling.fps", "0"),
         (["extract", "v.mp4"], "sampling.fps", "nan"),
         (["extract", "v.mp4"], "sampling.workers", "-1"),
-        (["extract", "v.mp4"], "backbone.batch_size", "0"),
+        (["extract", "v.mp4"], "backbone.batch_size", "-1"),
         (["track", "v.mp4"], "confidence", "1.5"),
         (["track", "v.mp4"], "lost_seconds", "-1"),
         (["track", "v.mp4"], "fps", "inf"),

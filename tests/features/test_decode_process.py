@@ -39,7 +39,7 @@ def seen_by_a_worker(modules: list[str]) -> dict[str, str | None]:
     worker = DecodeProcess()
     try:
         worker.start({"modules": modules})
-        return worker.receive((0, 0, 0))[1]
+        return worker.receive()[1]
     finally:
         worker.close()
         decode_process.COMMAND = command
@@ -53,7 +53,7 @@ def test_waiting_is_counted_until_the_process_is_ended(monkeypatch: pytest.Monke
     worker.start({})
     assert worker.waited_seconds() == 0
     with ThreadPoolExecutor() as threads:
-        answer = threads.submit(worker.receive, (0, 0, 0))
+        answer = threads.submit(worker.receive)
         while worker.waited_seconds() < 5:
             assert not answer.done()
         worker.kill("no frame for 5 s")

@@ -97,10 +97,23 @@ def test_a_decoder_that_hangs_or_dies_costs_its_video_alone(
         return 9.0 if running and told.exists() and told.read_text() == str(running.pid) else 0.0
 
     monkeypatch.setattr(DecodeProcess, "waited_seconds", waited)
-    report = tiny.extract([good[0], hangs, good[1], dies, good[2]], tmp_path / "store", timeout_seconds=8)
+    paths = [good[0], hangs, good[1], dies, good[2]]
+    report = tiny.extract(paths, tmp_path / "store", timeout_seconds=8)
     assert [(f.path, f.reason) for f in report.failures] == [(hangs, "timeout"), (dies, "crashed")]
     assert report.failures[0].detail == "no frame for 8 s"
     assert set(report.hashes) == set(good)
+
+
+@pytest.mark.usefixtures("unruly")
+def test_a_decoder_that_dies_among_its_frames_spoils_no_others(good: list[Path], tmp_path: Path) -> None:
+    breaks, lies = tmp_path / "breaks.mp4", tmp_path / "lies.mp4"
+    for i, path in enumerate((breaks, lies)):
+        write_video(path, seed=100 + i)
+    paths = [good[0], breaks, good[1], lies, good[2]]
+    report = tiny.extract(paths, tmp_path / "store", workers=1, batch_size=8)
+    assert [(f.path, f.reason) for f in report.failures] == [(breaks, "crashed"), (lies, "crashed")]
+    tiny.extract(good, tmp_path / "undisturbed")
+    assert tiny.files_of(tmp_path / "store") == tiny.files_of(tmp_path / "undisturbed")
 
 
 @pytest.mark.usefixtures("unruly")

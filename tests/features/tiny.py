@@ -42,7 +42,9 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__])
 
 
-def tiny_backbone(*, dtype: str = "float32", seed: int = 0, fit: Any = "squash") -> Backbone:
+def tiny_backbone(
+    *, dtype: str = "float32", seed: int = 0, fit: Any = "squash", device: str = "cpu"
+) -> Backbone:
     """Two convolutions and an average, on frames of 32x32."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -64,7 +66,7 @@ def tiny_backbone(*, dtype: str = "float32", seed: int = 0, fit: Any = "squash")
         weights_sha256=f"random:{hash_parameters(module)}",
         weights_source="random",
     )
-    return Backbone(network, dtype=dtype)
+    return Backbone(network, dtype=dtype, device=device)
 
 
 def drawn_crops(clips: list[Path], *, margin: float = 0.1, most: int = 4) -> dict[Path, Crops]:
@@ -160,11 +162,15 @@ def extract_shuffled(clips: list[Path], root: Path, seed: int) -> None:
 
 
 def extract_with_little_room(clips: list[Path], root: Path, answer: Path) -> None:
-    """As on a full disk: no file may grow beyond 5000 bytes."""
+    """As on a disk that becomes full: soon no file may grow beyond 5000 bytes."""
     backbone = tiny_backbone()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
     try:
-        extract(clips, root, backbone=backbone)
+        extract(
+            clips,
+            root,
+            backbone=backbone,
+            progress=lambda _: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)),
+        )
     except StoreError as error:
         answer.write_text(str(error))
 

@@ -8,9 +8,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vidlstm.features import decode_worker
 
 decode = decode_worker.decode
+
+
+put = decode_worker.Shelf.put
+
+
+def breaks_off(shelf: decode_worker.Shelf, seconds: float, picture: np.ndarray) -> None:
+    """Dies in the middle of a video, and leaves every slab as if it were to be read."""
+    if seconds > 0.5:
+        for slab in range(shelf._slabs.count):
+            shelf._slabs.finish(slab)
+        os.kill(os.getpid(), signal.SIGKILL)
+    put(shelf, seconds, picture)
 
 
 def unruly(job: dict[str, Any], outlet: decode_worker.Outlet) -> None:
@@ -20,6 +34,10 @@ def unruly(job: dict[str, Any], outlet: decode_worker.Outlet) -> None:
         time.sleep(1000)
     if name == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
+    if name == "lies":  # as one that a hostile file has taken over
+        outlet.send(decode_worker.FRAMES, {"t": [0.0] * 1000})
+        time.sleep(1000)
+    decode_worker.Shelf.put = breaks_off if name == "breaks" else put
     decode(job, outlet)
     if name == "poisons":  # it is done, but the process dies of it when the next one is handed over
         time.sleep(0.2)

@@ -58,7 +58,15 @@ def left_by(out: Path) -> tuple[bytes, dict[str, Any]]:
     return out.read_bytes(), json.loads(out.with_suffix(".json").read_text())
 
 
-def test_the_contract(engine: str, clips: list[Path], settings: TrackingSettings, tmp_path: Path) -> None:
+def test_the_contract(
+    engine: str,
+    clips: list[Path],
+    settings: TrackingSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(clips[0].parent)
+    clips = [Path(clip.name) for clip in clips]
     alone = track(clips, out=tmp_path / "alone.parquet", settings=settings, device="cpu")
     seen: list[tuple[int, int, int]] = []
 

@@ -14,11 +14,19 @@ from torch.nn import functional
 
 from vidlstm.backbones.network import CPU_FRAMES, DTYPES, FrozenNetwork, Network
 from vidlstm.backbones.parts import joined
-from vidlstm.devices import resolve_device
+from vidlstm.devices import memory_bytes, resolve_device
 from vidlstm.errors import SettingsError, nearest
+
+USUAL_BATCH, LARGEST_BATCH = 32, 512
+
+BYTES_A_PIXEL = 512
+"""Of a picture on a GPU: what goes into a float32 layer of 64 channels at full size, and what comes out. Few
+networks have one (VGG does), and those in bfloat16 or with a stride in front need less."""
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from vidlstm.structures import FrameSize
 
 
 class Backbone:
@@ -146,6 +154,14 @@ class Backbone:
             return self._in_parts(frames_BHWC)
         return self._features(frames_BHWC.to(self.device, non_blocking=True))
 
+    def frames_at_once(self, asked: int = 0) -> int:
+        """Frames per forward pass: as many as are asked for, and for 0 what suits the device.
+
+        That is ``USUAL_BATCH``, and on a CUDA GPU :func:`batch_that_fits`.
+        """
+        memory = None if asked else memory_bytes(self.device)
+        return asked or (USUAL_BATCH if memory is None else batch_that_fits(self.size, memory))
+
     def rows_to_run(self, count: int, batch_size: int) -> int:
         """How much of a padded batch to run for its first ``count`` frames to come out as in a full one."""
         if self._small and count < CPU_FRAMES:
@@ -172,6 +188,20 @@ class Backbone:
         parts = list(torch.split(frames_BHWC, CPU_FRAMES))
         parts[-1] = functional.pad(parts[-1], (0, 0, 0, 0, 0, 0, 0, short))
         return torch.cat([self._features(part) for part in parts])[: len(frames_BHWC)]
+
+
+def batch_that_fits(size: FrameSize, memory: int) -> int:
+    """The largest power of two, up to ``LARGEST_BATCH``, of which half of a GPU's memory is enough.
+
+    The other half is for weights, workspaces and other programs. At 224x224 pixels 16 GB take 256 frames,
+    and 40 GB take 512.
+
+    Args:
+        size: of the frames.
+        memory: of the GPU, in bytes.
+    """
+    frames = memory // 2 // (BYTES_A_PIXEL * size.height * size.width)
+    return min(LARGEST_BATCH, 1 << max(0, frames.bit_length() - 1))
 
 
 def number_format(dtype: str, device: torch.device) -> str:

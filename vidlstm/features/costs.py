@@ -126,6 +126,6 @@ def run_backbone(backbone: Backbone, frames: np.ndarray, batch_size: int) -> int
     """Runs frames ``(N, H, W, C)`` in whole batches, one thread a core; returns how many they were."""
     with closing(Lanes(backbone, batch_size)) as lanes:
         batches = (frames[i : i + batch_size] for i in range(0, len(frames), batch_size))
-        for future in [lanes.submit(batch, len(batch)) for batch in batches]:
+        for future in [lanes.submit([batch], len(batch)) for batch in batches]:
             future.result()
     return len(frames)

@@ -10,13 +10,8 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
 import vidlstm
 from vidlstm.features.decode_worker import HEAD
-
-PIPE_BYTES = 1 << 20
-"""Room for several frames, so that neither side waits for the other in the middle of one."""
 
 COMMAND = ["-P", "-m", "vidlstm.features.decode_worker"]
 """``-P``: a file such as ``json.py`` in the working directory is not imported."""
@@ -49,7 +44,6 @@ class DecodeProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=1 << 16,
-                pipesize=PIPE_BYTES,
                 env=_environment(),
             )
         assert self._process is not None
@@ -57,8 +51,8 @@ class DecodeProcess:
         self._process.stdin.write(json.dumps(job).encode() + b"\n")
         self._process.stdin.flush()
 
-    def receive(self, shape: tuple[int, int, int]) -> tuple[int, dict[str, Any], np.ndarray | None]:
-        """Waits for one message: its kind, its text, and its frame if it carries one.
+    def receive(self) -> tuple[int, dict[str, Any]]:
+        """Waits for one message: its kind and its text.
 
         Raises:
             EOFError: the process died.
@@ -67,15 +61,10 @@ class DecodeProcess:
         assert self._process.stdout is not None
         pipe = self._process.stdout
         self._waiting_since = time.monotonic()
-        kind, text_bytes, raw_bytes = HEAD.unpack(_read(pipe, HEAD.size))
+        kind, text_bytes = HEAD.unpack(_read(pipe, HEAD.size))
         text = json.loads(_read(pipe, text_bytes))
-        image = None
-        if raw_bytes:
-            image = np.empty(shape, dtype=np.uint8)
-            if raw_bytes != image.nbytes or pipe.readinto(image.reshape(-1)) != raw_bytes:  # type: ignore[attr-defined]
-                raise EOFError
         self._waiting_since = None
-        return kind, text, image
+        return kind, text
 
     def waited_seconds(self) -> float:
         """How long the message waited for now has been waited for."""

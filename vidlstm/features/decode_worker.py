@@ -1,10 +1,10 @@
-"""A decode process: paths in on its standard input, frames out on its standard output.
+"""A decode process: paths in on its standard input, frames out in shared memory, word of them on its output.
 
 A process of its own, because a damaged file may crash or hang a decoder, and neither may take the run
-with it. It never imports torch. Pipes carry the frames: 150 kB cost 0.05 ms of the 3 ms a frame takes,
-they push back when the reader is slow, and nothing is left behind when a process is killed.
+with it. It never imports torch. Frames go where the process that started it reads them (``slabs.py``), a slab
+of them with one message, so that they cost that process nothing.
 
-Every message is a fixed head (kind, size of the JSON text, size of the raw bytes), the text, the bytes.
+Every message is a fixed head (kind, size of the JSON text) and the text.
 """
 
 from __future__ import annotations
@@ -20,20 +20,27 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from vidlstm.addresses import address, is_remote
 from vidlstm.errors import VideoError, VidlstmError
 from vidlstm.features.crops import CountedFrames, Crops
 from vidlstm.features.features_file import look_at, place_of
 from vidlstm.features.remote_videos import at_hand, known_hash
+from vidlstm.features.slabs import Slabs
 from vidlstm.structures import FrameSize, VideoInfo
 from vidlstm.video.reader import open_video
 from vidlstm.video.sampling import SteadySampler
 from vidlstm.video.views import with_views
 
-HEAD = struct.Struct("<BII")
-HASH, FRAME, END, FAILED, BEAT, OPENED = range(6)
+if TYPE_CHECKING:
+    import numpy as np
+
+HEAD = struct.Struct("<BI")
+HASH, FRAMES, END, FAILED, BEAT, OPENED = range(6)
+
+LOOK_SECONDS = 0.005
+"""How often a process looks whether a slab has become free; the parent has others to go on with meanwhile."""
 
 SHORT = "it has fewer frames than the tracks say; track it again"
 
@@ -52,22 +59,60 @@ class Outlet:
     def __init__(self, out: IO[bytes]) -> None:
         self._out = out
         self.beat_seconds = 1.0
+        self._slabs: Slabs | None = None
         self._sent = time.monotonic()
 
-    def send(self, kind: int, text: dict[str, Any], raw: Any = b"") -> None:
-        """Writes one message; ``raw`` is any buffer."""
+    def send(self, kind: int, text: dict[str, Any]) -> None:
+        """Writes one message."""
         encoded = json.dumps(text).encode()
-        self._out.write(HEAD.pack(kind, len(encoded), memoryview(raw).nbytes))
-        self._out.write(encoded)
-        self._out.write(raw)
-        if kind != FRAME:
-            self._out.flush()
+        self._out.write(HEAD.pack(kind, len(encoded)) + encoded)
+        self._out.flush()
         self._sent = time.monotonic()
+
+    def slabs_of(self, job: dict[str, Any]) -> Slabs:
+        """Where pictures are put; in most jobs it is where they were put before."""
+        if self._slabs is None or self._slabs.described != job["slabs"]:
+            self._slabs = Slabs.of(job["slabs"])
+        return self._slabs
 
     def beat(self) -> None:
         """Says now and then that work goes on, where nothing else is to be said for a while."""
         if time.monotonic() - self._sent > self.beat_seconds:
             self.send(BEAT, {})
+
+
+class Shelf:
+    """Where the pictures of one video are put.
+
+    Args:
+        outlet: takes word of them.
+        slabs: for them.
+        slab, row: the place of the first.
+    """
+
+    def __init__(self, outlet: Outlet, slabs: Slabs, slab: int, row: int) -> None:
+        self._outlet, self._slabs, self._slab, self._row = outlet, slabs, slab, row
+        self._seconds: list[float] = []
+
+    def put(self, seconds: float, picture: np.ndarray) -> None:
+        """Puts a picture ``(H, W, C)`` after the last one; waits where all slabs are to be read yet."""
+        if not self._row:
+            while not self._slabs.is_free(self._slab):
+                self._outlet.beat()
+                time.sleep(LOOK_SECONDS)
+        self._slabs[self._slab][self._row] = picture
+        self._seconds.append(seconds)
+        self._row += 1
+        if self._row == self._slabs.rows:
+            self._slabs.finish(self._slab)
+            self.tell()
+            self._slab, self._row = (self._slab + 1) % self._slabs.count, 0
+
+    def tell(self) -> None:
+        """Says what was put since it was said last."""
+        if self._seconds:
+            self._outlet.send(FRAMES, {"t": self._seconds})
+            self._seconds = []
 
 
 def decode(job: dict[str, Any], outlet: Outlet) -> None:
@@ -128,8 +173,10 @@ def _decode(path: Path, crops: Crops | None, job: dict[str, Any], outlet: Outlet
             if crops
             else ((frame.timestamp_seconds, shown) for frame, shown in with_views(reader, job["views"]))
         )
+        shelf = Shelf(outlet, outlet.slabs_of(job), *job["place"])
         for seconds, picture in pictures:
-            outlet.send(FRAME, {"t": seconds}, picture.reshape(-1))
+            shelf.put(seconds, picture)
+        shelf.tell()
         if crops and reader.decoded_frames <= crops.last_frame:
             raise VideoError(path, reason="unreadable", frame=reader.decoded_frames, detail=SHORT)
         ended = {"frames": reader.decoded_frames, "truncated": reader.truncated}

@@ -8,11 +8,10 @@ progress.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from vidlstm.features.decode_pool import Ended, Failed, Hashed, Opened
 from vidlstm.ray_cluster import check_engine
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from vidlstm.backbones.base import Backbone
     from vidlstm.features.crops import Crops
+    from vidlstm.features.decode_pool import News
     from vidlstm.features.store import FeatureStore
 
 
@@ -30,6 +30,7 @@ class Extraction:
 
     Attributes:
         paths: videos, each once; the position of one in this list is its *job*.
+        batch_size: frames per forward pass; a number, not 0.
     """
 
     paths: Sequence[Path]
@@ -41,16 +42,6 @@ class Extraction:
     batch_size: int = 32
     crops: Mapping[Path, Crops] = field(default_factory=dict)
     copies: Path | None = None
-
-
-class Row(NamedTuple):
-    """A frame of which a piece has the features."""
-
-    job: int
-    timestamp_seconds: float
-
-
-News = Row | Hashed | Opened | Ended | Failed
 
 
 @dataclass(frozen=True, eq=False)

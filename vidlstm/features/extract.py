@@ -84,7 +84,7 @@ def extract_features(
     decoder: str = "auto",
     workers: int = 0,
     timeout_seconds: float = 60.0,
-    batch_size: int = 32,
+    batch_size: int = 0,
     crops: Mapping[Path, Crops] | None = None,
     copies: Path | None = None,
     ranks: Ranks | None = None,
@@ -100,7 +100,7 @@ def extract_features(
         decoder: see ``SamplingSettings``.
         workers: decode processes; 0 for one a core, at most 16.
         timeout_seconds: longest wait for a frame.
-        batch_size: frames per forward pass.
+        batch_size: frames per forward pass; 0 takes what suits the device.
         crops: of each video, what is cut out of it instead of frames at a steady rate; one feature a box, in
             the order of the frames and of the boxes of each, stored under :meth:`Crops.key_of`.
         copies: keeps the videos that are downloaded; None deletes each when it has been decoded.
@@ -119,8 +119,9 @@ def extract_features(
         UserWarning: of what the readers had to tell, all videos together.
     """
     unique = tuple(dict.fromkeys(Path(p) for p in paths))
+    rows = backbone.frames_at_once(batch_size)
     extraction = Extraction(
-        unique, store, backbone, decoder, workers, timeout_seconds, batch_size, crops or {}, copies
+        unique, store, backbone, decoder, workers, timeout_seconds, rows, crops or {}, copies
     )
     work = partial(work_through, engine=engine or LocalEngine())
     report = ranks.share(extraction, work, progress) if ranks else work(extraction, progress=progress)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vidlstm.addresses import address
-from vidlstm.features.decode_pool import Ended, Failed, Hashed, Opened
-from vidlstm.features.engines import Row
+from vidlstm.features.decode_pool import Ended, Failed, Hashed, Opened, Row
 from vidlstm.structures import Failure
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ class Filing:
     def __init__(self, extraction: Extraction, report: ExtractionReport) -> None:
         self._paths, self._store, self._report = extraction.paths, extraction.store, report
         self._open: dict[int, _Open] = {}
+        # One for all: a folder of what is half done is locked, which takes longer than a file.
+        self._room: Path | None = None
+        self._kept = ExitStack()
 
     def take(self, piece: Piece) -> None:
         """Files a piece; of each video, rows that follow each other go to its file together."""
@@ -55,6 +58,7 @@ class Filing:
         """Throws away what is half done; the next run starts those videos anew."""
         for video in self._open.values():
             video.writer.abort()
+        self._kept.close()
 
     def _append(self, job: int, chosen: list[int], rows: list[Row], features: np.ndarray) -> None:
         if chosen and job in self._open:  # else it has failed
@@ -78,7 +82,9 @@ class Filing:
             if event.damage:
                 text = f"{address(path)}: its features were damaged and are made anew: {event.damage}"
                 self._report.remarks.append(text)
-            self._open[event.job] = _Open(self._store.writer(event.video_hash), event.video_hash)
+            self._room = self._room or self._kept.enter_context(self._store.room())
+            writer = self._store.writer(event.video_hash, self._room)
+            self._open[event.job] = _Open(writer, event.video_hash)
             return
         self._report.hashes[path] = event.video_hash
         self._report.found += 1

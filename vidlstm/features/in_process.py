@@ -34,7 +34,7 @@ def features_of_video(
     fps: float,
     decoder: Any = "auto",
     image_fps: float = 25.0,
-    batch_size: int = 32,
+    batch_size: int = 0,
     lanes: Lanes | None = None,
 ) -> FeatureSequence:
     """The features of one video at a steady rate.
@@ -45,7 +45,7 @@ def features_of_video(
         fps: features per second of video.
         decoder: see ``SamplingSettings``.
         image_fps: the rate of a folder of images, and of frames in memory.
-        batch_size: frames per forward pass.
+        batch_size: frames per forward pass; 0 takes what suits the device.
         lanes: where batches run; None starts lanes of this call's own.
 
     Raises:
@@ -64,7 +64,7 @@ def features_of_frames(
     frames: Iterable[tuple[float, np.ndarray]],
     backbone: Backbone,
     *,
-    batch_size: int = 32,
+    batch_size: int = 0,
     lanes: Lanes | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Times ``(T,)`` float64 and features ``(T, F)`` float16 of frames of the backbone's size and views."""
@@ -74,7 +74,7 @@ def features_of_frames(
         under_way: deque[Future[np.ndarray]] = deque()
         for batch, seconds in _batches(frames, own):
             times += seconds
-            under_way.append(own.submit(batch, len(seconds)))
+            under_way.append(own.submit([batch], len(seconds)))
             while len(under_way) >= own.most_under_way:
                 parts.append(under_way.popleft().result())
         parts += [future.result() for future in under_way]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidlstm.addresses import is_remote
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from vidlstm.backbones.base import Backbone
-    from vidlstm.features.engines import Extraction, News
+    from vidlstm.features.decode_pool import News
+    from vidlstm.features.engines import Extraction
 
 AHEAD = 4
 """Batches that a decode task may have ready."""
@@ -94,7 +96,7 @@ class _Flow:
     """An extraction under way."""
 
     def __init__(self, ray: Any, extraction: Extraction, build: Callable[..., Backbone]) -> None:
-        self._ray, self._extraction = ray, extraction
+        self._ray, self._extraction, self._folder = ray, extraction, Path.cwd()
         self._actors = _actors(ray, extraction, build)
         most = extraction.workers or 1 << 20
         self._slots = {node: min(most, int(resources["CPU"])) for node, resources in nodes_of(ray)}
@@ -135,7 +137,7 @@ class _Flow:
         crops = [self._extraction.crops.get(path) for path in paths]
         where = self._hash.options(scheduling_strategy=at(portion.node, only=False))
         portion.left.update(portion.jobs)
-        portion.hashes = where.remote(paths, crops, self._extraction.timeout_seconds)
+        portion.hashes = where.remote(paths, crops, self._extraction.timeout_seconds, self._folder)
         self._under_way.append(portion)
 
     def _awaited(self) -> Iterator[tuple[Any, tuple[_Portion, Callable[[_Portion], Iterator[Piece]]]]]:
@@ -203,9 +205,8 @@ class _Flow:
             "crops": {path: todo.crops[path] for path in paths if path in todo.crops},
             "hashes": dict(zip(paths, hashes.values(), strict=True)),
         }
-        batch = (todo.batch_size, backbone.size.height, backbone.size.width, backbone.channels)
         where = self._decode.options(scheduling_strategy=at(node, only=False))
-        return where.remote(list(hashes), paths, batch, how)
+        return where.remote(list(hashes), paths, todo.batch_size, self._folder, how)
 
     def _give_on(self, portion: _Portion) -> Iterator[Piece]:
         """Hands the next batch to an actor."""
@@ -252,6 +253,6 @@ def _actors(ray: Any, extraction: Extraction, build: Callable[..., Backbone]) ->
         kind = ray.remote(BackboneActor).options(
             **place.options, max_restarts=RETRIES, max_task_retries=RETRIES, max_concurrency=room
         )
-        handle = kind.remote(build, device, backbone.spec, extraction.batch_size, place.threads)
+        handle = kind.remote(build, device, backbone.spec, extraction.batch_size, place.threads, Path.cwd())
         made.append(_Actor(handle, place.node, room))
     return made

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from vidlstm.errors import StoreError, VideoError, VidlstmError, side_by_side
 from vidlstm.features.decode_pool import DecodePool
 from vidlstm.features.engines import Piece
 from vidlstm.features.lanes import Lanes
-from vidlstm.features.packing import packed
+from vidlstm.ray_cluster import go_to
 from vidlstm.video.hashing import hash_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import numpy as np
+
     from vidlstm.backbones.base import Backbone
     from vidlstm.features.crops import Crops
-    from vidlstm.features.decode_pool import Event
-    from vidlstm.features.packing import Packed
+    from vidlstm.features.decode_pool import News
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """What happened, and the frames among it.
+
+    Attributes:
+        news: see :class:`~vidlstm.features.engines.Piece`.
+        frames: ``(N, H, W, C)`` uint8, of each row in ``news``.
+    """
+
+    news: list[News]
+    frames: np.ndarray
 
 
 def hashes_of(
-    paths: Sequence[Path], crops: Sequence[Crops | None], timeout_seconds: float
+    paths: Sequence[Path], crops: Sequence[Crops | None], timeout_seconds: float, folder: Path
 ) -> list[str | VideoError]:
-    """The hash under which the features of each video are stored, or why it has none."""
+    """The hash under which the features of each video are stored, or why it has none.
+
+    Args:
+        paths: the videos.
+        crops: what is cut out of each.
+        timeout_seconds: see :func:`~vidlstm.video.hashing.hash_within`.
+        folder: where names begin that are not whole.
+    """
+    go_to(folder)
 
     def one(path: Path, cut: Crops | None) -> str | VideoError:
         try:
@@ -42,24 +62,23 @@ def hashes_of(
 
 
 def decode(
-    jobs: Sequence[int], paths: Sequence[Path], batch: tuple[int, ...], how: dict[str, Any]
+    jobs: Sequence[int], paths: Sequence[Path], batch: int, folder: Path, how: dict[str, Any]
 ) -> Iterator[Packed]:
     """Packed batches of some videos; the same, whenever it is asked for them.
 
     Args:
         jobs: the number of each video.
         paths: the videos.
-        batch: the shape of a full one.
+        batch: how many frames a full one has.
+        folder: where names begin that are not whole.
         how: further arguments of :class:`DecodePool`.
     """
-
-    def numbered(pool: DecodePool) -> Iterator[Event]:
-        for event in pool:
-            yield replace(event, job=jobs[event.job])
-
-    with DecodePool(paths, folder=Path(), workers=1, queue_size=2 * batch[0], **how) as pool:
-        for part in packed(numbered(pool), lambda: np.zeros(batch, np.uint8)):
-            yield replace(part, batch=part.batch[: part.rows])
+    go_to(folder)
+    with DecodePool(paths, folder=Path(), workers=1, rows=batch, ahead=1, jobs=jobs, **how) as pool:
+        for part in filter(None, pool):
+            packed = Packed(part.news, part.frames[: part.rows].copy())
+            part.give_back()
+            yield packed
 
 
 class BackboneActor:
@@ -71,14 +90,22 @@ class BackboneActor:
         spec: what the backbone must be.
         batch_size: frames per forward pass.
         threads: on a CPU.
+        folder: where names begin that are not whole.
 
     Raises:
         StoreError: it is another one.
     """
 
     def __init__(
-        self, build: Callable[..., Backbone], device: str, spec: dict[str, Any], batch_size: int, threads: int
+        self,
+        build: Callable[..., Backbone],
+        device: str,
+        spec: dict[str, Any],
+        batch_size: int,
+        threads: int,
+        folder: Path,
     ) -> None:
+        go_to(folder)
         backbone = build(device=device)
         if backbone.spec != spec:
             raise StoreError(
@@ -89,8 +116,9 @@ class BackboneActor:
 
     def run(self, part: Packed) -> Piece:
         """The features of a batch."""
-        if not part.rows:
+        count = len(part.frames)
+        if not count:
             return Piece(part.news)
         batch = self._lanes.new_batch()
-        batch[: part.rows] = part.batch
-        return Piece(part.news, self._lanes.submit(batch, part.rows).result())
+        batch[:count] = part.frames
+        return Piece(part.news, self._lanes.submit([batch], count).result())

@@ -8,6 +8,7 @@ layout and the same bytes. Nothing here knows how features are made.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import tempfile
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 REMOTE_READERS = 32
 """A bucket takes some hundredths of a second to answer, whoever else it answers meanwhile."""
+_NUMBERS = itertools.count()
 LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -143,8 +145,24 @@ class FeatureStore:
                 return steps_in(path, self.spec.feature_dim)
             return int(read_header(path)["features"]["shape"][0])
 
-    def writer(self, video_hash: str) -> FeatureWriter:
+    @contextlib.contextmanager
+    def room(self) -> Iterator[Path]:
+        """A folder for what is half done, of several videos if need be; it is gone when the block ends.
+
+        Raises:
+            StoreError: nothing can be written here.
+        """
+        with contextlib.ExitStack() as kept:
+            with _telling(self.root):
+                folder = kept.enter_context(scratch(self.local))
+            yield folder
+
+    def writer(self, video_hash: str, room: Path | None = None) -> FeatureWriter:
         """Starts writing one video's features; see :class:`FeatureWriter`.
+
+        Args:
+            video_hash: which.
+            room: from :meth:`room`; None takes one of its own.
 
         Raises:
             StoreError: nothing can be written here.
@@ -155,7 +173,8 @@ class FeatureStore:
             with _telling(self.root):
                 remote.write(text.encode(), path) if self._uploads else write_text(text, path)
             self._spec_is_there = True
-        return FeatureWriter(self.path_of(video_hash), self.spec, self.local, self._uploads)
+        place = self.room() if room is None else contextlib.nullcontext(room)
+        return FeatureWriter(self.path_of(video_hash), self.spec, place, self._uploads)
 
     def settle(self) -> None:
         """Waits until all that was written is in its place.
@@ -191,26 +210,34 @@ class FeatureWriter:
     """Appends features to a temporary file, so that memory does not grow with the video's length.
 
     ``commit`` writes the header into the room left for it and puts the file in its place; ``abort`` removes
-    it. Killed in between, it leaves only a temporary folder, which the next extraction clears away.
+    it. Killed in between, it leaves only a folder of the half done, which the next extraction clears away.
 
     Args:
         path: the file's place.
         spec: of the features.
-        folder: takes the temporary folder; on the disk of ``path``, where that is on one.
+        room: gives the folder for the temporary file; on the disk of ``path``, where that is on one.
         uploads: puts the file into its bucket.
 
     Raises:
         StoreError: in every method, where the disk is full or the place cannot be written to.
     """
 
-    def __init__(self, path: Path, spec: FeatureSpec, folder: Path, uploads: Uploads | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        spec: FeatureSpec,
+        room: contextlib.AbstractContextManager[Path],
+        uploads: Uploads | None = None,
+    ) -> None:
         self.path, self._spec, self._uploads = path, spec, uploads
         self._timestamps: list[float] = []
         self._crc = 0
         with _telling(path), contextlib.ExitStack() as kept:
             if uploads is None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._temporary = kept.enter_context(scratch(folder)) / f"{path.name}.part"
+            # The same video may be written twice at once, under two names.
+            self._temporary = kept.enter_context(room) / f"{path.name}.{next(_NUMBERS)}.part"
+            kept.callback(self._temporary.unlink, missing_ok=True)
             # Unbuffered: features come by the thousands, and abort must not find anything left to write.
             self._file: IO[bytes] = kept.enter_context(self._temporary.open("xb", buffering=0))
             self._file.seek(8 + HEADER_BYTES)

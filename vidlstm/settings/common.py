@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vidlstm.settings.ranges import Frames, FramesOrAuto, NotNegative, Rate, Seconds, Share, Side, Workers
+from vidlstm.settings.ranges import FramesOrAuto, NotNegative, Rate, Seconds, Share, Side, Workers
 
 
 @dataclass
@@ -27,7 +27,8 @@ class BackboneSettings:
             letterbox pads; auto is letterbox for YOLO and squash for the others.
         compile: run it through torch.compile; for GPUs, where it pays off after some thousands of frames. On
             a CPU what is built in is faster.
-        batch_size: frames per forward pass; the last batch is padded to it.
+        batch_size: frames per forward pass; the last batch is padded to it. 0 takes 32, and on a GPU as many
+            as its memory suggests, up to 512.
     """
 
     name: str = "mobilenet_v2"
@@ -38,7 +39,7 @@ class BackboneSettings:
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     fit: Literal["auto", "squash", "crop", "letterbox"] = "auto"
     compile: bool = False
-    batch_size: Frames = 32
+    batch_size: FramesOrAuto = 0
 
 
 @dataclass

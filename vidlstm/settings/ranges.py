@@ -35,9 +35,8 @@ Figures = Annotated[int, Interval(ge=3, le=1000)]
 """One at least for training, validation and test."""
 Side = Annotated[int, Interval(ge=1, le=8192)]
 """Of a frame, in pixels."""
-Frames = Annotated[int, Interval(ge=1, le=4096)]
-"""That go through a network together."""
 FramesOrAuto = Annotated[int, Interval(ge=0, le=4096)]
+"""That go through a network together; 0 takes what suits the device."""
 Devices = Annotated[int, Interval(ge=1, le=1024)]
 Workers = Annotated[int, Interval(ge=0, le=1024)]
 """Processes; 0 takes what suits the machine."""

@@ -35,7 +35,7 @@ class TrackingActor:
         folder: where names begin that are not whole.
     """
 
-    def __init__(self, todo: Tracking, folder: str) -> None:
+    def __init__(self, todo: Tracking, folder: Path) -> None:
         go_to(folder)
         self._todo, self._frames = todo, 0
         self._tracker: VideoTracker | None = None
@@ -124,9 +124,7 @@ class _Flow:
 
     def _started(self, place: Place) -> _Worker:
         # It tells how far it is while it tracks.
-        handle = self._kind.options(**place.options, max_concurrency=2).remote(
-            self._todo_there, str(Path.cwd())
-        )
+        handle = self._kind.options(**place.options, max_concurrency=2).remote(self._todo_there, Path.cwd())
         return _Worker(handle, place)
 
     def _give_out(self) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from vidlstm.backbones.base import best_dtype
+from vidlstm.backbones.base import USUAL_BATCH, best_dtype
 from vidlstm.backbones.build import build_backbone
 from vidlstm.backbones.cpu import available_cores
 from vidlstm.datasets.videos import find_videos
@@ -243,7 +243,7 @@ class _Extraction(_Measuring):
         given = self._backbone
         best = best_dtype(torch.device(self._device))
         dtypes = list(dict.fromkeys(["float32", best])) if given.dtype == "auto" else [given.dtype]
-        batches = [given.batch_size] if self._device == "cpu" else ON_A_GPU
+        batches = [given.batch_size or USUAL_BATCH] if self._device == "cpu" else ON_A_GPU
         tried: list[tuple[BackboneSettings, Backbone, Spent]] = []
         for dtype in dtypes:
             for batch_size in batches:
