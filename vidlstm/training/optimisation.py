@@ -31,6 +31,7 @@ def adamw_with_cosine(
             {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         ],
         lr=learning_rate,
+        fused=all(p.device.type == "cuda" for p in trained) or None,  # one kernel for all parameters
     )
     warmup = max(1, round(warmup_fraction * total_steps))
 
