@@ -12,7 +12,6 @@ import io
 import json
 import os
 import struct
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,6 @@ from vidlstm.addresses import is_remote
 from vidlstm.structures import FeatureSequence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 HEADER_BYTES = 4096
@@ -65,7 +63,8 @@ def read_features(path: Path | str, rows_TF: np.ndarray | None = None) -> Featur
         OSError: it cannot be read.
     """
     try:
-        with _opened(path) as (file, file_bytes):
+        file, file_bytes = _opened(path)
+        with file:
             header, start = _checked_header(_first_bytes(file), path, file_bytes)
             shape, metadata = tuple(header["features"]["shape"]), header["__metadata__"]
             features = np.empty(shape, "<f2") if rows_TF is None else rows_TF
@@ -85,15 +84,13 @@ def read_features(path: Path | str, rows_TF: np.ndarray | None = None) -> Featur
     return FeatureSequence(features, times, metadata.get("truncated", ""))
 
 
-@contextmanager
-def _opened(path: Path | str) -> Iterator[tuple[io.FileIO | io.BytesIO, int]]:
+def _opened(path: Path | str) -> tuple[io.FileIO | io.BytesIO, int]:
     """A file, or an object in a bucket, and how many bytes it has."""
     if is_remote(path):
         data = remote.read(path)
-        yield io.BytesIO(data), len(data)
-        return
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib takes as long as the reading
-        yield file, os.fstat(file.fileno()).st_size
+        return io.BytesIO(data), len(data)
+    file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - pathlib takes as long as the reading
+    return file, os.fstat(file.fileno()).st_size
 
 
 def _first_bytes(file: io.FileIO | io.BytesIO) -> bytes:
@@ -159,7 +156,8 @@ def read_header(path: Path | str) -> dict[str, Any]:
     """
     if is_remote(path):
         return _checked_header(remote.read(path, 8 + HEADER_BYTES), path, None)[0]
-    with _opened(path) as (file, file_bytes):
+    file, file_bytes = _opened(path)
+    with file:
         return _checked_header(_first_bytes(file), path, file_bytes)[0]
 
 
@@ -174,8 +172,9 @@ def steps_in(path: Path | str, width: int) -> int:
         DamagedError: no T gives this size.
         OSError: it cannot be read.
     """
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - see there
-        start, file_bytes = file.read(8), os.fstat(file.fileno()).st_size
+    file, file_bytes = _opened(path)
+    with file:
+        start = file.read(8)
     steps, rest = divmod(file_bytes - 8 - int.from_bytes(start, "little"), width * 2 + 8)
     if len(start) < 8 or steps < 0 or rest:
         raise DamagedError(f"{file_bytes} bytes are no whole number of steps")
