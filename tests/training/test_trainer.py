@@ -15,8 +15,10 @@ from tests.training.test_action import SURE, WIDTH, card_of, eight
 from vidlstm.errors import OutputError, SettingsError
 from vidlstm.models.classifier import SequenceClassifier
 from vidlstm.tasks import open_checkpoint
+from vidlstm.training import module
 from vidlstm.training.action import ActionModule
 from vidlstm.training.arguments import best_precision
+from vidlstm.training.optimisation import adamw_with_cosine
 from vidlstm.training.resuming import used_precision
 from vidlstm.training.trainer import build_trainer
 
@@ -100,6 +102,36 @@ def test_a_resumed_training_keeps_its_precision_unless_told(
         tmp_path, {**QUIET, **asked}, monitor="val_loss", patience=0, device="cpu", precision=earlier
     )
     assert built.precision == taken
+
+
+@pytest.mark.parametrize("algorithm", [None, "norm", "value"])
+def test_a_fused_optimiser_is_clipped_in_mixed_precision(
+    algorithm: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, on a processor that can."""
+    largest = []
+
+    def step(optimiser: torch.optim.AdamW, *args: Any, **kwargs: Any) -> Any:
+        done = plain_step(optimiser, *args, **kwargs)  # the closure, in which gradients are made and clipped
+        gradients = [p.grad.flatten() for g in optimiser.param_groups for p in g["params"]]
+        largest.append(torch.cat(gradients).norm(p=2 if algorithm != "value" else float("inf")))
+        return done
+
+    plain_step = torch.optim.AdamW.step
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    monkeypatch.setattr(
+        module, "adamw_with_cosine", lambda *args, **how: adamw_with_cosine(*args, **how | {"fused": True})
+    )
+    settings = {k: v for k, v in vars(card_of().model).items() if k != "fusion"}
+    task = ActionModule(SequenceClassifier(WIDTH, 2, **settings), 2, SURE, total_steps=3, card=card_of())
+    asked = {"gradient_clip_val": 1e-3, "gradient_clip_algorithm": algorithm, "precision": "bf16-mixed"}
+    try:
+        trainer = build_trainer(tmp_path, {**QUIET, **asked}, monitor="val_loss", patience=0, device="cpu")
+    except SettingsError:
+        pytest.skip("this processor cannot")
+    trainer.fit(task, datamodule=eight(tmp_path / "data"))
+    assert trainer.optimizers[0].param_groups[0]["fused"]
+    assert largest == pytest.approx([1e-3] * 3, rel=1e-3)
 
 
 @pytest.mark.gpu

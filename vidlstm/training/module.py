@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from lightning import LightningModule
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from vidlstm.cards import CARD
 from vidlstm.training.arguments import PRECISION
@@ -15,6 +16,7 @@ from vidlstm.training.optimisation import adamw_with_cosine
 if TYPE_CHECKING:
     from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
     from torch import Tensor, nn
+    from torch.optim import Optimizer
 
     from vidlstm.cards import Card
     from vidlstm.settings import OptimiserSettings, SegmentationOptimiserSettings, TrajectoryOptimiserSettings
@@ -66,14 +68,28 @@ class TaskModule(LightningModule):
             self.log(f"train_{name}", total / counted, prog_bar=True, batch_size=counted, sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW, warm-up, cosine."""
+        """AdamW, warm-up, cosine; fused on a GPU, unless gradients are scaled, which Lightning does itself."""
+        scales = self._trainer is not None and self._trainer.precision == "16-mixed"
         return adamw_with_cosine(
             self.model,
             learning_rate=self._optimiser.learning_rate,
             weight_decay=self._optimiser.weight_decay,
             warmup_fraction=self._optimiser.warmup_fraction,
             total_steps=self._total_steps,
+            fused=self.device.type == "cuda" and not scales,
         )
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clips as Lightning does, which for float16's sake refuses to where an optimiser is fused."""
+        if gradient_clip_val:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            clip = clip_grad_value_ if gradient_clip_algorithm == "value" else clip_grad_norm_
+            clip(parameters, gradient_clip_val)
 
     @property
     def alone(self) -> bool:

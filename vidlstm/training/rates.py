@@ -34,7 +34,12 @@ def training_rate(model: nn.Module, feature_dim: int, batch_size: int, device: s
     place, spent = torch.device(device), Spent()
     model = model.to(place).train()
     kept = adamw_with_cosine(
-        model, learning_rate=1e-4, weight_decay=0.0, warmup_fraction=0.0, total_steps=1_000_000
+        model,
+        learning_rate=1e-4,
+        weight_decay=0.0,
+        warmup_fraction=0.0,
+        total_steps=1_000_000,
+        fused=place.type == "cuda",
     )
     x_BTF = torch.randn(batch_size, STEPS, feature_dim, device=place)
     lengths_B = torch.full((batch_size,), STEPS, device=place)
