@@ -30,6 +30,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -40,6 +41,7 @@ from vidlstm.backbones.cpu import keep_freed_memory
 from vidlstm.cards import ActionCard
 from vidlstm.datamodules.actions import ActionData
 from vidlstm.datasets import ClipRecord
+from vidlstm.features.features_file import header_of
 from vidlstm.features.spec import FeatureSpec
 from vidlstm.features.store import FeatureStore
 from vidlstm.models.fusion import Classifier, streams_of
@@ -86,9 +88,13 @@ def fill(root: Path, clips: int, width: int, steps: tuple[int, int]) -> Clips:
         count = int(rng.integers(steps[0], steps[1] + 1))
         path = Path(f"{number}.mp4")
         hashes[path] = hashlib.sha256(path.name.encode()).hexdigest()
-        with store.writer(hashes[path]) as writer:
-            writer.append(rng.standard_normal((count, width), np.float32), (np.arange(count) / FPS).tolist())
-            writer.commit()
+        features = rng.standard_normal((count, width), np.float32).astype("<f2")
+        data = features.tobytes() + (np.arange(count) / FPS).astype("<f8").tobytes()
+        metadata = {"spec": spec.canonical, "video": hashes[path], "truncated": ""}
+        place = store.path_of(hashes[path])
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # The store's own writer waits for the disk at every file.
+        place.write_bytes(header_of(count, width, metadata, crc32(data)) + data)
         records.append(ClipRecord(path, LABELS[number % 2]))
     return Clips(store, records, hashes)
 

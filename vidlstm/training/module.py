@@ -68,7 +68,7 @@ class TaskModule(LightningModule):
             self.log(f"train_{name}", total / counted, prog_bar=True, batch_size=counted, sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW, warm-up, cosine; fused on a GPU, unless gradients are scaled, which Lightning does itself."""
+        """AdamW, warm-up, cosine; fused on a GPU, unless Lightning scales gradients."""
         scales = self._trainer is not None and self._trainer.precision == "16-mixed"
         return adamw_with_cosine(
             self.model,
