@@ -114,17 +114,31 @@ def order_blind_accuracy(train_clips: Clips, test_clips: Clips) -> float:
     return float(np.mean(predicted == test_clips.labels_S.numpy()))
 
 
-def training_seconds(cells: list[str], rounds: int) -> dict[str, float]:
-    """Forward and backward of a batch: the best of interleaved rounds, ``torch.nn.LSTM`` under ``torch``."""
-    x_BTF = torch.randn(BATCH, STEPS, INPUTS)
+def training_seconds(
+    cells: list[str], rounds: int, device: str = "cpu", *, low: bool = False
+) -> dict[str, float]:
+    """Forward and backward of a batch: the best of interleaved rounds, ``torch.nn.LSTM`` under ``torch``.
+
+    Args:
+        cells: names.
+        rounds: of all.
+        device: where they run.
+        low: in bfloat16, by autocast.
+    """
+    x_BTF = torch.randn(BATCH, STEPS, INPUTS, device=device)
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     models: dict[str, nn.Module] = {"torch": nn.LSTM(INPUTS, UNITS, LAYERS, batch_first=True)}
     models |= {cell: RecurrentEncoder(INPUTS, UNITS, num_layers=LAYERS, cell=cell) for cell in cells}
     best = dict.fromkeys(models, float("inf"))
     for _ in range(rounds):
         for name, model in models.items():
-            model.zero_grad()
+            model.to(device).zero_grad()
+            wait()
             began = time.perf_counter()
-            torch.autograd.backward(model(x_BTF)[0].square().mean())
+            with torch.autocast(device, torch.bfloat16, enabled=low):
+                loss = model(x_BTF)[0].float().square().mean()
+            torch.autograd.backward(loss)
+            wait()
             best[name] = min(best[name], time.perf_counter() - began)
     return best
 
@@ -198,6 +212,7 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, object]]:
             "parameters": sum(parameter.numel() for parameter in encoder.parameters()),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
+            "device": options.device + (" in bfloat16" if options.bfloat16 else ""),
             "processor": platform.processor() or platform.machine(),
         }
     for part in options.parts:
@@ -222,7 +237,7 @@ def measure_motifs(options: argparse.Namespace, rows: dict[str, dict[str, object
 
 def measure_speed(options: argparse.Namespace, rows: dict[str, dict[str, object]]) -> None:
     """Adds ``train_sequences_per_second``, ``train_ratio_to_torch_lstm`` and ``stream_microseconds``."""
-    seconds = training_seconds(options.cells, options.rounds)
+    seconds = training_seconds(options.cells, options.rounds, options.device, low=options.bfloat16)
     for cell, row in rows.items():
         row |= {
             "train_sequences_per_second": BATCH / seconds[cell],
@@ -277,6 +292,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=20, help="of the training speed; the best counts")
     parser.add_argument("--steps", type=int, default=2000, help="of the streaming speed; the median counts")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="of the training speed")
+    parser.add_argument("--bfloat16", action="store_true", help="the training speed in bfloat16, by autocast")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--root", type=Path, help="clips: the folder that holds clips.csv")
     parser.add_argument("--store", type=Path, default=Path("features"), help="clips: the feature store")

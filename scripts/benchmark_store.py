@@ -8,7 +8,8 @@ afterwards; nothing is decoded. A straight line is a column whose microseconds a
     list      the reading of a folder dataset
     look up   what every process of a training but the first does: hashing all files, finding their features
     extract   an extraction that finds everything there
-    read      all features to one table, as a training begins
+    open      the store opened, and how many steps each video has: what there is to know before reading
+    read      the same, and all features to one table, each file's checksum checked, as a training begins
     bytes     for comparison, the files of the store opened and read, and nothing else
 
 ``CPU`` are the seconds of this process and its decoders; on a busy machine they, and the ratio to ``bytes``,
@@ -23,6 +24,7 @@ import json
 import tempfile
 import time
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from zlib import crc32
 
@@ -72,6 +74,12 @@ def make(folder: Path, store: FeatureStore, count: int) -> None:
         path.write_bytes(header_of(STEPS, WIDTH, metadata, crc32(data)) + data)
 
 
+def open_store(store: FeatureStore, hashes: Iterable[str]) -> int:
+    """All steps of a store that another process has filled."""
+    there = FeatureStore(store.root, store.spec)
+    return sum(map(there.length, hashes))
+
+
 def measure(folder: Path, store: FeatureStore, backbone: Backbone) -> dict[str, tuple[float, float]]:
     """Wall and CPU seconds of each stage."""
     took: dict[str, tuple[float, float]] = {}
@@ -87,6 +95,7 @@ def measure(folder: Path, store: FeatureStore, backbone: Backbone) -> dict[str, 
     assert report.found == len(videos)  # type: ignore[attr-defined]
     done = timed("extract", lambda: extract_features(videos, store, backbone))
     assert done.found == len(videos)  # type: ignore[attr-defined]
+    timed("open", lambda: open_store(store, report.hashes.values()))  # type: ignore[attr-defined]
     timed("read", lambda: FeatureTable(store, report.hashes.values()))  # type: ignore[attr-defined]
     files = [store.path_of(video_hash) for video_hash in report.hashes.values()]  # type: ignore[attr-defined]
     timed("bytes", lambda: [file.read_bytes() for file in files])
@@ -97,12 +106,13 @@ def main() -> None:
     """Parses, measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--files", type=int, default=100_000, help="how many at most")
+    parser.add_argument("--once", action="store_true", help="all of them alone, without 1/8, 1/4 and 1/2")
     parser.add_argument("--folder", type=Path, help="where they are made; the system's folder otherwise")
     parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args()
     backbone, rows = nothing(), []
     print(f"{'files':>8} {'stage':10} {'wall s':>8} {'CPU s':>8} {'CPU µs a file':>14}")
-    for count in (given.files // 8, given.files // 4, given.files // 2, given.files):
+    for count in (given.files // parts for parts in ((1,) if given.once else (8, 4, 2, 1))):
         with tempfile.TemporaryDirectory(dir=given.folder) as name:
             folder = Path(name)
             store = make_store(folder / "store", backbone, fps=10.0)

@@ -73,6 +73,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((number for number, here in enumerate(begins) if here), len(LONG))
 
     items.sort(key=place)
+    on_a_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if on_a_gpu:
+        import torch
+
+        for item in on_a_gpu if not torch.cuda.is_available() else []:
+            item.add_marker(pytest.mark.skip(reason="needs a GPU"))
 
 
 ANEW = (

@@ -223,9 +223,14 @@ class SequenceBatch:
         return SequenceBatch(**moved, extras={k: v.to(*args, **kwargs) for k, v in self.extras.items()})
 
     def pin_memory(self) -> SequenceBatch:
-        """Pins every tensor; the data loader calls this when a GPU is used."""
-        moved = {f.name: getattr(self, f.name).pin_memory() for f in fields(self) if f.name != "extras"}
-        return SequenceBatch(**moved, extras={k: v.pin_memory() for k, v in self.extras.items()})
+        """Pins every tensor that is not on a device already, so that it can be sent there without waiting."""
+        names = (f.name for f in fields(self) if f.name != "extras")
+        moved = {name: _pinned(getattr(self, name)) for name in names}
+        return SequenceBatch(**moved, extras={k: _pinned(v) for k, v in self.extras.items()})
+
+
+def _pinned(tensor: Tensor) -> Tensor:
+    return tensor.pin_memory() if tensor.device.type == "cpu" else tensor
 
 
 @dataclass(frozen=True)

@@ -230,7 +230,7 @@ def test_orthogonal_start(cell) -> None:
 
 
 @EVERY_CELL
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_the_same_on_a_gpu(cell) -> None:
     model, (x, lengths) = encoder(cell, bidirectional=True), sequences()
     y, last = model(x, lengths)

@@ -86,6 +86,19 @@ def test_overfits_eight_sequences_that_differ_in_order_alone(
     assert task.confusion_KK.tolist() == [[4, 0], [0, 4]]
 
 
+def test_the_loss_of_an_epoch_is_the_mean_over_its_clips(tmp_path: Path) -> None:
+    """Batches of three, three and two: the mean of their means would be another number."""
+    still = OptimiserSettings(learning_rate=1e-12, label_smoothing=0.0)
+    task = ActionModule(SequenceClassifier(WIDTH, 2, **MODEL), 2, still, total_steps=3, card=card_of())
+    data, fitted = eight(tmp_path), trainer(max_epochs=1)
+    fitted.fit(task, datamodule=data)
+    assert data.train_set is not None
+    all_of_them = data.train_set[list(range(8))]
+    scores_BK = task(all_of_them.x_BTF, all_of_them.lengths_B)
+    expected = torch.nn.functional.cross_entropy(scores_BK, all_of_them.targets)
+    torch.testing.assert_close(fitted.callback_metrics["train_loss"], expected.detach())
+
+
 def test_the_checkpoint_round_trips(trained: tuple[Path, ActionModule, ActionData]) -> None:
     path, task, data = trained
     _, opened = open_checkpoint(path, "action")

@@ -68,7 +68,7 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
     "overfit_batches": ([0, 0.0], [1, 0.5]),
     "plugins": ([[], TorchCheckpointIO()], [3, ["none"]]),
     "precision": (
-        ["32-true", 32, "64-true"],
+        ["auto", "32-true", 32, "64-true"],
         ["bf16-true", "16-true", "transformer-engine", 8],
     ),
     "profiler": (["simple", None], ["quick"]),

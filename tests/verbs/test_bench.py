@@ -36,6 +36,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         "build_backbone",
         lambda how, **_: tiny_backbone(dtype=how.dtype.replace("auto", "float32")),
     )
+    monkeypatch.setattr(bench_module, "TRAINED_ON_A_CPU", (1, 2))
 
 
 def test_the_limit_is_every_core_and_the_device_busy() -> None:
@@ -75,6 +76,9 @@ def test_the_command_line_measures_extraction_and_writes_what_was_fastest(
     applied = yaml.safe_load(config.read_text())
     assert applied["backbone"]["batch_size"] == 32 and applied["sampling"]["decoder"] in ("auto", "opencv")
     printed = capsys.readouterr().out
+    sizes = [stage["how"] for stage in report["stages"] if stage["stage"] == "training"]
+    best = report["figures"]["training_batch_size"]
+    assert f"batch {best}" in sizes and f"--data.batch_size {best} " in printed
     assert "limit: " in printed and "--backbone.dtype" in printed
     assert all(len(line) <= 80 for line in printed.splitlines() if not line.startswith(str(tmp_path)))
     with pytest.raises(SystemExit) as stop:  # what was written is a config that `extract` takes

@@ -42,6 +42,11 @@ LIMIT = "batches of each epoch that are used: 2 takes two of them, 0.5 half, 1.0
 """Lightning's own annotation is float or int, in an order that follows from what was imported first; one
 batch (1) would then be all of them (1.0)."""
 
+PRECISION = (
+    "of what is computed: 32-true, 64-true, bf16-mixed, 16-mixed, or auto: bf16-mixed on a GPU that can, "
+    "else 32-true"
+)
+
 
 def train_parser(task: Task[Any, Any]) -> Parser:
     """Every setting of ``train`` for one task, made from the task's settings."""
@@ -57,9 +62,10 @@ def train_parser(task: Task[Any, Any]) -> Parser:
     add_device(parser)
     for name, kind in section_fields(task.settings).items():
         parser.add_class_arguments(kind, name)
-    parser.add_class_arguments(Trainer, "trainer", instantiate=False, skip=set(BATCHES))
+    parser.add_class_arguments(Trainer, "trainer", instantiate=False, skip={*BATCHES, "precision"})
     for name, of in BATCHES.items():
         parser.add_argument(f"--trainer.{name}", type=int | float | None, default=None, help=f"{of} {LIMIT}")
+    parser.add_argument("--trainer.precision", type=str | int | None, help=PRECISION)
     defaults = {**TRAINER_DEFAULTS, **task.trainer_defaults}
     parser.set_defaults({f"trainer.{key}": value for key, value in defaults.items()})
     return parser

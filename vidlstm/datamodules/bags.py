@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +15,7 @@ from vidlstm.structures import SequenceBatch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from vidlstm.datamodules.loading import Rows
     from vidlstm.datamodules.object_sequences import ObjectSequence
 
 
@@ -49,6 +51,12 @@ class BagDataset(Dataset[SequenceBatch]):
         )
         self.rows_NF, self.bounds_S2, self.targets, self.max_steps = rows_NF, bounds_S2, targets_G, max_steps
         self._sizes_G, self._ends_G = sizes_G, sizes_G.cumsum(0)
+
+    def reading(self, rows: Rows) -> BagDataset:
+        """The same bags, cut from ``rows``, which hold the same table."""
+        other = copy(self)
+        other._sequences = self._sequences.reading(rows)
+        return other
 
     def __len__(self) -> int:
         return len(self.targets)

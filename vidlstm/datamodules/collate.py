@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
 
+from vidlstm.datamodules.loading import Rows
 from vidlstm.structures import SequenceBatch
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ class SequenceDataset(Dataset[SequenceBatch]):
         assert bool((bounds_S2[:, 1] > bounds_S2[:, 0]).all()), "an empty sequence"
         self.rows_NF, self.bounds_S2, self.targets = rows_NF, bounds_S2, targets_S
         self.max_steps, self.random_cut = max_steps, random_cut
+        self._rows = Rows(rows_NF)
+
+    def reading(self, rows: Rows) -> SequenceDataset:
+        """The same sequences, cut from ``rows``, which hold the same table."""
+        other = copy(self)
+        other._rows = rows
+        return other
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -58,9 +66,7 @@ class SequenceDataset(Dataset[SequenceBatch]):
                 shift_B = (torch.rand(len(index_B)) * (spare_B + 1)).long()
             start_B = start_B + shift_B
             end_B = torch.minimum(end_B, start_B + self.max_steps)
-        # Whole stretches copied, which takes a tenth of the time that gathering row by row does.
-        stretches = zip(start_B.tolist(), end_B.tolist(), strict=True)
-        x_BTF = pad_sequence([self.rows_NF[first:last] for first, last in stretches], batch_first=True)
+        x_BTF = self._rows.cut(start_B, end_B)
         return SequenceBatch(x_BTF, end_B - start_B, self.targets[index_B], index_B)
 
     def means(self) -> Tensor:

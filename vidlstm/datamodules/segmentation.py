@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +11,10 @@ import torch
 from lightning import LightningDataModule
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from vidlstm.datamodules.feature_table import FeatureTable
+from vidlstm.datamodules.loading import Loading, Rows
 from vidlstm.datamodules.sequence_data import feature_statistics
 from vidlstm.datamodules.step_targets import UNKNOWN, overlap_seconds, step_targets
 from vidlstm.datamodules.window_order import Window, WindowOrder
@@ -22,6 +24,8 @@ from vidlstm.structures import SequenceBatch
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from torch.utils.data import DataLoader
 
     from vidlstm.datasets.timed import TimedVideo
     from vidlstm.features.given import GivenStore
@@ -43,6 +47,13 @@ class StepDataset(Dataset[SequenceBatch]):
 
     def __init__(self, rows_NF: Tensor, bounds_S2: Tensor, targets: Sequence[Tensor]) -> None:
         self.rows_NF, self.bounds_S2, self.targets = rows_NF, bounds_S2, list(targets)
+        self._rows = Rows(rows_NF)
+
+    def reading(self, rows: Rows) -> StepDataset:
+        """The same windows, cut from ``rows``, which hold the same table."""
+        other = copy(self)
+        other._rows = rows
+        return other
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -64,11 +75,12 @@ class StepDataset(Dataset[SequenceBatch]):
         ``extras["slot_B"]`` numbers the states that are carried, and ``extras["fresh_B"]`` is true where a
         window is the first of its sequence.
         """
-        x = [self.features(w.sequence)[w.first : w.last] for w in windows]
+        first_B = torch.stack([self.bounds_S2[w.sequence, 0] + w.first for w in windows])
+        lengths_B = torch.tensor([w.last - w.first for w in windows])
         targets = [self.targets[w.sequence][w.first : w.last] for w in windows]
         return SequenceBatch(
-            pad_sequence(x, batch_first=True),
-            torch.tensor([len(part) for part in x]),
+            self._rows.cut(first_B, first_B + lengths_B),
+            lengths_B,
             pad_sequence(targets, batch_first=True, padding_value=UNKNOWN),
             torch.tensor([w.sequence for w in windows]),
             {
@@ -110,7 +122,7 @@ class SegmentationData(LightningDataModule):
         super().__init__()
         self.labels, self.fps, self._settings, self._seed = tuple(labels), store.spec.fps, settings, seed
         self.table = FeatureTable(store, (hashes[video.path] for video in (*train, *validation)))
-        self._hashes = hashes
+        self._hashes, self._loading = hashes, Loading(self.table.rows_NF)
         self.train_videos, self.validation_videos = self._in_clock(train), self._in_clock(validation)
         self.train_set = self._steps(self.train_videos) if train else None
         self.validation_set = self._steps(self.validation_videos)
@@ -196,25 +208,15 @@ class SegmentationData(LightningDataModule):
                 "`trainer.devices`"
             )
         order = self._order(self._training(), rank=rank, world_size=world_size)
-        return _loader(self._training(), order)
+        return self._loading.loader(self._training(), order, self.trainer)
 
     def val_dataloader(self) -> DataLoader[SequenceBatch]:
         """Every validation video whole and once, in order."""
         rank, world_size = self._place()
         lengths = self.validation_set.lengths
         mine = range(rank, len(lengths), world_size)
-        return _loader(self.validation_set, [[Window(s, 0, lengths[s])] for s in mine])
+        order = [[Window(s, 0, lengths[s])] for s in mine]
+        return self._loading.loader(self.validation_set, order, self.trainer)
 
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-
-
-def _loader(dataset: StepDataset, order: WindowOrder | list[list[Window]]) -> DataLoader[SequenceBatch]:
-    # An item is a batch already, so the loader must not collate; see SequenceData.
-    return DataLoader(
-        dataset,
-        batch_size=None,
-        sampler=order,
-        generator=torch.Generator(),
-        pin_memory=torch.cuda.is_available(),
-    )

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import torch
 from lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from vidlstm.datamodules.collate import BatchIndices
+from vidlstm.datamodules.loading import Loading
 from vidlstm.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from torch.utils.data import DataLoader
 
     from vidlstm.datamodules.bags import BagDataset
     from vidlstm.datamodules.collate import SequenceDataset
@@ -53,6 +55,7 @@ class SequenceData(LightningDataModule):
         self.labels, self.train_records, self.validation_records = tuple(labels), train, validation
         self.train_set, self.validation_set = train_set, validation_set
         self._batch_size, self._seed, self._fps = batch_size, seed, fps
+        self._loading = Loading(validation_set.rows_NF)
 
     def feature_statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and spread ``(F,)`` of the training features."""
@@ -96,15 +99,7 @@ class SequenceData(LightningDataModule):
         order = BatchIndices(
             len(dataset), self._batch_size, shuffle=shuffle, seed=self._seed, rank=rank, world_size=world_size
         )
-        # An item is a batch already, so the loader must not collate; the features are in memory, so worker
-        # processes would only copy them. Its own generator leaves the global one to dropout and cuts.
-        return DataLoader(
-            dataset,
-            batch_size=None,
-            sampler=order,
-            generator=torch.Generator(),
-            pin_memory=torch.cuda.is_available(),
-        )
+        return self._loading.loader(dataset, order, trainer)
 
 
 def feature_statistics(rows_NF: Tensor, bounds_S2: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,15 +8,18 @@ import numpy as np
 import torch
 from lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from vidlstm.datamodules.collate import BatchIndices
+from vidlstm.datamodules.loading import batches, device_of
 from vidlstm.datamodules.path_windows import PathWindows, cut_windows, find_neighbours
 from vidlstm.errors import DatasetError
 from vidlstm.structures import SequenceBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from torch.utils.data import DataLoader
 
     from vidlstm.datasets.tracks import TrackTable
 
@@ -238,7 +241,7 @@ class TrajectoryData(LightningDataModule):
             rank=rank,
             world_size=world_size,
         )
-        return _loader(self.train_set, order)
+        return batches(self.train_set, order, device_of(self.trainer))
 
     def val_dataloader(self) -> DataLoader[SequenceBatch]:
         """Every validation window once, in order."""
@@ -254,22 +257,10 @@ class TrajectoryData(LightningDataModule):
         """Every window once, shared among processes."""
         rank, world_size = self._place()
         order = BatchIndices(len(windows), 2048, shuffle=False, rank=rank, world_size=world_size)
-        return _loader(windows, order)
+        return batches(windows, order, device_of(self.trainer))
 
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-
-
-def _loader(windows: WindowDataset, order: Sampler[list[int]]) -> DataLoader[SequenceBatch]:
-    # An item is a batch already, and everything is in memory: no collation, no worker processes. Its own
-    # generator leaves the global one to the augmentation, or a resumed run would draw otherwise.
-    return DataLoader(
-        windows,
-        batch_size=None,
-        sampler=order,
-        generator=torch.Generator(),
-        pin_memory=torch.cuda.is_available(),
-    )
 
 
 def typical_length(steps: np.ndarray) -> float | None:

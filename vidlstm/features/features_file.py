@@ -12,7 +12,6 @@ import io
 import json
 import os
 import struct
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -25,13 +24,15 @@ from vidlstm.addresses import is_remote
 from vidlstm.structures import FeatureSequence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 HEADER_BYTES = 4096
 """Room left for the header, which can only be written once the length is known."""
 MOST_HEADER_BYTES = 1 << 20
+SPACES = b" " * HEADER_BYTES
 SUFFIX = ".safetensors"
+SORTED = json.JSONEncoder(sort_keys=True)
+"""One for all headers: ``json.dumps`` would make one for each."""
 
 
 def place_of(folder: str, video_hash: str) -> str:
@@ -62,7 +63,8 @@ def read_features(path: Path | str, rows_TF: np.ndarray | None = None) -> Featur
         OSError: it cannot be read.
     """
     try:
-        with _opened(path) as (file, file_bytes):
+        file, file_bytes = _opened(path)
+        with file:
             header, start = _checked_header(_first_bytes(file), path, file_bytes)
             shape, metadata = tuple(header["features"]["shape"]), header["__metadata__"]
             features = np.empty(shape, "<f2") if rows_TF is None else rows_TF
@@ -82,15 +84,13 @@ def read_features(path: Path | str, rows_TF: np.ndarray | None = None) -> Featur
     return FeatureSequence(features, times, metadata.get("truncated", ""))
 
 
-@contextmanager
-def _opened(path: Path | str) -> Iterator[tuple[io.FileIO | io.BytesIO, int]]:
+def _opened(path: Path | str) -> tuple[io.FileIO | io.BytesIO, int]:
     """A file, or an object in a bucket, and how many bytes it has."""
     if is_remote(path):
         data = remote.read(path)
-        yield io.BytesIO(data), len(data)
-        return
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib takes as long as the reading
-        yield file, os.fstat(file.fileno()).st_size
+        return io.BytesIO(data), len(data)
+    file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - pathlib takes as long as the reading
+    return file, os.fstat(file.fileno()).st_size
 
 
 def _first_bytes(file: io.FileIO | io.BytesIO) -> bytes:
@@ -156,7 +156,8 @@ def read_header(path: Path | str) -> dict[str, Any]:
     """
     if is_remote(path):
         return _checked_header(remote.read(path, 8 + HEADER_BYTES), path, None)[0]
-    with _opened(path) as (file, file_bytes):
+    file, file_bytes = _opened(path)
+    with file:
         return _checked_header(_first_bytes(file), path, file_bytes)[0]
 
 
@@ -171,8 +172,9 @@ def steps_in(path: Path | str, width: int) -> int:
         DamagedError: no T gives this size.
         OSError: it cannot be read.
     """
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - see there
-        start, file_bytes = file.read(8), os.fstat(file.fileno()).st_size
+    file, file_bytes = _opened(path)
+    with file:
+        start = file.read(8)
     steps, rest = divmod(file_bytes - 8 - int.from_bytes(start, "little"), width * 2 + 8)
     if len(start) < 8 or steps < 0 or rest:
         raise DamagedError(f"{file_bytes} bytes are no whole number of steps")
@@ -185,8 +187,7 @@ def _checked_header(
     """The header that a file starts with, and where the data begin; None: its size is not known."""
     try:
         (size,) = struct.unpack("<Q", start[:8])
-        text = bytes(start[8 : 8 + size]).rstrip(b" ")  # which json would look at one by one
-        header: dict[str, Any] = json.loads(text.decode())
+        header: dict[str, Any] = json.loads(_without_padding(bytes(start[8 : 8 + size])))
         _check(header, path)
         whole = 8 + size + header["timestamps"]["data_offsets"][1]
         if file_bytes not in (None, whole):
@@ -194,6 +195,12 @@ def _checked_header(
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise DamagedError(f"its header cannot be read: {error}") from error
     return header, 8 + size
+
+
+def _without_padding(text: bytes) -> bytes:
+    """A header without the spaces after it, which json and rstrip would look at one by one."""
+    end = text.rindex(b"}") + 1
+    return text[:end] if text[end:] == SPACES[: len(text) - end] else text
 
 
 def _check(header: dict[str, Any], path: Path | str) -> None:
@@ -248,5 +255,5 @@ def checksum_of(header: dict[str, Any], crc: int) -> str:
     """The CRC-32 of the data and then of the header without its checksum."""
     # CRC-32: damage is what it is for, and it costs 0.3 ms/MB; BLAKE2b takes 1.3, SHA-256 0.7, a read 0.2.
     metadata = {name: text for name, text in header["__metadata__"].items() if name != "checksum"}
-    text = json.dumps({**header, "__metadata__": metadata}, sort_keys=True)
+    text = SORTED.encode({**header, "__metadata__": metadata})
     return f"{crc32(text.encode(), crc):08x}"

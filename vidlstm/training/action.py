@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 def action_metrics(num_classes: int, prefix: str) -> MetricCollection:
     """Top-1, top-5, mean-class accuracy, macro F1 and the confusion matrix, over all processes."""
     metrics: dict[str, Any] = {
-        "accuracy": MulticlassAccuracy(num_classes, average="micro"),
-        "mean_class_accuracy": MulticlassAccuracy(num_classes, average="macro"),
-        "macro_f1": MulticlassF1Score(num_classes, average="macro"),
-        "confusion": MulticlassConfusionMatrix(num_classes),
+        "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
+        "mean_class_accuracy": MulticlassAccuracy(num_classes, average="macro", validate_args=False),
+        "macro_f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
+        "confusion": MulticlassConfusionMatrix(num_classes, validate_args=False),
     }
     if num_classes > 5:
-        metrics["top5_accuracy"] = MulticlassAccuracy(num_classes, average="micro", top_k=5)
+        metrics["top5_accuracy"] = MulticlassAccuracy(
+            num_classes, average="micro", top_k=5, validate_args=False
+        )
     return MetricCollection(metrics, prefix=prefix, compute_groups=False)
 
 
@@ -65,7 +67,9 @@ class ActionModule(TaskModule):
         self._truncate_steps = optimiser.truncate_steps
         self.loss = nn.CrossEntropyLoss(weight=class_weights_K, label_smoothing=optimiser.label_smoothing)
         self.val_metrics = action_metrics(num_classes, "val_")
-        self.val_loss = MeanMetric()
+        # A loss that is no number is to be told of, not left out; looking for it would make a GPU wait.
+        self.val_loss = MeanMetric(nan_strategy="disable")
+        self._scored: list[tuple[Tensor, Tensor]] = []
         self.confusion_KK: Tensor | None = None
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor, **extras: Tensor) -> Tensor:
@@ -78,30 +82,29 @@ class ActionModule(TaskModule):
         streams, steps = streams_of(self.model, batch.x_BTF), self._truncate_steps
         scores = [s.model(s.x_BTF, batch.lengths_B, truncate_steps=steps, **batch.extras) for s in streams]
         loss = torch.stack([self.loss(scores_BK, batch.targets) for scores_BK in scores]).mean()
-        self.log(
-            "train_loss",
-            loss.detach(),
-            prog_bar=True,
-            on_step=False,
-            on_epoch=True,
-            batch_size=len(batch.targets),
-            sync_dist=True,
-        )
-        return loss * self._share(batch)
+        self.note(len(batch.targets), loss=loss)
+        return loss if self.alone else loss * self._share(batch)
 
     def _share(self, batch: SequenceBatch) -> Tensor | float:
         """See :meth:`share_of`; of clips, by the weights of their classes, a spare one's being 0."""
         weight_K, counts_B = self.loss.weight, (batch.index_B >= 0).float()
         return self.share_of((counts_B if weight_K is None else counts_B * weight_K[batch.targets]).sum())
 
+    def on_validation_epoch_start(self) -> None:
+        """Forgets what an interrupted validation left."""
+        self._scored.clear()
+
     def validation_step(self, batch: SequenceBatch, batch_index: int) -> None:
-        """Gathers one batch's scores."""
+        """Gathers one batch's scores; they are counted at the end, for which a GPU has to be waited for."""
         scores_BK = self(batch.x_BTF, batch.lengths_B, **batch.extras).float()
-        self.val_metrics.update(scores_BK, batch.targets)
+        self._scored.append((scores_BK, batch.targets))
         self.val_loss.update(nn.functional.cross_entropy(scores_BK, batch.targets), weight=len(batch.targets))
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics over all processes; keeps the confusion matrix, rows the truth."""
+        scores_SK, targets_S = map(torch.cat, zip(*self._scored, strict=True))
+        self._scored.clear()
+        self.val_metrics.update(scores_SK, targets_S)
         values = self.val_metrics.compute()
         self.confusion_KK = values.pop("val_confusion").cpu()
         # They are the same in all processes already; sync_dist tells Lightning so.

@@ -16,10 +16,14 @@ from typing import Any
 
 import torch
 from lightning import Callback
-from lightning.pytorch.accelerators import AcceleratorRegistry
+from lightning.pytorch.accelerators import AcceleratorRegistry, CUDAAccelerator
 from lightning.pytorch.loggers import Logger
 
+from vidlstm.devices import AUTO
 from vidlstm.errors import SettingsError, nearest
+
+PRECISION = "precision"
+"""The key under which a checkpoint says in what precision it was trained."""
 
 Fits = Callable[[Any], bool]
 
@@ -171,8 +175,10 @@ RULES: dict[str, Rule] = {
     ),
     "plugins": ANY,
     "precision": Rule(
-        "32-true, 64-true, bf16-mixed or 16-mixed",
-        one_of(None, 32, 64, 16, "32", "64", "16", "bf16", "32-true", "64-true", "16-mixed", "bf16-mixed"),
+        "auto, 32-true, 64-true, bf16-mixed or 16-mixed",
+        one_of(
+            None, AUTO, 32, 64, 16, "32", "64", "16", "bf16", "32-true", "64-true", "16-mixed", "bf16-mixed"
+        ),
         "weights of 16 bits lose the small steps of a training; bf16-mixed computes in 16 bits and keeps "
         "them in 32",
     ),
@@ -220,6 +226,18 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
         )
 
 
+def best_precision(accelerator: Any) -> str:
+    """What ``auto`` stands for: bf16-mixed on a GPU that computes in bfloat16, else 32-true.
+
+    Args:
+        accelerator: as Lightning takes it, by name or as an object.
+    """
+    gpu = accelerator in (None, AUTO, "gpu", "cuda") or isinstance(accelerator, CUDAAccelerator)
+    if gpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16-mixed"
+    return "32-true"
+
+
 def check_precision(precision: Any, device: torch.device) -> None:
     """Refuses 16 bits on a processor that has no recurrent network in them; only trying tells.
 
@@ -234,5 +252,5 @@ def check_precision(precision: Any, device: torch.device) -> None:
     except RuntimeError:
         raise SettingsError(
             f"`trainer.precision {precision}` is not there on this processor, whose recurrent networks "
-            "compute in 32 bits alone; leave it out"
+            "compute in 32 bits alone; give `trainer.precision 32-true`"
         ) from None

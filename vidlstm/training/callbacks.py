@@ -121,7 +121,11 @@ class TellProgress(Callback):
     """
 
     def __init__(self, told: Callable[[TrainingReport, int], None]) -> None:
-        self._told = told
+        self._told, self._steps = told, 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Counts the steps of the whole run, which Lightning would do anew for each of them."""
+        self._steps = int(trainer.estimated_stepping_batches)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *rest: Any
@@ -131,4 +135,4 @@ class TellProgress(Callback):
             report = TrainingReport(
                 trainer.global_step, trainer.current_epoch, trainer.max_epochs or -1, _loss(outputs)
             )
-            self._told(report, int(trainer.estimated_stepping_batches))
+            self._told(report, self._steps)

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 
 def adamw_with_cosine(
-    module: nn.Module, *, learning_rate: float, weight_decay: float, warmup_fraction: float, total_steps: int
+    module: nn.Module,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    warmup_fraction: float,
+    total_steps: int,
+    fused: bool = False,
 ) -> OptimizerLRSchedulerConfig:
     """What ``configure_optimizers`` returns.
 
@@ -23,6 +29,7 @@ def adamw_with_cosine(
         weight_decay: decoupled (Loshchilov and Hutter 2019).
         warmup_fraction: of ``total_steps``, rising linearly.
         total_steps: optimiser steps of the whole run; the rate reaches zero there.
+        fused: one kernel for all parameters, which pays on a GPU.
     """
     trained = [p for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
@@ -31,6 +38,7 @@ def adamw_with_cosine(
             {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         ],
         lr=learning_rate,
+        fused=fused or None,
     )
     warmup = max(1, round(warmup_fraction * total_steps))
 

@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from vidlstm.cards import card_from, read_checkpoint
 from vidlstm.errors import CheckpointError, side_by_side
 from vidlstm.settings import TrackingSettings, plain
+from vidlstm.training.arguments import PRECISION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +71,12 @@ def resumable(path: Path, card: Card, keys: Sequence[str]) -> Earlier:
             f"`out`:\n{side_by_side({k: ours.get(k) for k in other}, {k: theirs.get(k) for k in other})}"
         )
     return _state(path)
+
+
+def used_precision(path: Path) -> str:
+    """In what precision a checkpoint was trained; older ones, which do not say, in 32 bits."""
+    content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return str(content.get(PRECISION, "32-true"))
 
 
 def with_tracking_defaults(plain_card: dict[str, Any]) -> dict[str, Any]:

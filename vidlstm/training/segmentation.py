@@ -161,7 +161,7 @@ class SegmentationModule(TaskModule):
         self._losses, self._multi_label, self._carries = optimiser, multi_label, carry_state
         self._state: Carried | None = None
         self.val_metrics = step_metrics(num_classes, multi_label=multi_label)
-        self.val_loss = MeanMetric()
+        self.val_loss = MeanMetric(nan_strategy="disable")
 
     def on_train_epoch_start(self) -> None:
         """Starts every slot anew; see :class:`TaskModule`."""
@@ -180,14 +180,7 @@ class SegmentationModule(TaskModule):
         smoothing = smoothing_loss(self._log(scores_BTK), batch.lengths_B, self._losses.smoothing_limit)
         boundary = self._boundary_loss(begins_BT1, batch.targets)
         parts = {"loss": loss, "smoothing": smoothing, "boundary": boundary}
-        self.log_dict(
-            {f"train_{name}": part.detach() for name, part in parts.items() if part is not None},
-            prog_bar=True,
-            on_step=False,
-            on_epoch=True,
-            batch_size=len(batch),
-            sync_dist=True,
-        )
+        self.note(len(batch), **{name: part for name, part in parts.items() if part is not None})
         loss = loss * self.share_of(weight) + self._losses.smoothing_weight * smoothing
         return loss if boundary is None else loss + self._losses.boundary_weight * boundary
 

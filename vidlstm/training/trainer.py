@@ -15,7 +15,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.plugins import CheckpointIO, Precision
 from torch import distributed
 
 from vidlstm.cards import write_checkpoint
@@ -23,7 +23,7 @@ from vidlstm.devices import AUTO, resolve_device
 from vidlstm.errors import SettingsError
 from vidlstm.features.launch import quieten_loggers, speaks
 from vidlstm.settings import TRAINER_DEFAULTS
-from vidlstm.training.arguments import check_arguments, check_precision, listed
+from vidlstm.training.arguments import best_precision, check_arguments, check_precision, listed
 from vidlstm.training.callbacks import StopAtNonFinite, TellProgress
 from vidlstm.training.outcome import BEST, LAST, first_line
 from vidlstm.training.resuming import in_this_folder
@@ -60,6 +60,7 @@ def build_trainer(
     device: str | torch.device | None = None,
     callbacks: Sequence[Any] = (),
     told: Callable[[TrainingReport, int], None] | None = None,
+    precision: str | None = None,
 ) -> Trainer:
     """A trainer with best and last checkpoints in ``out`` and a CSV logger unless one is given.
 
@@ -72,6 +73,7 @@ def build_trainer(
         callbacks: of the task.
         told: how far the run has come. Lightning's bar of each epoch is for whoever asks for it:
             ``enable_progress_bar``, or one among the callbacks.
+        precision: of the training that this one goes on with; else ``auto`` is :func:`best_precision`.
 
     Raises:
         SettingsError: an argument does not fit; see :func:`check_arguments`.
@@ -80,6 +82,10 @@ def build_trainer(
     check_arguments(arguments)
     arguments["default_root_dir"] = arguments.get("default_root_dir") or out
     plugins = listed(arguments.get("plugins"))
+    if arguments.get("precision") in (None, AUTO):
+        own = any(isinstance(plugin, Precision) for plugin in plugins)
+        chosen_precision = precision or best_precision(arguments.get("accelerator"))
+        arguments["precision"] = None if own else chosen_precision
     if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
         plugins.append(WholeCheckpoints())
     chosen = [*listed(arguments.pop("callbacks", None)), *callbacks, StopAtNonFinite(monitor)]

@@ -103,7 +103,7 @@ class TrajectoryModule(TaskModule):
         )
         seen_BTC, truth_BPC = paths_BTC[:, : self._observed], paths_BTC[:, self._observed :]
         loss = self.loss(self(seen_BTC, batch.lengths_B, neighbours), truth_BPC)
-        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(batch))
+        self.note(len(batch), loss=loss)
         return loss
 
     def loss(self, forecast: Forecast, truth_BPC: Tensor) -> Tensor:

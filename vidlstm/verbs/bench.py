@@ -19,15 +19,19 @@ from vidlstm.devices import resolve_device
 from vidlstm.errors import VideoError
 from vidlstm.features.costs import Spent, decoded, limit_of, run_backbone
 from vidlstm.features.extract import fill_store, make_store
+from vidlstm.models.fusion import build_classifier
 from vidlstm.settings import (
+    ActionModelSettings,
     BackboneSettings,
     SamplingSettings,
     Seconds,
     WatchSettings,
+    plain,
     settings_from,
     value_from,
 )
 from vidlstm.tasks.stream import frames_together
+from vidlstm.training.rates import large_enough, training_rate
 from vidlstm.training.threads import threads_that_pay, using_threads
 from vidlstm.verbs.inputs import videos_from
 from vidlstm.verbs.load import load
@@ -50,13 +54,16 @@ LOAD = 0.8
 ON_A_GPU = (32, 128, 512)
 """Batch sizes that are tried there; on a CPU networks run few frames at a time, whatever the batch."""
 
+TRAINED_ON_A_CPU, TRAINED_ON_A_GPU = (8, 16, 32), (32, 128, 512, 1024)
+"""Batch sizes of the training that are tried."""
+
 
 @dataclass(frozen=True)
 class Stage:
     """What one stage took.
 
     Attributes:
-        stage: ``decode``, ``backbone``, ``recurrent``, ``end to end``, or ``watch``.
+        stage: ``decode``, ``backbone``, ``training``, ``recurrent``, ``end to end``, or ``watch``.
         how: the reader and codec, the number format and batch, ...
         cpu_ms: CPU-milliseconds a frame that becomes a feature.
         frames_per_second: as measured, alone on all cores, or on the GPU.
@@ -82,7 +89,8 @@ class BenchReport:
     Attributes:
         stages: what each takes.
         figures: ``limit_frames_per_second`` (see ``features/costs.py``), what was reached of it, and, with a
-            checkpoint, how many cameras that is and how old answers are.
+            checkpoint, how many cameras that is and how old answers are; without one, from how many clips a
+            batch on a training hardly gets faster.
         settings: those that were fastest, by full name; empty with a checkpoint.
         failures: what could not be measured, and why.
     """
@@ -200,6 +208,7 @@ class _Extraction(_Measuring):
         images, decode = self._readers(network)
         best, network, running = self._networks(images)
         self.report.settings.update({"backbone.dtype": best.dtype, "backbone.batch_size": best.batch_size})
+        self._training(network)
         self.step("end to end, with what was fastest")
         whole = self.note("end to end", "decode, backbone, store", self._whole(best, network, folder))
         on_device = [running] if self._device != "cpu" else []
@@ -253,6 +262,16 @@ class _Extraction(_Measuring):
                 spent = run_for(network, images, batch_size, self.seconds)
                 tried.append((how, network, self.note("backbone", f"{dtype}, batch {batch_size}", spent)))
         return min(tried, key=lambda one: one[2].wall_ms)
+
+    def _training(self, network: Backbone) -> None:
+        """Trains the default classifier on such features in several batch sizes."""
+        model, rates = plain(ActionModelSettings()), dict[int, float]()
+        for size in TRAINED_ON_A_CPU if self._device == "cpu" else TRAINED_ON_A_GPU:
+            self.step(f"training, {size} clips a batch")
+            classifier = build_classifier([network.feature_dim], 2, **model)
+            spent = training_rate(classifier, network.feature_dim, size, self._device, self.seconds / 8)
+            rates[size] = self.note("training", f"batch {size}", spent).frames_per_second
+        self.report.figures["training_batch_size"] = large_enough(rates)
 
     def _whole(self, settings: BackboneSettings, network: Backbone, folder: Path) -> Spent:
         spent = Spent()

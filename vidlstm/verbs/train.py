@@ -22,7 +22,7 @@ from vidlstm.tasks import naming_the_task, task_named
 from vidlstm.tasks.base import Run
 from vidlstm.training.callbacks import ReplaceEarlier
 from vidlstm.training.outcome import fitting, keep_best, refuse_trained
-from vidlstm.training.resuming import Earlier, carry_on_metrics, resumable
+from vidlstm.training.resuming import Earlier, carry_on_metrics, resumable, used_precision
 from vidlstm.training.threads import threads_that_pay, using_threads
 from vidlstm.training.trainer import build_trainer, extracts, hanging_up, quieten_lightning, start_together
 
@@ -101,6 +101,7 @@ def train(
         device=device,
         callbacks=[*chosen.callbacks(settings), *([] if resume else [ReplaceEarlier(out)])],
         told=progress.training if progress else None,
+        precision=used_precision(out / LAST_FILE) if resume else None,
     )
     ranks = Ranks() if start_together(lightning) else None
     run = Run(store, seed, place, extracts(lightning), ranks, progress)
