@@ -138,16 +138,25 @@ def nearest_neighbour(sequences: Sequences) -> float:
     return float((train_y[apart.argmin(1)] == test_y).mean())
 
 
-def select(sequences: Sequences, copies: int, flags: list[str]) -> None:
-    """Prints the accuracy on each training subject, left out of the training."""
+def select(sequences: Sequences, copies: int, seeds: int, flags: list[str]) -> None:
+    """Prints the accuracy of every network on the training subjects, each left out of the training once: the
+    mean over subjects of every seed.
+    """
     train = {name: one for name, one in sequences.items() if one[0] in TRAIN}
-    scores = []
-    for subject in TRAIN:
+    scores = np.zeros((len(NETWORKS), seeds, len(TRAIN)))
+    for n, subject in enumerate(track(TRAIN, "subjects", console=Console(stderr=True))):
         with tempfile.TemporaryDirectory() as folder:
             labels = write_features(train, [subject], copies, Path(folder))
-            scores.append(accuracy_of(labels, 0, flags)[0])
-    each = " ".join(f"{score:.3f}" for score in scores)
-    print(f"{np.mean(scores):.4f} ({each}) {shlex.join(flags)}", flush=True)
+            for k, network in enumerate(NETWORKS.values()):
+                scores[k, :, n] = [accuracy_of(labels, s, [*flags, *network])[0] for s in range(seeds)]
+    for name, by_seed in zip(NETWORKS, scores.mean(-1), strict=True):
+        each = " ".join(f"{score:.3f}" for score in by_seed)
+        print(f"{name} {by_seed.mean():.4f} ± {spread(by_seed):.4f} ({each}) {shlex.join(flags)}", flush=True)
+
+
+def spread(scores: Collection[float]) -> float:
+    """The sample standard deviation; 0 of one."""
+    return float(np.std(list(scores), ddof=min(1, len(scores) - 1)))
 
 
 def compare(sequences: Sequences, copies: int, seeds: int, flags: list[str]) -> dict[str, Any]:
@@ -162,8 +171,7 @@ def compare(sequences: Sequences, copies: int, seeds: int, flags: list[str]) -> 
             ]
             scores = [score for score, _ in runs]
             rows |= {key: {"accuracy": value} for key, value in runs[0][1].items()}
-            spread = float(np.std(scores, ddof=min(1, seeds - 1)))
-            rows[name] = {"accuracy": float(np.mean(scores)), "sd": spread}
+            rows[name] = {"accuracy": float(np.mean(scores)), "sd": spread(scores)}
             print(name, scores, flush=True)
     return {**rows, "nearest_neighbour": {"accuracy": nearest_neighbour(sequences)}}
 
@@ -187,7 +195,7 @@ def main() -> None:
     given = [shlex.split(flags) for flags in arguments.flags or [""]]
     if arguments.select:
         for flags in given:
-            select(sequences, arguments.copies, flags)
+            select(sequences, arguments.copies, arguments.seeds, flags)
         return
     rows = compare(sequences, arguments.copies, arguments.seeds, given[0])
     if arguments.json:

@@ -68,47 +68,71 @@ def scores_of(predicted: Sequence[Segment], truth: Sequence[Segment]) -> dict[st
     }
 
 
+def run(out: Path, seed: int, given: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Draws, trains and compares with one seed; returns the scores of each network on the demo's film and on
+    all that test.
+    """
+    backbone = BackboneSettings(name="efficientnet_lite0", weights=given.weights)
+    films, table = draw(out / "films", given.films, seed)
+    if not (out / "demo" / "summary.json").is_file():
+        demo(out / "demo", seed=seed, backbone=backbone)
+    vidlstm.train(
+        "segmentation",
+        out=out / "run",
+        data={"annotations": table},
+        model=MODEL,
+        max_epochs=given.epochs,
+        seed=seed,
+        overwrite=True,
+        trainer={"enable_progress_bar": False},
+        backbone=backbone,
+        store=out / "features",
+    )
+    test = [draw_story(out / "demo" / "data", seed=seed), *films[:: len(SIDES) // SIDES.count("test")]]
+    rows: dict[str, dict[str, float]] = {}
+    for name, folder in (("clip classifier", out / "demo" / "run"), ("segmentation", out / "run")):
+        model: Any = vidlstm.load(folder / "best.ckpt", backbone=backbone)
+        scores = [scores_of(model.predict(film).segments, truth) for film, truth in test]
+        rows[f"{name}, the demo's film"] = scores[0]
+        rows[f"{name}, all {len(test)} films"] = mean_of(scores)
+    return rows
+
+
+def mean_of(scores: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of every score, the mean."""
+    return {key: float(np.mean([one[key] for one in scores])) for key in scores[0]}
+
+
+def spread_of(scores: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of every score, the sample standard deviation."""
+    return {key: float(np.std([one[key] for one in scores], ddof=1)) for key in scores[0]}
+
+
 def main() -> None:
-    """Parses, draws, trains, compares."""
+    """Parses, compares seed by seed, prints mean and spread."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="takes the demo, the films and the training")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="takes the demo, films and training of each seed"
+    )
     parser.add_argument(
         "--films", type=int, default=32, help="to draw; a quarter of them tests, an eighth validates"
     )
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=3, help="of drawings and trainings alike")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--weights", help="of efficientnet_lite0; None is the offline extra")
     parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args()
-    backbone = BackboneSettings(name="efficientnet_lite0", weights=given.weights)
-    films, table = draw(given.out / "films", given.films, given.seed)
-    if not (given.out / "demo" / "summary.json").is_file():
-        demo(given.out / "demo", seed=given.seed, backbone=backbone)
-    how: dict[str, Any] = {"backbone": backbone, "store": given.out / "features"}
-    vidlstm.train(
-        "segmentation",
-        out=given.out / "run",
-        data={"annotations": table},
-        model=MODEL,
-        max_epochs=given.epochs,
-        seed=given.seed,
-        overwrite=True,
-        trainer={"enable_progress_bar": False},
-        **how,
-    )
-    test = [
-        draw_story(given.out / "demo" / "data", seed=given.seed),
-        *films[:: len(SIDES) // SIDES.count("test")],
-    ]
-    rows: dict[str, dict[str, float]] = {}
-    for name, run in (("clip classifier", given.out / "demo" / "run"), ("segmentation", given.out / "run")):
-        model: Any = vidlstm.load(run / "best.ckpt", backbone=backbone)
-        scores = [scores_of(model.predict(film).segments, truth) for film, truth in test]
-        rows[f"{name}, the demo's film"] = scores[0]
-        rows[f"{name}, all"] = {key: float(np.mean([s[key] for s in scores])) for key in scores[0]}
-    Console().print(results_table(rows, title=f"{len(test)} films that neither was trained on"))
-    if given.json:
-        given.json.write_text(json.dumps(rows, indent=1) + "\n")
+    results: dict[str, list[dict[str, float]]] = {}
+    for seed in range(given.first_seed, given.first_seed + given.seeds):
+        for name, scores in run(given.out / f"seed{seed}", seed, given).items():
+            results.setdefault(name, []).append(scores)
+        if given.json:
+            given.json.write_text(json.dumps(results, indent=1) + "\n")
+    rows = {name: mean_of(scores) for name, scores in results.items()}
+    if given.seeds > 1:
+        rows |= {f"{name} ±": spread_of(scores) for name, scores in results.items()}
+    Console().print(results_table(rows, title="films that neither was trained on"))
 
 
 if __name__ == "__main__":

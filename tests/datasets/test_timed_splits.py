@@ -41,6 +41,18 @@ def test_videos_of_one_group_stay_together(seed: int) -> None:
     assert len(validation) == 2
 
 
+def test_rare_labels_do_not_hold_out_half_of_the_time() -> None:
+    """Long videos have the rare labels c and d; single draws hold out 0.28 to 0.46 of these seconds."""
+    rare = {7: "c", 9: "c", 3: "d", 8: "d"}
+    videos = tuple(video(str(n), "ab" * (2 * n + 2) + rare.get(n, "")) for n in range(10))
+    dataset = TimedDataset(videos, tuple("abcd"))
+    for seed in range(5):
+        held = split_videos(dataset, fold=None, validation_fraction=0.2, seed=seed).validation
+        said = [at.label for v in held for at in v.labels]
+        assert len(said) < 0.3 * sum(len(v.labels) for v in videos)
+        assert set(said) == set("abcd")
+
+
 def test_a_class_must_be_trained_on() -> None:
     with pytest.raises(DatasetError, match="no training clip: b"):
         split(video("0", "a", fold=0), video("1", "b", fold=1), fold=1)

@@ -73,6 +73,8 @@ def test_predictions_of_an_export_are_no_labels(video: Path, tmp_path: Path) -> 
     """What is to be corrected is read; once somebody works on it, only what people finished is."""
     found = said(video, (9.0, 10.0, "walk"))
     file = write_outputs("action", found, tmp_path / "z", ["labelstudio.json"])[0]
+    notes = load_timed(file, videos=video.parent).notes
+    assert any(note.endswith("these are predictions, which nobody has corrected") for note in notes)
     task = json.loads(file.read_text())[0]
     file.write_text(json.dumps([{**task, "annotations": [{"result": []}]}]))
     with pytest.raises(DatasetError, match="no timed label"):

@@ -35,6 +35,8 @@ def read(source: Source, how: Reading) -> Iterator[LabelledVideo]:
     """
     tasks = list(source.json)
     key = "annotations" if any("annotations" in task.value for task in tasks) else "predictions"
+    if key == "predictions":
+        how.note("these are predictions, which nobody has corrected")
     for task in tasks:
         given = list(task[key]) if key in task else []
         finished = [a for a in given if not a["was_cancelled"].value]

@@ -195,7 +195,8 @@ class SegmentationTask(FrameFeatures, Task[SegmentationSettings, SegmentationCar
             told = f"epoch {metrics['best_epoch']}, {metrics['validation_videos']} validation videos"
             return [*_tables({"model": row}), told]
         rows = {"model": {n: metrics[n] for n in SCORES if n in metrics}, **metrics["baselines"]}
-        return [*_tables(rows), f"{metrics['videos']} {metrics['side']} videos"]
+        side = "" if metrics["side"] == "all" else f"{metrics['side']} "
+        return [*_tables(rows), f"{metrics['videos']} {side}videos"]
 
 
 def _tables(rows: dict[str, dict[str, float]]) -> list[Any]:
