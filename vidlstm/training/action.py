@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassConfusionMatrix,
@@ -15,7 +15,7 @@ from torchmetrics.classification import (
 
 from vidlstm.models.fusion import streams_of
 from vidlstm.settings import OptimiserSettings
-from vidlstm.training.module import TaskModule
+from vidlstm.training.module import TaskModule, mean_over_processes
 
 if TYPE_CHECKING:
     from vidlstm.cards import Card
@@ -67,8 +67,6 @@ class ActionModule(TaskModule):
         self._truncate_steps = optimiser.truncate_steps
         self.loss = nn.CrossEntropyLoss(weight=class_weights_K, label_smoothing=optimiser.label_smoothing)
         self.val_metrics = action_metrics(num_classes, "val_")
-        # A loss that is no number is to be told of, not left out; looking for it would make a GPU wait.
-        self.val_loss = MeanMetric(nan_strategy="disable")
         self._scored: list[tuple[Tensor, Tensor]] = []
         self.confusion_KK: Tensor | None = None
 
@@ -98,7 +96,6 @@ class ActionModule(TaskModule):
         """Gathers one batch's scores; they are counted at the end, for which a GPU has to be waited for."""
         scores_BK = self(batch.x_BTF, batch.lengths_B, **batch.extras).float()
         self._scored.append((scores_BK, batch.targets))
-        self.val_loss.update(nn.functional.cross_entropy(scores_BK, batch.targets), weight=len(batch.targets))
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics over all processes; keeps the confusion matrix, rows the truth."""
@@ -109,10 +106,10 @@ class ActionModule(TaskModule):
         self.confusion_KK = values.pop("val_confusion").cpu()
         # They are the same in all processes already; sync_dist tells Lightning so.
         self.log("val_accuracy", values.pop("val_accuracy"), prog_bar=True, sync_dist=True)
-        self.log("val_loss", self.val_loss.compute(), prog_bar=True, sync_dist=True)
+        loss = nn.functional.cross_entropy(scores_SK, targets_S)
+        self.log("val_loss", mean_over_processes(loss, len(targets_S)), prog_bar=True, sync_dist=True)
         self.log_dict(values, sync_dist=True)
         self.val_metrics.reset()
-        self.val_loss.reset()
 
 
 def balanced_weights(counts_K: Tensor) -> Tensor:

@@ -161,7 +161,7 @@ class SegmentationModule(TaskModule):
         self._losses, self._multi_label, self._carries = optimiser, multi_label, carry_state
         self._state: Carried | None = None
         self.val_metrics = step_metrics(num_classes, multi_label=multi_label)
-        self.val_loss = MeanMetric(nan_strategy="disable")
+        self.val_loss = MeanMetric()
 
     def on_train_epoch_start(self) -> None:
         """Starts every slot anew; see :class:`TaskModule`."""
