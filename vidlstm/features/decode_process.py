@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -85,7 +86,8 @@ class DecodeProcess:
         if self._process is not None:
             for pipe in (self._process.stdin, self._process.stdout):
                 assert pipe is not None
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # of a job that it died before
+                    pipe.close()
 
     def obituary(self) -> tuple[str, str]:
         """The reason and the detail of a process that stopped answering."""
