@@ -187,7 +187,8 @@ class DecodePool:
         workers *= 1 if self._copies is None else 2  # while one decodes, another downloads
         workers = min(workers, max(1, len(self._paths)))
         shape = (rows, size.height, size.width, 3 * len(views))
-        self._fillings = [_Filling(Slabs.new(2 + -(-ahead // workers), shape)) for _ in range(workers)]
+        rings = Slabs.rings(workers, 2 + -(-ahead // workers), shape)
+        self._fillings = [_Filling(slabs) for slabs in rings]
         self._workers = [DecodeProcess() for _ in range(workers)]
         both = zip(self._workers, self._fillings, strict=True)
         self._threads = [threading.Thread(target=self._serve, args=pair, daemon=True) for pair in both]
