@@ -17,6 +17,9 @@ from vidlstm.features.decode_worker import HEAD
 COMMAND = ["-P", "-m", "vidlstm.features.decode_worker"]
 """``-P``: a file such as ``json.py`` in the working directory is not imported."""
 
+MOST_TEXT = 1 << 26
+"""Bytes of a message; the largest of ours are the times of 4096 frames, and what a reader has to tell."""
+
 
 class DecodeProcess:
     """One decode process and the pipes to it. It is started by its first job, and again after it died."""
@@ -56,14 +59,20 @@ class DecodeProcess:
         """Waits for one message: its kind and its text.
 
         Raises:
-            EOFError: the process died.
+            EOFError: the process died, or says what is none of ours.
         """
         assert self._process is not None
         assert self._process.stdout is not None
         pipe = self._process.stdout
         self._waiting_since = time.monotonic()
         kind, text_bytes = HEAD.unpack(_read(pipe, HEAD.size))
-        text = json.loads(_read(pipe, text_bytes))
+        try:
+            if text_bytes > MOST_TEXT:
+                raise ValueError(f"a message of {text_bytes} bytes")
+            text = json.loads(_read(pipe, text_bytes))
+        except (ValueError, RecursionError) as error:  # what speaks is not our code any more
+            self.kill()
+            raise EOFError from error
         self._waiting_since = None
         return kind, text
 
