@@ -1,7 +1,9 @@
-"""Where networks run: what the word after ``--device`` means on this machine."""
+"""Where networks run: what the word after ``--device`` means on this machine; and its memory."""
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidlstm.errors import SettingsError, nearest
@@ -40,6 +42,16 @@ def memory_bytes(device: torch.device) -> int | None:
     import torch
 
     return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
+
+
+def free_memory_bytes() -> float:
+    """Memory that can be taken without swapping; unlimited where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return math.inf
+    available = [line.split() for line in lines if line.startswith("MemAvailable:")]
+    return float(available[0][1]) * 1024 if available else math.inf
 
 
 def devices_here() -> list[str]:

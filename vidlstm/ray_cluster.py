@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 ENGINES = ("local", "ray")
 """Where videos are worked through: on this machine, or on a cluster."""
 PIP = "pip install 'vidlstm[ray]'"
+ANSWER_SECONDS = 10.0
+"""Longest wait for a cluster to take a connection."""
 RETRIES = 3
 """How often Ray does again what a dead worker had."""
 
@@ -82,9 +85,11 @@ def cluster(address: str | None) -> Iterator[Any]:
     own = {"address": "local", "include_dashboard": False}
     where: dict[str, Any] = own if address is None else {"address": address}
     try:
+        if address is not None:
+            _knock(address)
         with _own_sigterm():
             ray.init(**where, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, OverflowError, ValueError, RuntimeError) as error:
         raise SettingsError(
             f"`address {address}`: no Ray cluster answers there: {error}; one that asks for a token wants "
             "RAY_AUTH_MODE=token in the environment, too"
@@ -93,6 +98,14 @@ def cluster(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raises an OSError where nobody listens: Ray would try for many minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "/" not in host:
+        with socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS):
+            pass
 
 
 @contextlib.contextmanager

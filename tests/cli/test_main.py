@@ -68,6 +68,7 @@ def test_python_dash_m_is_the_same_command() -> None:
     ("argv", "hint"),
     [
         (["trian"], "did you mean 'train'?"),
+        (["predict", "--checkpoint", "x", "y"], "checkpoint is given without its name; see"),
         (["train", "--out", "x", "--modl.cell", "gru"], "did you mean 'model.cell'?"),
         (["train", "--out", "x", "--model.cel", "gru"], "did you mean 'model.cell'?"),
         (

@@ -102,3 +102,17 @@ def test_the_working_directory_is_not_looked_at_and_the_environment_as_the_paren
     )
     unseen = {"working": None} | ({"in_environment": None} if isolated else {})
     assert json.loads(done.stdout) == found | unseen
+
+
+def test_one_that_died_with_a_job_half_handed_over_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode_process, "COMMAND", ["-c", "pass"])
+    worker = DecodeProcess()
+    worker.start({})
+    assert worker._process is not None
+    with monkeypatch.context() as patch, pytest.raises(BrokenPipeError):
+        patch.setattr(worker._process, "poll", lambda: None)  # nobody has noticed yet
+        while True:
+            worker.start({})
+    worker._process.wait()
+    worker.start({})
+    worker.close()

@@ -16,6 +16,7 @@ from tests.video.clips import make_clip, make_sound
 from vidlstm.errors import StoreError
 from vidlstm.features import decode_process
 from vidlstm.features.decode_process import DecodeProcess
+from vidlstm.features.decode_worker import END, FAILED, FRAMES, HASH, HEAD
 
 MS = Fraction(1, 1000)
 
@@ -114,6 +115,38 @@ def test_a_decoder_that_dies_among_its_frames_spoils_no_others(good: list[Path],
     assert [(f.path, f.reason) for f in report.failures] == [(breaks, "crashed"), (lies, "crashed")]
     tiny.extract(good, tmp_path / "undisturbed")
     assert tiny.files_of(tmp_path / "store") == tiny.files_of(tmp_path / "undisturbed")
+
+
+def test_whatever_a_decoder_says_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one may that a hostile file has taken over; each file here is what is said of it."""
+    says = "import json, sys\nfor job in sys.stdin:\n"
+    says += " sys.stdout.buffer.write(open(json.loads(job)['path'], 'rb').read())\n sys.stdout.flush()"
+    monkeypatch.setattr(decode_process, "COMMAND", ["-S", "-c", says])
+
+    def said(kind: int, text: bytes, size: int | None = None) -> bytes:
+        return HEAD.pack(kind, len(text) if size is None else size) + text
+
+    hashed = said(HASH, b'{"hash": "00", "have": false}')
+    lies = {
+        "no_json": said(FRAMES, b"{{"),
+        "a_list": said(FRAMES, b"[]"),
+        "no_hash": said(HASH, b"{}"),
+        "a_path": said(HASH, b'{"hash": "../../x", "have": false}'),
+        "no_numbers": hashed + said(FRAMES, b'{"t": ["x"]}'),
+        "too_many": hashed + said(FRAMES, b'{"t": [' + b"0, " * 99 + b"0]}"),
+        "end_first": said(END, b'{"frames": 3, "truncated": "", "told": []}'),
+        "hash_twice": hashed + hashed,
+        "no_reason": said(FAILED, b'{"reason": "x", "detail": "", "frame": 0}'),
+        "endless": said(FRAMES, b"", 4_000_000_000),
+    }
+    for name, text in lies.items():
+        (tmp_path / f"{name}.mp4").write_bytes(text)
+    good = tmp_path / "good.mp4"
+    good.write_bytes(said(HASH, b'{"hash": "00", "have": true}'))
+    paths = [tmp_path / f"{name}.mp4" for name in lies]
+    report = tiny.extract([*paths, good], tmp_path / "store", workers=1)
+    assert [(f.path, f.reason) for f in report.failures] == [(path, "crashed") for path in paths]
+    assert list(report.hashes) == [good]
 
 
 @pytest.mark.usefixtures("unruly")

@@ -67,3 +67,31 @@ def test_where_there_is_no_room_the_setting_is_named(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(slabs, "scratch", full)
     with pytest.raises(SettingsError, match=r"73 MB .*No space left on device.* `backbone.batch_size`"):
         Slabs.new(8, (64, 224, 224, 3))
+
+
+def test_more_than_there_is_memory_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(slabs, "free_memory_bytes", lambda: 60 << 20)
+    with pytest.raises(SettingsError, match=r"73 MB .*60 MB .* `backbone.batch_size`"):
+        Slabs.rings(2, 4, (64, 224, 224, 3))
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="frames are in a file")
+def test_memory_that_is_refused_is_not_sought_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rings, real, held = 3, slabs.mmap.mmap, len(list(Path("/proc/self/fd").iterdir()))
+
+    def limited(*given: int) -> object:
+        nonlocal rings
+        rings -= 1
+        if not rings:
+            raise OSError(12, "Cannot allocate memory")
+        return real(*given)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(slabs, "scratch", lambda _: pytest.fail("the disk was tried"))
+    monkeypatch.setattr(slabs.mmap, "mmap", limited)
+    with pytest.raises(SettingsError, match="Cannot allocate memory"):
+        Slabs.rings(3, 1, SHAPE)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= held + 1, "nothing of it is kept"

@@ -284,6 +284,8 @@ def _explained(message: str, parser: ArgumentParser) -> SettingsError:
     if unknown is None:
         return SettingsError(_plainer(message), setting=_key_in(message))
     word = next(group for group in unknown.groups() if group)
+    if word in {action.dest for action in parser._actions if not action.option_strings}:
+        return SettingsError(f"{word} is given without its name; see the help of {parser.prog}", setting=word)
     return SettingsError(f"no setting is called {word}{_nearest(word, known_keys(parser))}", setting=word)
 
 

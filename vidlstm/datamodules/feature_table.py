@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidlstm.devices import free_memory_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -96,13 +98,3 @@ def _mapped(folder: Path, shape: tuple[int, int], dtype: torch.dtype) -> Tensor:
     if os.name == "posix":
         Path(name).unlink()  # the mapping keeps it alive; nothing is left behind, however the process ends
     return rows
-
-
-def free_memory_bytes() -> float:
-    """Memory that can be taken without swapping; unlimited where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return math.inf
-    available = [line.split() for line in lines if line.startswith("MemAvailable:")]
-    return float(available[0][1]) * 1024 if available else math.inf

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import string
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidlstm.addresses import is_remote
+from vidlstm.errors import VIDEO_FAILURES
 from vidlstm.features.decode_process import DecodeProcess
 from vidlstm.features.decode_worker import END, FAILED, FRAMES, HASH, OPENED
 from vidlstm.features.remote_videos import copies_in
@@ -187,7 +189,8 @@ class DecodePool:
         workers *= 1 if self._copies is None else 2  # while one decodes, another downloads
         workers = min(workers, max(1, len(self._paths)))
         shape = (rows, size.height, size.width, 3 * len(views))
-        self._fillings = [_Filling(Slabs.new(2 + -(-ahead // workers), shape)) for _ in range(workers)]
+        rings = Slabs.rings(workers, 2 + -(-ahead // workers), shape)
+        self._fillings = [_Filling(slabs) for slabs in rings]
         self._workers = [DecodeProcess() for _ in range(workers)]
         both = zip(self._workers, self._fillings, strict=True)
         self._threads = [threading.Thread(target=self._serve, args=pair, daemon=True) for pair in both]
@@ -284,26 +287,24 @@ class DecodePool:
             if worker.is_fresh:
                 filling.slabs.renew()
             worker.start({"path": str(_from_anywhere(path)), **self._settings, **place, **own})
+            hashed = False
             while True:
                 kind, text = worker.receive()
                 said = True
-                if kind == HASH:
-                    more = {key: text[key] for key in ("truncated", "damage") if key in text}
-                    self._tell(filling, Hashed(name, text["hash"], text["have"], **more))
-                elif kind == OPENED:
-                    self._tell(filling, Opened(name, text["expected"]))
-                elif kind == FRAMES:
-                    rows = [Row(name, seconds) for seconds in text["t"]]
-                    if filling.row + len(rows) > filling.slabs.rows:  # what speaks is not our code any more
-                        worker.kill()
-                        raise EOFError
-                    frames, filling.row = frames + len(rows), filling.row + len(rows)
-                    self._tell(filling, *rows)
-                elif kind == END:
-                    self._tell(filling, Ended(name, text["frames"], text["truncated"], tuple(text["told"])))
-                elif kind == FAILED:
-                    self._tell(filling, Failed(name, text["reason"], text["detail"], text["frame"]))
-                if kind in (END, FAILED) or text.get("have"):
+                try:
+                    news = _news_of(name, kind, text)
+                    if filling.row + (kind == FRAMES) * len(news) > filling.slabs.rows:
+                        raise ValueError("frames without a place")
+                    if hashed is (kind == HASH) and kind in (HASH, FRAMES, END):
+                        raise ValueError("a hash comes once, and first")
+                except (LookupError, TypeError, ValueError, OverflowError):
+                    worker.kill()  # what speaks is not our code any more
+                    return said, Failed(name, *worker.obituary(), frames)
+                hashed = hashed or kind == HASH
+                if kind == FRAMES:
+                    frames, filling.row = frames + len(news), filling.row + len(news)
+                self._tell(filling, *news)
+                if kind in (END, FAILED) or (kind == HASH and text["have"]):
                     return said, None
         except (EOFError, BrokenPipeError):
             return said, Failed(name, *worker.obituary(), frames)
@@ -313,6 +314,29 @@ class DecodePool:
             for worker in self._workers:
                 if worker.waited_seconds() > self._timeout_seconds:
                     worker.kill(f"no frame for {self._timeout_seconds:g} s")
+
+
+def _news_of(job: int, kind: int, text: dict[str, Any]) -> list[News]:
+    """What a message says; nothing where it says that work goes on.
+
+    Raises:
+        LookupError, TypeError, ValueError, OverflowError: it is none of ours.
+    """
+    if kind == HASH:
+        if not set(text["hash"]) <= set(string.hexdigits):  # it becomes the name of a file
+            raise ValueError(text["hash"])
+        more = {key: str(text[key]) for key in ("truncated", "damage") if key in text}
+        return [Hashed(job, text["hash"], bool(text["have"]), **more)]
+    if kind == OPENED:
+        return [Opened(job, int(text["expected"]))]
+    if kind == FRAMES:
+        return [Row(job, float(seconds)) for seconds in text["t"]]
+    if kind == END:
+        return [Ended(job, int(text["frames"]), str(text["truncated"]), tuple(map(str, text["told"])))]
+    if kind == FAILED:
+        VIDEO_FAILURES[text["reason"]]
+        return [Failed(job, text["reason"], str(text["detail"]), int(text["frame"]))]
+    return []
 
 
 def _from_anywhere(path: Path) -> Path:

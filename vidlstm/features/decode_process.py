@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,6 +16,9 @@ from vidlstm.features.decode_worker import HEAD
 
 COMMAND = ["-P", "-m", "vidlstm.features.decode_worker"]
 """``-P``: a file such as ``json.py`` in the working directory is not imported."""
+
+MOST_TEXT = 1 << 26
+"""Bytes of a message; the largest of ours are the times of 4096 frames, and what a reader has to tell."""
 
 
 class DecodeProcess:
@@ -55,14 +59,20 @@ class DecodeProcess:
         """Waits for one message: its kind and its text.
 
         Raises:
-            EOFError: the process died.
+            EOFError: the process died, or says what is none of ours.
         """
         assert self._process is not None
         assert self._process.stdout is not None
         pipe = self._process.stdout
         self._waiting_since = time.monotonic()
         kind, text_bytes = HEAD.unpack(_read(pipe, HEAD.size))
-        text = json.loads(_read(pipe, text_bytes))
+        try:
+            if text_bytes > MOST_TEXT:
+                raise ValueError(f"a message of {text_bytes} bytes")
+            text = json.loads(_read(pipe, text_bytes))
+        except (ValueError, RecursionError) as error:  # what speaks is not our code any more
+            self.kill()
+            raise EOFError from error
         self._waiting_since = None
         return kind, text
 
@@ -85,7 +95,8 @@ class DecodeProcess:
         if self._process is not None:
             for pipe in (self._process.stdin, self._process.stdout):
                 assert pipe is not None
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # of a job that it died before
+                    pipe.close()
 
     def obituary(self) -> tuple[str, str]:
         """The reason and the detail of a process that stopped answering."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from vidlstm.devices import free_memory_bytes
 from vidlstm.errors import SettingsError
 from vidlstm.files import clear_leftovers, scratch
 
@@ -59,19 +60,36 @@ class Slabs:
         Raises:
             SettingsError: there is no room for them.
         """
-        kept, size = ExitStack(), size_of(count, shape)
-        try:
-            memory, path = _memory(size, kept)
-        except OSError as error:
-            raise SettingsError(
-                f"there is no room for {size >> 20} MB of frames on their way from a decoder "
-                f"({error.strerror}); take a smaller `backbone.batch_size`"
-            ) from error
-        serial = next(_SERIALS)  # a path is used again
-        slabs = cls(memory, {"path": path, "count": count, "shape": list(shape), "serial": serial})
-        slabs._kept = kept
+        size = size_of(count, shape)
+        with ExitStack() as kept:
+            try:
+                memory, path = _memory(size, kept)
+            except (OSError, OverflowError) as error:
+                raise _no_room(size, getattr(error, "strerror", None) or str(error)) from error
+            serial = next(_SERIALS)  # a path is used again
+            slabs = cls(memory, {"path": path, "count": count, "shape": list(shape), "serial": serial})
+            slabs._kept = kept.pop_all()
         slabs.renew()
         return slabs
+
+    @classmethod
+    def rings(cls, number: int, count: int, shape: Sequence[int]) -> list[Self]:
+        """So many of :meth:`new`, all or none.
+
+        Raises:
+            SettingsError: there is no room for them. Frames take memory as they come, and where that ends the
+                system would kill this process without a word.
+        """
+        size, free = number * size_of(count, shape), free_memory_bytes()
+        if size > free:
+            raise _no_room(size, f"{free / (1 << 20):.0f} MB of memory are free")
+        with ExitStack() as kept:
+            made = list[Self]()
+            for _ in range(number):
+                made.append(cls.new(count, shape))
+                kept.callback(made[-1].close)
+            kept.pop_all()
+        return made
 
     @classmethod
     def of(cls, described: dict[str, Any]) -> Self:
@@ -125,10 +143,27 @@ def size_of(count: int, shape: Sequence[int]) -> int:
     return HEAD_BYTES + count * int(np.prod(shape, dtype=np.int64))
 
 
+def _no_room(size: int, why: str) -> SettingsError:
+    return SettingsError(
+        f"there is no room for {size >> 20} MB of frames on their way from decoders ({why}); take a smaller "
+        "`backbone.batch_size`"
+    )
+
+
 def _memory(size: int, kept: ExitStack) -> tuple[mmap.mmap, str]:
     """Memory, and the path by which a child finds it until ``kept`` is closed."""
+    descriptor = None
     with suppress(OSError, AttributeError, ImportError):  # another system than Linux, or one that hides /proc
-        return _nameless(size, kept)
+        descriptor = _nameless(kept)
+    if descriptor is not None:
+        # Out of memory is no reason to try the disk.
+        import fcntl
+
+        os.truncate(descriptor, size)
+        # Made shorter, it would kill the process that reads it.
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+        return mmap.mmap(descriptor, size), _path_of(descriptor)
     folder = Path(tempfile.gettempdir())
     clear_leftovers(folder)
     path = kept.enter_context(scratch(folder)) / "frames"
@@ -140,16 +175,14 @@ def _memory(size: int, kept: ExitStack) -> tuple[mmap.mmap, str]:
         return mmap.mmap(file.fileno(), size), str(path)
 
 
-def _nameless(size: int, kept: ExitStack) -> tuple[mmap.mmap, str]:
-    """Memory that leaves nothing behind, and needs no room in /dev/shm; nobody can make it shorter."""
-    import fcntl
-
+def _nameless(kept: ExitStack) -> int:
+    """The descriptor of memory that leaves nothing behind, and needs no room in /dev/shm."""
     descriptor = os.memfd_create("vidlstm-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     kept.callback(os.close, descriptor)
-    os.truncate(descriptor, size)
-    # Made shorter, it would kill the process that reads it.
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-    path = f"/proc/{os.getpid()}/fd/{descriptor}"
-    if not os.access(path, os.R_OK | os.W_OK):
-        raise FileNotFoundError(path)
-    return mmap.mmap(descriptor, size), path
+    if not os.access(_path_of(descriptor), os.R_OK | os.W_OK):
+        raise FileNotFoundError(_path_of(descriptor))
+    return descriptor
+
+
+def _path_of(descriptor: int) -> str:
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
