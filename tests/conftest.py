@@ -61,6 +61,11 @@ TORCH_RANDOM = TorchRandom()
 register_random(TORCH_RANDOM)  # it keeps no reference of its own
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than cores: tests of cameras, clusters and processes wait for a tenth of their time."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 LONG = ("end_to_end", "test_notebooks.py", "test_api.py", "backbones", "verbs")
 """Whose files take longest. They begin, so that no core waits for the last of them."""
 
