@@ -120,4 +120,6 @@ def _environment() -> dict[str, str]:
     # the working directory, where the child does not look; the parent may have found vidlstm there.
     places = [place for place in sys.path if isinstance(place, str) and place]
     own = str(Path(vidlstm.__file__).parents[1])
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(places if own in places else [own, *places])}
+    path = os.pathsep.join(places if own in places else [own, *places])
+    # A decoder multiplies no matrices: threads for that would be half of what its start costs.
+    return {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
