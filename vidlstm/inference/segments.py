@@ -32,16 +32,18 @@ def window_rows(
 
     Args:
         timestamps_seconds: ``(T,)``, rising.
-        seconds: length of a window.
+        seconds: length of a window; one step at least is taken.
         stride_seconds: from start to start.
     """
     if seconds <= 0 or stride_seconds <= 0:
         raise ValueError(f"window and stride must be positive, not {seconds} and {stride_seconds} s")
     times = timestamps_seconds
-    if not len(times):
-        return []
+    if len(times) < 2:
+        return [(0, 1)][: len(times)]
+    step = float(np.median(np.diff(times)))
     # Half a step of tolerance, so that jitter in timestamps does not move a row across an edge.
-    slack = 0.5 * float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    slack = 0.5 * step
+    seconds = max(seconds, step)  # a shorter one may hold no row
     starts = window_starts(times, times[-1] + 2 * slack, seconds, stride_seconds)
     first = np.searchsorted(times, starts - slack)
     last = np.searchsorted(times, starts + seconds - slack)
