@@ -12,6 +12,8 @@ MOST_WINDOWS = 1_000_000
 """Eleven days at one a second; a stride too small for that is taken as the one that gives so many."""
 ROUNDING = 1e-9
 """Of a stride: what floating point leaves of a whole number of them."""
+LEAST_STEPS = 0.999
+"""Length of the shortest window: a shorter one may hold no row, and one of a whole step two, by rounding."""
 LIKELY = 0.5
 """From which probability on a step may begin a segment."""
 LAST_NUMBER = 2.0**53
@@ -32,7 +34,7 @@ def window_rows(
 
     Args:
         timestamps_seconds: ``(T,)``, rising.
-        seconds: length of a window; one step at least is taken.
+        seconds: length of a window; a step at least is taken.
         stride_seconds: from start to start.
     """
     if seconds <= 0 or stride_seconds <= 0:
@@ -43,7 +45,7 @@ def window_rows(
     step = float(np.median(np.diff(times)))
     # Half a step of tolerance, so that jitter in timestamps does not move a row across an edge.
     slack = 0.5 * step
-    seconds = max(seconds, step)  # a shorter one may hold no row
+    seconds = max(seconds, LEAST_STEPS * step)
     starts = window_starts(times, times[-1] + 2 * slack, seconds, stride_seconds)
     first = np.searchsorted(times, starts - slack)
     last = np.searchsorted(times, starts + seconds - slack)
