@@ -215,7 +215,8 @@ def track_videos(
                 report.failures.append(Failure(path, "truncated", record["truncated"]))
             tell(path, record["frames"] if outcome.record else 0)
     report.videos = [records[path] for path in paths if path in records]
-    report.failures.sort(key=lambda failure: paths.index(failure.path))
+    order = {path: place for place, path in enumerate(paths)}
+    report.failures.sort(key=lambda failure: order[failure.path])
     failures = [{"video": str(f.path), "reason": f.reason, "detail": f.detail} for f in report.failures]
     table = run.finish(report.videos, failures)
     report.files += [run.out, run.ledger]

@@ -17,6 +17,7 @@ from vidlstm.features.given_files import refuse_feature_files
 from vidlstm.features.in_process import features_of_video
 from vidlstm.features.launch import together
 from vidlstm.features.shards import parse_shard, shard_of
+from vidlstm.ray_cluster import check_engine
 from vidlstm.settings import (
     BackboneSettings,
     Devices,
@@ -128,7 +129,11 @@ def extract_to_store(
     )
     settings = settings_from(BackboneSettings, backbone, section="backbone")
     sampling = settings_from(SamplingSettings, sampling, section="sampling")
-    check_engine(engine, devices * num_nodes, address)
+    check_engine(engine, address)
+    if engine != "local" and devices * num_nodes > 1:
+        raise SettingsError(
+            f"`engine {engine}` lets a cluster work for one process; leave out `devices` and `num_nodes`"
+        )
     part = None if shard is None else parse_shard(shard)
     given = videos_from(paths, "paths")
     refuse_feature_files(given, NOTHING_TO_DO)
@@ -153,17 +158,4 @@ def extract_to_store(
             ranks=ranks,
             engine=engine_named(engine, address=address, build=partial(build_backbone, settings)),
             progress=progress,
-        )
-
-
-def check_engine(engine: str, processes: int, address: str | None) -> None:
-    """Refuses an engine that is not there, and settings that contradict it, before any work.
-
-    Raises:
-        SettingsError: see :func:`engine_named`; or a cluster is to be used by several processes.
-    """
-    engine_named(engine, address=address, build=build_backbone)
-    if engine != "local" and processes > 1:
-        raise SettingsError(
-            f"`engine {engine}` lets a cluster work for one process; leave out `devices` and `num_nodes`"
         )
